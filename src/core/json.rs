@@ -1,0 +1,251 @@
+//! One pass over a JSON document that finds everything the platform refuses, and says where.
+//!
+//! Reading is `jiter`'s; this file adds the platform's rules: depth, integers that fit 64 bits,
+//! finite numbers, and the `$spb` tag. Nothing is built: the bytes travel on as they came.
+
+use jiter::{Jiter, JiterError, NumberAny, NumberInt, Peek};
+
+use super::error::{Error, Result};
+use super::limits::JSON_DEPTH_MAX;
+use super::status::Status;
+
+/// The key of a tagged object.
+pub const TAG_KEY: &str = "$spb";
+
+/// Accepts `document` or names the place (`details.path`, as `$.a[3]`) and the fault in it. Tags
+/// may refer to attachments below `attachments`.
+pub fn check(document: &[u8], attachments: usize) -> Result<()> {
+    if let Err(error) = std::str::from_utf8(document) {
+        let offset = error.valid_up_to();
+        let message = format!("document is not UTF-8 at byte {offset}");
+        return Err(Error::new(Status::Utf8, message).with("path", "$").with("offset", offset));
+    }
+    let mut walk =
+        Walk { jiter: Jiter::new(document).with_allow_inf_nan(), path: Vec::new(), attachments };
+    let peek = walk.jiter.peek().map_err(|error| walk.syntax(&error))?;
+    walk.value(peek)?;
+    walk.jiter.finish().map_err(|error| walk.syntax(&error))
+}
+
+struct Walk<'a> {
+    jiter: Jiter<'a>,
+    path: Vec<Step>,
+    attachments: usize,
+}
+
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Walk<'_> {
+    fn value(&mut self, peek: Peek) -> Result<()> {
+        match peek {
+            Peek::Null => self.jiter.known_null().map_err(|error| self.syntax(&error)),
+            Peek::True | Peek::False => {
+                self.jiter.known_bool(peek).map(drop).map_err(|error| self.syntax(&error))
+            }
+            Peek::String => match self.jiter.known_str().map(drop) {
+                Ok(()) => Ok(()),
+                Err(error) => Err(self.syntax(&error)),
+            },
+            Peek::Array => self.array(),
+            Peek::Object => self.object(),
+            _ => self.number(peek),
+        }
+    }
+
+    fn number(&mut self, peek: Peek) -> Result<()> {
+        match self.jiter.known_number(peek) {
+            Ok(NumberAny::Int(NumberInt::Int(_))) => Ok(()),
+            Ok(NumberAny::Int(NumberInt::BigInt(big))) => match u64::try_from(&big) {
+                Ok(_) => Ok(()),
+                Err(_) => {
+                    Err(self.refuse(format!("integer {} does not fit 64 bits", shortened(&big))))
+                }
+            },
+            Ok(NumberAny::Float(float)) if float.is_finite() => Ok(()),
+            Ok(NumberAny::Float(_)) => Err(self
+                .refuse("number is not finite: NaN and infinities have no JSON form".to_owned())),
+            Err(error) => Err(self.syntax(&error)),
+        }
+    }
+
+    fn array(&mut self) -> Result<()> {
+        self.enter()?;
+        let mut next = self.jiter.known_array().map_err(|error| self.syntax(&error))?;
+        let mut index = 0;
+        while let Some(peek) = next {
+            self.path.push(Step::Index(index));
+            self.value(peek)?;
+            self.path.pop();
+            index += 1;
+            next = self.jiter.array_step().map_err(|error| self.syntax(&error))?;
+        }
+        Ok(())
+    }
+
+    fn object(&mut self) -> Result<()> {
+        self.enter()?;
+        let mut keys = 0_usize;
+        let mut tagged = false;
+        let mut next = self.jiter.known_object().map(|key| key.map(str::to_owned));
+        loop {
+            let key = match next {
+                Ok(Some(key)) => key,
+                Ok(None) => break,
+                Err(error) => return Err(self.syntax(&error)),
+            };
+            keys += 1;
+            let is_tag = key == TAG_KEY;
+            self.path.push(Step::Key(key));
+            if is_tag {
+                tagged = true;
+                self.tag()?;
+            } else {
+                let peek = self.jiter.peek().map_err(|error| self.syntax(&error))?;
+                self.value(peek)?;
+            }
+            self.path.pop();
+            next = self.jiter.next_key().map(|key| key.map(str::to_owned));
+        }
+        if tagged && keys != 1 {
+            return Err(self.refuse(format!(
+                "object with the key {TAG_KEY:?} has other keys; a user's own {TAG_KEY:?} is \
+                 written \"$$spb\""
+            )));
+        }
+        Ok(())
+    }
+
+    /// The inside of `{"$spb": …}`: exactly `{"attachment": N}` with N in range.
+    fn tag(&mut self) -> Result<()> {
+        let start = self.jiter.current_index();
+        self.jiter.next_skip().map_err(|error| self.syntax(&error))?;
+        let bytes = self.jiter.slice_to_current(start);
+        let reference = serde_json::from_slice::<Tag>(bytes).map(|tag| tag.attachment);
+        match reference {
+            Ok(number) if number < self.attachments => Ok(()),
+            Ok(number) => {
+                let have = self.attachments;
+                Err(self.refuse(format!("refers to attachment {number}, and the value has {have}")))
+            }
+            Err(_) => Err(self.refuse("tag is not {\"attachment\": N}".to_owned())),
+        }
+    }
+
+    fn enter(&self) -> Result<()> {
+        if self.path.len() < JSON_DEPTH_MAX {
+            return Ok(());
+        }
+        Err(self.refuse(format!("document is nested deeper than {JSON_DEPTH_MAX}")))
+    }
+
+    fn refuse(&self, fault: String) -> Error {
+        let path = self.rendered_path();
+        Error::invalid(format!("at {path}: {fault}")).with("path", path)
+    }
+
+    fn syntax(&self, error: &JiterError) -> Error {
+        let position = error.get_position(&self.jiter);
+        self.refuse(format!(
+            "{} (line {}, column {})",
+            error.error_type, position.line, position.column
+        ))
+    }
+
+    fn rendered_path(&self) -> String {
+        let mut text = String::from("$");
+        for step in &self.path {
+            match step {
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+                Step::Key(key) => {
+                    text.push('.');
+                    text.extend(key.chars().take(PATH_KEY_CHARS_MAX));
+                }
+            }
+        }
+        text
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tag {
+    attachment: usize,
+}
+
+fn shortened(number: &impl std::fmt::Display) -> String {
+    let text = number.to_string();
+    match text.get(..NUMBER_CHARS_MAX) {
+        Some(head) if text.len() > NUMBER_CHARS_MAX => format!("{head}…"),
+        _ => text,
+    }
+}
+
+/// A key in an error message is cut here.
+const PATH_KEY_CHARS_MAX: usize = 64;
+/// A number in an error message is cut here.
+const NUMBER_CHARS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(document: &str) -> (String, String) {
+        let error = check(document.as_bytes(), 1).unwrap_err();
+        (error.details()["path"].as_str().unwrap().to_owned(), error.message().to_owned())
+    }
+
+    #[test]
+    fn plain_documents_pass() {
+        for document in [
+            "null",
+            " [1, -2.5e3, true, \"\\ud83d\\ude00\", {\"\": []}] ",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "18446744073709551615",
+            "{\"a\":{\"$spb\":{\"attachment\":0}}}",
+            "{\"$$spb\":1,\"b\":2}",
+        ] {
+            check(document.as_bytes(), 1).unwrap();
+        }
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        for (document, path, text) in [
+            ("{\"a\":[0,NaN]}", "$.a[1]", "not finite"),
+            ("[-Infinity]", "$[0]", "not finite"),
+            ("[1e999]", "$[0]", "not finite"),
+            ("{\"n\":18446744073709551616}", "$.n", "does not fit 64 bits"),
+            ("[-9223372036854775809]", "$[0]", "does not fit 64 bits"),
+            ("[1,]", "$", "line 1"),
+            ("{} {}", "$", "line 1"),
+            ("", "$", "line 1"),
+            ("{\"x\":{\"$spb\":{\"attachment\":1}}}", "$.x.$spb", "has 1"),
+            ("{\"$spb\":3}", "$.$spb", "tag is not"),
+            ("{\"$spb\":{\"attachment\":0},\"y\":1}", "$", "other keys"),
+        ] {
+            let (at, message) = fault(document);
+            assert_eq!(at, path, "{document}: {message}");
+            assert!(message.contains(text), "{document}: {message}");
+        }
+    }
+
+    #[test]
+    fn depth_is_counted_in_containers() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        check(nested(JSON_DEPTH_MAX).as_bytes(), 0).unwrap();
+        let (path, message) = fault(&nested(JSON_DEPTH_MAX + 1));
+        assert!(message.contains("deeper than 64"), "{message}");
+        assert!(path.starts_with("$[0][0]"));
+    }
+
+    #[test]
+    fn invalid_utf8_has_a_status_of_its_own() {
+        let error = check(b"[\"\xff\"]", 0).unwrap_err();
+        assert_eq!(error.status(), Status::Utf8);
+        assert_eq!(error.details()["offset"], 2);
+    }
+}

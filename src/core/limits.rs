@@ -1,0 +1,113 @@
+//! Every limit of the platform, with its reason. A queue, buffer, wait or retry without a limit
+//! named here is a defect. Those marked "default" can be set in the configuration document; the
+//! others are fixed.
+
+use std::time::Duration;
+
+/// Deepest nesting of a JSON document: beyond what people write, below what recursive readers
+/// survive.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Largest value, document and attachments together, in either direction. Default.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Attachments of one value.
+pub const ATTACHMENTS_MAX: usize = 1024;
+/// Dimensions of a tensor, as numpy has it.
+pub const TENSOR_DIMS_MAX: usize = 64;
+/// What a gRPC message may be larger than its largest value: envelopes and small frames of the same
+/// batch.
+pub const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
+/// Frames that one message on the attach stream gathers.
+pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
+/// Bytes after which a batch is sent although more frames wait.
+pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
+/// Frames waiting for one worker's socket; above this the worker counts as unable to take calls.
+pub const WORKER_OUTBOX_FRAMES_MAX: usize = 16 * 1024;
+
+pub const SESSION_ID_BYTES_MAX: usize = 128;
+/// Sessions of a platform. Default.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Metadata of a session or variable, as JSON.
+pub const METADATA_BYTES_MAX: usize = 8 * 1024;
+/// A session unused for this long is closed. Default.
+pub const SESSION_TTL: Duration = Duration::from_secs(3600);
+
+/// Variables of a session. Default.
+pub const VARIABLES_PER_SESSION_MAX: usize = 10_000;
+pub const VARIABLE_NAME_BYTES_MAX: usize = 128;
+/// A `pattern` constraint's text.
+pub const PATTERN_BYTES_MAX: usize = 1024;
+/// What a `pattern` constraint may take when it is compiled: repetitions multiply.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Names that are compared with an unknown one to find what was meant.
+pub const NAMES_COMPARED_MAX: usize = 1000;
+/// Up to this size a stored value is copied out of the message it came in, which may be far larger.
+pub const VALUE_COPY_BYTES_MAX: usize = 64 * 1024;
+
+/// Tools of a platform or of one session. Default.
+pub const TOOLS_PER_SCOPE_MAX: usize = 1024;
+pub const TOOL_NAME_BYTES_MAX: usize = 64;
+pub const TOOL_DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
+/// Calls of one tool that the host has not answered yet. Default.
+pub const TOOL_IN_FLIGHT_MAX: usize = 256;
+/// Chunks that a host tool may emit ahead of Python.
+pub const TOOL_CHUNK_WINDOW: u32 = 256;
+
+/// Operations of a platform that have not ended. Default.
+pub const OPERATIONS_MAX: usize = 100_000;
+/// Chunks that a streaming operation may send ahead of its consumer. Default.
+pub const STREAM_WINDOW: u32 = 256;
+/// Executes inside tools inside executes. Default.
+pub const NESTING_DEPTH_MAX: u32 = 16;
+/// An operation's deadline where the caller names none. Default.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Calls that one worker runs at once, not counting those that wait for a host tool. Default.
+pub const CALLS_PER_WORKER: usize = 8;
+/// Calls that one worker holds, those that wait for a host tool included. Default.
+pub const CALLS_HELD_PER_WORKER_MAX: usize = 256;
+/// Workers of a pool where the configuration names no number.
+pub const POOL_WORKERS: usize = 2;
+pub const POOL_WORKERS_MAX: usize = 1024;
+/// Calls waiting for a worker of one pool. Default.
+pub const POOL_QUEUE_MAX: usize = 1000;
+/// Workers of one pool that start at the same time. Default.
+pub const CONCURRENT_STARTS: usize = 8;
+/// From spawn to hello, imports included. Default.
+pub const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// First and last delay before a slot is started again; it doubles in between. Default.
+pub const RESTART_BACKOFF_MIN: Duration = Duration::from_millis(50);
+pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// Starts that may fail within the window before the pool is degraded. Default.
+pub const RESTART_FAILURES_MAX: usize = 5;
+pub const RESTART_WINDOW: Duration = Duration::from_secs(10);
+/// Between two heartbeats, and how long one may stay unanswered. Default.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A cancelled handler may clean up for this long before its worker is replaced. Default.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
+/// What a platform's close waits for running work where the caller names no time. Default.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// After TERM, before KILL. Default.
+pub const KILL_GRACE: Duration = Duration::from_secs(2);
+/// Kept of a worker's last output, to explain its death.
+pub const STDERR_TAIL_BYTES: usize = 64 * 1024;
+/// A worker that broke its connection may end by itself for so long, so that its own exit is seen.
+pub const LOST_GRACE: Duration = Duration::from_millis(250);
+/// How long a lost call waits to learn from the guard how its worker ended: long enough for a busy
+/// machine, and in general a few milliseconds.
+pub const EXIT_REPORT_WAIT: Duration = Duration::from_secs(2);
+
+/// One record; what is longer is cut, and says so.
+pub const LOG_RECORD_BYTES_MAX: usize = 16 * 1024;
+/// Records waiting for one subscriber; more are dropped and counted. Default.
+pub const LOG_QUEUE_MAX: usize = 1024;
+/// Threads that run the host's callbacks. Default.
+pub const CALLBACK_THREADS: usize = 4;
+/// Threads that do the platform's I/O. Default.
+pub const IO_THREADS: usize = 2;
+/// Events that one `spb_queue_next_batch` hands out.
+pub const QUEUE_BATCH_MAX: usize = 1024;
+/// Operations, and names of host tools, with metrics of their own; later ones share the series
+/// `other`.
+pub const METRIC_OPERATIONS_MAX: usize = 1024;
+pub const METRIC_TOOLS_MAX: usize = 1024;

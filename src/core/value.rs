@@ -1,0 +1,273 @@
+//! A value on the ABI and on the wire: a JSON document as bytes, plus what it refers to.
+//!
+//! The document is written once by whoever made the value and never re-encoded on the way.
+//! `{"$spb": {"attachment": N}}` inside it stands for attachment N; a user's own key that reads
+//! `$spb` behind zero or more extra `$` carries one more `$` (so `$spb` is written `$$spb`, `$$spb`
+//! is written `$$$spb`).
+
+use bytes::Bytes;
+
+use super::error::{Error, Result};
+use super::json;
+use super::limits::{ATTACHMENTS_MAX, TENSOR_DIMS_MAX, VALUE_BYTES_MAX, VALUE_COPY_BYTES_MAX};
+use super::status::Status;
+
+/// A JSON document and its attachments. Cloning shares the bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    json: Bytes,
+    attachments: Vec<Attachment>,
+}
+
+/// Binary content that a document refers to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attachment {
+    Blob(Bytes),
+    Tensor(Tensor),
+}
+
+/// A dense array: little-endian, row-major, without padding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    dtype: DType,
+    shape: Vec<i64>,
+    data: Bytes,
+}
+
+/// Element types, by their numpy names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DType {
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    Float16,
+    BFloat16,
+    Float32,
+    Float64,
+}
+
+impl Value {
+    /// Checks `json` (syntax, depth, numbers, references into `attachments`, size) and keeps it as
+    /// it is.
+    pub fn new(json: impl Into<Bytes>, attachments: Vec<Attachment>) -> Result<Self> {
+        let value = Value { json: json.into(), attachments };
+        if value.attachments.len() > ATTACHMENTS_MAX {
+            let given = value.attachments.len();
+            let message = format!("value has {given} attachments, the limit is {ATTACHMENTS_MAX}");
+            return Err(Error::new(Status::ResourceExhausted, message));
+        }
+        if value.bytes_len() > VALUE_BYTES_MAX {
+            let given = value.bytes_len();
+            let message = format!("value has {given} bytes, the limit is {VALUE_BYTES_MAX}");
+            let error = Error::new(Status::ResourceExhausted, message).retryable(false);
+            return Err(error
+                .with("path", "$")
+                .with("bytes", given)
+                .with("limit", VALUE_BYTES_MAX));
+        }
+        json::check(&value.json, value.attachments.len())?;
+        Ok(value)
+    }
+
+    /// A document without attachments.
+    pub fn from_json(json: impl Into<Bytes>) -> Result<Self> {
+        Value::new(json, Vec::new())
+    }
+
+    /// A value from a document that this program made itself; it is within all limits by
+    /// construction.
+    pub fn from_document(document: &serde_json::Value) -> Self {
+        Value { json: Bytes::from(document.to_string()), attachments: Vec::new() }
+    }
+
+    /// `null`.
+    pub fn null() -> Self {
+        Value { json: Bytes::from_static(b"null"), attachments: Vec::new() }
+    }
+
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attachments
+    }
+
+    /// Document and attachments together.
+    pub fn bytes_len(&self) -> usize {
+        self.attachments
+            .iter()
+            .fold(self.json.len(), |sum, item| sum.saturating_add(item.bytes().len()))
+    }
+
+    /// The document as a tree, for the platform's own reading.
+    pub fn to_document(&self) -> Result<serde_json::Value> {
+        serde_json::from_slice(&self.json)
+            .map_err(|error| Error::invalid(format!("document is not JSON: {error}")))
+    }
+
+    /// The same value, to be kept: parts of up to `VALUE_COPY_BYTES_MAX` are copied, because they
+    /// may be slices of a message that would live on with them. Larger ones stay shared.
+    #[must_use]
+    pub fn to_kept(&self) -> Self {
+        Value {
+            json: kept(&self.json),
+            attachments: self.attachments.iter().map(Attachment::to_kept).collect(),
+        }
+    }
+
+    pub fn into_parts(self) -> (Bytes, Vec<Attachment>) {
+        (self.json, self.attachments)
+    }
+}
+
+impl Attachment {
+    fn to_kept(&self) -> Self {
+        match self {
+            Attachment::Blob(bytes) => Attachment::Blob(kept(bytes)),
+            Attachment::Tensor(tensor) => Attachment::Tensor(Tensor {
+                dtype: tensor.dtype,
+                shape: tensor.shape.clone(),
+                data: kept(&tensor.data),
+            }),
+        }
+    }
+
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Attachment::Blob(bytes) => bytes,
+            Attachment::Tensor(tensor) => tensor.data(),
+        }
+    }
+}
+
+impl Tensor {
+    /// Checks that `data` is as long as `dtype` and `shape` say.
+    pub fn new(dtype: DType, shape: Vec<i64>, data: impl Into<Bytes>) -> Result<Self> {
+        let data = data.into();
+        if shape.len() > TENSOR_DIMS_MAX {
+            let message =
+                format!("tensor has {} dimensions, the limit is {TENSOR_DIMS_MAX}", shape.len());
+            return Err(Error::invalid(message));
+        }
+        let expected = expected_bytes(dtype, &shape);
+        if expected != Some(data.len()) {
+            let name = dtype.name();
+            let message =
+                format!("tensor of {name} and shape {shape:?} cannot have {} bytes", data.len());
+            return Err(Error::invalid(message).with("dtype", name).with("shape", shape));
+        }
+        Ok(Tensor { dtype, shape, data })
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub fn shape(&self) -> &[i64] {
+        &self.shape
+    }
+
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+}
+
+fn kept(bytes: &Bytes) -> Bytes {
+    if bytes.len() <= VALUE_COPY_BYTES_MAX { Bytes::copy_from_slice(bytes) } else { bytes.clone() }
+}
+
+/// `None` when the shape is impossible.
+fn expected_bytes(dtype: DType, shape: &[i64]) -> Option<usize> {
+    shape.iter().try_fold(dtype.bytes(), |product, &side| {
+        let side = usize::try_from(side).ok()?;
+        product.checked_mul(side)
+    })
+}
+
+impl DType {
+    /// Every element type.
+    pub const ALL: [DType; 13] = [
+        DType::Bool,
+        DType::Int8,
+        DType::Int16,
+        DType::Int32,
+        DType::Int64,
+        DType::UInt8,
+        DType::UInt16,
+        DType::UInt32,
+        DType::UInt64,
+        DType::Float16,
+        DType::BFloat16,
+        DType::Float32,
+        DType::Float64,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            DType::Bool => "bool",
+            DType::Int8 => "int8",
+            DType::Int16 => "int16",
+            DType::Int32 => "int32",
+            DType::Int64 => "int64",
+            DType::UInt8 => "uint8",
+            DType::UInt16 => "uint16",
+            DType::UInt32 => "uint32",
+            DType::UInt64 => "uint64",
+            DType::Float16 => "float16",
+            DType::BFloat16 => "bfloat16",
+            DType::Float32 => "float32",
+            DType::Float64 => "float64",
+        }
+    }
+
+    /// Bytes of one element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            DType::Bool | DType::Int8 | DType::UInt8 => 1,
+            DType::Int16 | DType::UInt16 | DType::Float16 | DType::BFloat16 => 2,
+            DType::Int32 | DType::UInt32 | DType::Float32 => 4,
+            DType::Int64 | DType::UInt64 | DType::Float64 => 8,
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        DType::ALL.into_iter().find(|dtype| dtype.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_is_as_long_as_its_shape_says() {
+        assert!(Tensor::new(DType::Float32, vec![2, 3], vec![0; 24]).is_ok());
+        assert!(Tensor::new(DType::Float32, vec![], vec![0; 4]).is_ok());
+        assert!(Tensor::new(DType::Float32, vec![0, 9], vec![]).is_ok());
+        for shape in [vec![2, 4], vec![-1, -6], vec![i64::MAX, i64::MAX]] {
+            assert!(Tensor::new(DType::Float32, shape, vec![0; 24]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_value_over_the_limit_is_refused_by_size() {
+        let error = Value::from_json(vec![b' '; VALUE_BYTES_MAX + 1]).unwrap_err();
+        assert_eq!(error.status(), Status::ResourceExhausted);
+        assert_eq!(error.details()["path"], "$");
+    }
+
+    #[test]
+    fn names_of_dtypes_lead_back() {
+        for dtype in DType::ALL {
+            assert_eq!(DType::from_name(dtype.name()), Some(dtype));
+        }
+        assert_eq!(DType::from_name("object"), None);
+    }
+}

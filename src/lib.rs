@@ -1,0 +1,5 @@
+//! snakepit-bridge: Python machine-learning frameworks in a supervised pool of worker processes,
+//! embedded in any host program. `ARCHITECTURE.md` is the map; the modules stand here in reading
+//! order, and each names only those below it.
+
+pub mod core;
