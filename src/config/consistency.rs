@@ -1,0 +1,113 @@
+//! What a schema cannot say: keys that must agree with each other, and texts with a form of their
+//! own. Nothing is looked up outside the document.
+
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::core::Result;
+
+use super::fault::inconsistent;
+use super::platform::PlatformConfig;
+use super::pool::PoolConfig;
+
+/// Accepts a configuration or names the key that cannot be meant.
+pub(super) fn check(config: &PlatformConfig) -> Result<()> {
+    for (name, pool) in &config.pools {
+        if !is_name(name) {
+            let message = "has a pool whose name is not 1 to 64 letters, digits, `_` or `-`";
+            return Err(inconsistent("pools", message));
+        }
+        check_pool(&format!("pools.{name}"), pool)?;
+    }
+    check_path("guard_path", config.guard_path.as_deref())?;
+    check_path("run_dir", config.run_dir.as_deref())?;
+    check_address(config.serve.address.as_deref())
+}
+
+fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
+    if pool.calls_held_per_worker_max < pool.calls_per_worker {
+        let message = format!(
+            "is {}, expected at least calls_per_worker, which is {}",
+            pool.calls_held_per_worker_max, pool.calls_per_worker
+        );
+        return Err(inconsistent(&format!("{at}.calls_held_per_worker_max"), &message));
+    }
+    let restart = &pool.restart;
+    if restart.backoff_max < restart.backoff_min {
+        let message = format!(
+            "is {}, expected at least backoff_min_ms, which is {}",
+            restart.backoff_max.as_millis(),
+            restart.backoff_min.as_millis()
+        );
+        return Err(inconsistent(&format!("{at}.restart.backoff_max_ms"), &message));
+    }
+    if pool.frameworks.is_empty() {
+        let message = "is empty, expected at least one framework, such as \"python\"";
+        return Err(inconsistent(&format!("{at}.frameworks"), message));
+    }
+    if pool.framework_ids().any(|id| !is_name(id)) {
+        let message = "has an id that is not 1 to 64 letters, digits, `_` or `-`";
+        return Err(inconsistent(&format!("{at}.frameworks"), message));
+    }
+    check_path(&format!("{at}.python"), Some(Path::new(&pool.python)))?;
+    check_path(&format!("{at}.cwd"), pool.cwd.as_deref())?;
+    for (index, directory) in pool.python_path.iter().enumerate() {
+        check_path(&format!("{at}.python_path[{index}]"), Some(Path::new(directory)))?;
+    }
+    check_environment(at, pool)
+}
+
+/// Names and values that `execve` could not carry. Values are not quoted.
+fn check_environment(at: &str, pool: &PoolConfig) -> Result<()> {
+    for (name, value) in &pool.env {
+        if !is_variable_name(name) {
+            let message = "has a name that is empty or holds `=` or a zero byte";
+            return Err(inconsistent(&format!("{at}.env"), message));
+        }
+        if value.expose().contains('\0') {
+            return Err(inconsistent(&format!("{at}.env.{name}"), "holds a zero byte"));
+        }
+    }
+    for (index, name) in pool.env_pass.iter().enumerate() {
+        if !is_variable_name(name) {
+            let message = "is not the name of an environment variable";
+            return Err(inconsistent(&format!("{at}.env_pass[{index}]"), message));
+        }
+    }
+    Ok(())
+}
+
+fn check_path(name: &str, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.is_empty() || bytes.contains(&0) {
+        return Err(inconsistent(name, "is empty or holds a zero byte, expected a path"));
+    }
+    Ok(())
+}
+
+fn check_address(address: Option<&str>) -> Result<()> {
+    let Some(address) = address else { return Ok(()) };
+    let is_good = match address.strip_prefix("unix:") {
+        Some(path) => path.starts_with('/'),
+        None => address.parse::<SocketAddr>().is_ok(),
+    };
+    if is_good {
+        return Ok(());
+    }
+    let message = format!("is {address:?}, expected \"unix:/path\" or \"ip:port\"");
+    Err(inconsistent("serve.address", &message))
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+/// Names of pools and frameworks, which become labels of metrics and parts of messages.
+const NAME_BYTES_MAX: usize = 64;
