@@ -1,0 +1,47 @@
+//! Every number that a pool obeys. There are no defaults here: whoever owns the pool owns its
+//! limits.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a pool behaves. Fixed for its life, except for the number of workers.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// Appears in messages and on the guards' command lines.
+    pub name: String,
+    /// The guard program; see `find_guard`.
+    pub guard: PathBuf,
+    /// Workers to keep.
+    pub workers: usize,
+    /// Leases that one worker runs at once, lent ones not counted.
+    pub calls_per_worker: usize,
+    /// Leases of one worker, lent ones included.
+    pub held_max: usize,
+    /// Callers waiting for a worker.
+    pub queue_max: usize,
+    /// Workers that start at the same time.
+    pub concurrent_starts: usize,
+    /// From the description to readiness.
+    pub start_timeout: Duration,
+    /// The first and the longest rest before a slot is started again after a failure; it doubles in
+    /// between.
+    pub restart_backoff_min: Duration,
+    pub restart_backoff_max: Duration,
+    /// Starts that may fail within the window, or in a row, before the pool counts as failing.
+    pub restart_failures_max: usize,
+    /// Also how long a worker has to serve for the earlier failures of its slot to be forgotten.
+    pub restart_window: Duration,
+    /// Between two probes of a worker.
+    pub probe_interval: Duration,
+    /// How long a probe may go without an answer.
+    pub probe_timeout: Duration,
+    /// After a worker was asked to leave, before TERM; after TERM, before KILL.
+    pub kill_grace: Duration,
+    /// How long a worker that broke its link may take to end by itself, so that its own exit is
+    /// seen.
+    pub lost_grace: Duration,
+    /// Kept of what a worker last printed to its standard error.
+    pub stderr_tail_bytes: usize,
+    /// Longest line handed to the adapter; the rest of a longer one is dropped, with a note.
+    pub output_line_bytes_max: usize,
+}

@@ -1,0 +1,78 @@
+//! What can go wrong: a failure of the adapter's or the system's, and the pool's refusals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ids::WorkerId;
+use super::journey::Journey;
+
+/// Something failed; the text is a lower-case fragment that says what.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(String);
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure(message.into())
+    }
+}
+
+/// Why a pool gives no lease.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PoolError {
+    /// As many callers wait as may.
+    #[error("all workers are busy and {queue_max} calls wait already")]
+    Full { queue_max: usize },
+    #[error("no worker was free in time, after {} ms in the queue", waited.as_millis())]
+    DeadlinePassed { waited: Duration },
+    /// The pool is stopping, or has stopped.
+    #[error("closed")]
+    Closed,
+    /// Starts keep failing and no worker is left.
+    #[error("{0}")]
+    Failed(Arc<StartFailure>),
+}
+
+/// The last start that failed.
+#[derive(Clone, Debug)]
+pub struct StartFailure {
+    pub worker: WorkerId,
+    pub reason: String,
+    pub journey: Arc<Journey>,
+    /// What the worker last printed to its standard error.
+    pub stderr_tail: Arc<str>,
+}
+
+impl std::fmt::Display for StartFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "worker {} did not start: {}; {}", self.worker, self.reason, self.journey)?;
+        let tail = self.stderr_tail.trim_end();
+        if tail.is_empty() {
+            return f.write_str("; it printed nothing to its standard error");
+        }
+        write!(f, "; its standard error ended with:\n{}", ending(tail, SHOWN_BYTES_MAX))
+    }
+}
+
+/// The last bytes of `text`, from a character's beginning on.
+fn ending(text: &str, bytes_max: usize) -> &str {
+    let start = text.len().saturating_sub(bytes_max);
+    let start = (start..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    text.get(start..).unwrap_or_default()
+}
+
+/// What of the tail a message repeats; programs read all of it from the field.
+const SHOWN_BYTES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::ending;
+
+    #[test]
+    fn a_message_shows_the_end_and_never_half_a_character() {
+        assert_eq!(ending("abc", 8), "abc");
+        assert_eq!(ending("abc", 2), "bc");
+        assert_eq!(ending("aäb", 2), "b");
+        assert_eq!(ending("aäb", 3), "äb");
+    }
+}

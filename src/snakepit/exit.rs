@@ -1,0 +1,82 @@
+//! How a worker ended.
+
+use std::sync::Arc;
+
+use super::journey::Journey;
+
+/// The end of one worker, its whole process tree included. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Exit {
+    pub kind: ExitKind,
+    /// Why the pool ended it, if it did.
+    pub reason: Option<Arc<str>>,
+    /// What it last printed to its standard error.
+    pub stderr_tail: Arc<str>,
+    pub journey: Arc<Journey>,
+    /// True if the pool had asked it to leave: a resize, a stop, a recycling.
+    pub expected: bool,
+}
+
+/// What the kernel said.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ExitKind {
+    Exited(i32),
+    Signaled {
+        signal: i32,
+        core: bool,
+    },
+    /// The guard ended without a report: the worker died with it, nobody knows how.
+    GuardLost,
+    /// It never ran. The text names the step and the kernel's reason.
+    SpawnFailed(String),
+}
+
+impl std::fmt::Display for ExitKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExitKind::Exited(code) => write!(f, "exited with code {code}"),
+            ExitKind::Signaled { signal, core } => {
+                write!(f, "killed by signal {signal}")?;
+                if let Some(name) = signal_name(*signal) {
+                    write!(f, " ({name})")?;
+                }
+                f.write_str(if *core { ", core dumped" } else { "" })
+            }
+            ExitKind::GuardLost => f.write_str("its guard was lost"),
+            ExitKind::SpawnFailed(error) => write!(f, "could not be started: {error}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.kind)?;
+        match &self.reason {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    NAMES.iter().find(|(number, _)| *number == signal).map(|(_, name)| *name)
+}
+
+/// Those that processes die of.
+const NAMES: [(i32, &str); 15] = [
+    (libc::SIGHUP, "SIGHUP"),
+    (libc::SIGINT, "SIGINT"),
+    (libc::SIGQUIT, "SIGQUIT"),
+    (libc::SIGILL, "SIGILL"),
+    (libc::SIGTRAP, "SIGTRAP"),
+    (libc::SIGABRT, "SIGABRT"),
+    (libc::SIGBUS, "SIGBUS"),
+    (libc::SIGFPE, "SIGFPE"),
+    (libc::SIGKILL, "SIGKILL"),
+    (libc::SIGSEGV, "SIGSEGV"),
+    (libc::SIGPIPE, "SIGPIPE"),
+    (libc::SIGALRM, "SIGALRM"),
+    (libc::SIGTERM, "SIGTERM"),
+    (libc::SIGXCPU, "SIGXCPU"),
+    (libc::SIGSYS, "SIGSYS"),
+];

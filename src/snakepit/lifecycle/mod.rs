@@ -1,0 +1,8 @@
+//! The pool's decisions as pure state machines: no time, no process, no lock. What they decide is
+//! done elsewhere.
+
+mod slot;
+mod worker;
+
+pub use slot::{Ending, SlotEvent, SlotState};
+pub use worker::{Effect, Event, Grace, Manner, WorkerState};

@@ -1,0 +1,43 @@
+//! A generic pool of worker processes: keeps N of them alive, hands out their capacity, leaves
+//! nothing behind.
+//!
+//! It knows processes and nothing else: not what they run, how they are spoken to or what the work
+//! is. All of that comes in through `Adapter`, all numbers through `PoolConfig`. It names no other
+//! module of this crate, so that it compiles mounted on its own. `unsafe` is in `os` only.
+
+mod adapter;
+mod config;
+mod error;
+mod exit;
+mod ids;
+mod journey;
+mod spec;
+mod stats;
+
+mod pool;
+
+mod admission;
+mod backoff;
+mod lease;
+mod lifecycle;
+mod shared;
+mod slot;
+mod worker;
+
+mod find_guard;
+pub mod guard;
+pub mod os;
+mod process;
+
+pub use adapter::{Adapter, OutputStream};
+pub use config::PoolConfig;
+pub use error::{Failure, PoolError, StartFailure};
+pub use exit::{Exit, ExitKind};
+pub use find_guard::find_guard;
+pub use ids::WorkerId;
+pub use journey::{Journey, Step};
+pub use lease::Lease;
+pub use lifecycle::{Manner, WorkerState};
+pub use pool::Pool;
+pub use spec::{ProcessSpec, ResourceLimits};
+pub use stats::{PoolState, PoolStats, WorkerRow};

@@ -1,0 +1,245 @@
+//! Forks and executes a worker. Runs in the guard, which has one thread, so the child may do what
+//! any program may.
+//!
+//! The child gets: a process group of its own, death with the guard, its limits, `/dev/null` as
+//! standard input, the handoff as descriptor 3, no other descriptor, default signals, an empty
+//! mask.
+
+use std::ffi::{CString, OsStr};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+use super::signals::prepare_worker_signals;
+
+/// Everything the child needs, made before the fork.
+pub struct ChildPlan {
+    program: CString,
+    args: Vec<CString>,
+    env: Vec<CString>,
+    cwd: Option<CString>,
+    /// Read by the child as descriptor 3.
+    handoff: OwnedFd,
+    /// Soft and hard alike.
+    limits: Vec<(Resource, u64)>,
+}
+
+/// Where a start failed, with the kernel's reason.
+#[derive(Debug)]
+pub struct ForkError {
+    pub step: StartStep,
+    pub error: io::Error,
+}
+
+/// The steps that can fail. The numbers travel from the child to the guard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum StartStep {
+    Prepare = 0,
+    Fork = 1,
+    Group = 2,
+    Limits = 3,
+    Directory = 4,
+    Descriptors = 5,
+    Execute = 6,
+}
+
+impl ChildPlan {
+    /// Fails where a text holds a NUL byte.
+    pub fn new<'a>(
+        program: &OsStr,
+        args: impl IntoIterator<Item = &'a OsStr>,
+        env: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>,
+        cwd: Option<&OsStr>,
+        handoff: OwnedFd,
+        limits: Vec<(Resource, u64)>,
+    ) -> io::Result<ChildPlan> {
+        let name = text(program.as_bytes())?;
+        let mut all = vec![name.clone()];
+        for arg in args {
+            all.push(text(arg.as_bytes())?);
+        }
+        let mut pairs = Vec::new();
+        for (key, value) in env {
+            pairs.push(text([key.as_bytes(), b"=", value.as_bytes()].concat())?);
+        }
+        let cwd = cwd.map(|path| text(path.as_bytes())).transpose()?;
+        Ok(ChildPlan { program: name, args: all, env: pairs, cwd, handoff, limits })
+    }
+}
+
+/// Starts the child and returns its id once it has become the new program. The caller reaps it,
+/// also after an error, because a child that failed has ended but is not yet waited for.
+#[expect(unsafe_code, reason = "fork")]
+pub fn fork_exec(plan: &ChildPlan) -> Result<Pid, ForkError> {
+    let at = |step| move |error: io::Error| ForkError { step, error };
+    let flags = rustix::pipe::PipeFlags::CLOEXEC;
+    let (report, told) =
+        rustix::pipe::pipe_with(flags).map_err(|e| at(StartStep::Prepare)(e.into()))?;
+    let parent = rustix::process::getpid();
+    // SAFETY: the guard has a single thread, so the child's memory is in a consistent state.
+    let forked = unsafe { libc::fork() };
+    if forked == 0 {
+        let failure = become_worker(plan, parent, &told);
+        tell_and_leave(&told, &failure);
+    }
+    let pid = Pid::from_raw(forked.max(0))
+        .ok_or_else(|| at(StartStep::Fork)(io::Error::last_os_error()))?;
+    drop(told);
+    // Both sides set the group: whoever is first, it stands before anyone signals it.
+    let _ = rustix::process::setpgid(Some(pid), Some(pid));
+    match read_failure(report) {
+        None => Ok(pid),
+        Some(failure) => Err(failure),
+    }
+}
+
+/// Returns only if it fails.
+fn become_worker(plan: &ChildPlan, parent: Pid, told: &OwnedFd) -> ForkError {
+    let prepared = isolate(parent).and_then(|()| limit(plan)).and_then(|()| enter(plan));
+    let told = match prepared.and_then(|()| arrange_descriptors(plan, told)) {
+        Ok(told) => told,
+        Err(failure) => return failure,
+    };
+    prepare_worker_signals();
+    let failure = ForkError { step: StartStep::Execute, error: execute(plan) };
+    // The first report pipe was closed with everything above descriptor 4; this one replaces it.
+    tell_and_leave(&told, &failure)
+}
+
+fn isolate(parent: Pid) -> Result<(), ForkError> {
+    let step = |error: rustix::io::Errno| ForkError { step: StartStep::Group, error: error.into() };
+    rustix::process::setpgid(None, None).map_err(step)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(step)?;
+    // The guard may have died before the kernel was told to watch it.
+    if rustix::process::getppid() != Some(parent) {
+        let error = io::Error::other("the guard has died");
+        return Err(ForkError { step: StartStep::Group, error });
+    }
+    Ok(())
+}
+
+fn limit(plan: &ChildPlan) -> Result<(), ForkError> {
+    for (resource, value) in &plan.limits {
+        let limit = Rlimit { current: Some(*value), maximum: Some(*value) };
+        rustix::process::setrlimit(*resource, limit)
+            .map_err(|error| ForkError { step: StartStep::Limits, error: error.into() })?;
+    }
+    Ok(())
+}
+
+fn enter(plan: &ChildPlan) -> Result<(), ForkError> {
+    let Some(directory) = &plan.cwd else { return Ok(()) };
+    rustix::process::chdir(directory.as_c_str())
+        .map_err(|error| ForkError { step: StartStep::Directory, error: error.into() })
+}
+
+/// 0 is `/dev/null`, 1 and 2 stay, 3 is the handoff, 4 the report until exec, and nothing else is
+/// open.
+fn arrange_descriptors(plan: &ChildPlan, told: &OwnedFd) -> Result<OwnedFd, ForkError> {
+    let arrange = || -> io::Result<OwnedFd> {
+        let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::stdio::dup2_stdin(&null)?;
+        // Out of the way first: either may sit on 3 or 4 already.
+        let handoff = rustix::io::fcntl_dupfd_cloexec(&plan.handoff, ABOVE)?;
+        let above = rustix::io::fcntl_dupfd_cloexec(told, ABOVE)?;
+        place(handoff.as_raw_fd(), HANDOFF, 0)?;
+        let report = place_owned(&above, REPORT)?;
+        close_from(REPORT + 1)?;
+        // They are closed by now, or replaced: their numbers must not be closed again.
+        std::mem::forget((null, handoff, above));
+        Ok(report)
+    };
+    arrange().map_err(|error| ForkError { step: StartStep::Descriptors, error })
+}
+
+#[expect(unsafe_code, reason = "dup3 to a chosen number")]
+fn place(from: RawFd, to: RawFd, flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: `from` is open; whatever was at `to` in this child is given up on purpose.
+    match unsafe { libc::dup3(from, to, flags) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+#[expect(unsafe_code, reason = "takes a descriptor by its number")]
+fn place_owned(from: &OwnedFd, to: RawFd) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    place(from.as_fd().as_raw_fd(), to, libc::O_CLOEXEC)?;
+    // SAFETY: `to` was filled a line above and belongs to nobody else in this child.
+    Ok(unsafe { OwnedFd::from_raw_fd(to) })
+}
+
+/// Closes what the guard inherited beside the three standard streams: a host may have opened
+/// descriptors without the close-on-exec flag. To be called before the program opens any of its
+/// own.
+pub fn close_inherited_descriptors() -> io::Result<()> {
+    close_from(HANDOFF)
+}
+
+#[expect(unsafe_code, reason = "close_range")]
+fn close_from(first: RawFd) -> io::Result<()> {
+    let first = libc::c_uint::try_from(first).unwrap_or(0);
+    // SAFETY: descriptors that Rust objects still own are forgotten by the caller or not open yet.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+#[expect(unsafe_code, reason = "execve")]
+fn execute(plan: &ChildPlan) -> io::Error {
+    let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
+        texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (args, env) = (pointers(&plan.args), pointers(&plan.env));
+    // SAFETY: all three are NUL-terminated texts in NULL-terminated arrays that outlive the call.
+    unsafe { libc::execve(plan.program.as_ptr(), args.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+#[expect(unsafe_code, reason = "_exit")]
+fn tell_and_leave(told: &OwnedFd, failure: &ForkError) -> ! {
+    let errno = failure.error.raw_os_error().unwrap_or(libc::EIO);
+    let mut bytes = [failure.step as u8; REPORT_BYTES];
+    for (to, from) in bytes.iter_mut().skip(1).zip(errno.to_ne_bytes()) {
+        *to = from;
+    }
+    let _ = rustix::io::write(told, &bytes);
+    // SAFETY: ends the child without running anything that belongs to the guard.
+    unsafe { libc::_exit(FAILED_START) }
+}
+
+fn read_failure(report: OwnedFd) -> Option<ForkError> {
+    let mut bytes = [0; REPORT_BYTES];
+    std::fs::File::from(report).read_exact(&mut bytes).ok()?;
+    let [step, errno @ ..] = bytes;
+    let step = STEPS.into_iter().find(|known| *known as u8 == step).unwrap_or(StartStep::Prepare);
+    Some(ForkError { step, error: io::Error::from_raw_os_error(i32::from_ne_bytes(errno)) })
+}
+
+fn text(bytes: impl Into<Vec<u8>>) -> io::Result<CString> {
+    CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+const STEPS: [StartStep; 7] = [
+    StartStep::Prepare,
+    StartStep::Fork,
+    StartStep::Group,
+    StartStep::Limits,
+    StartStep::Directory,
+    StartStep::Descriptors,
+    StartStep::Execute,
+];
+
+/// The descriptor that a worker reads its handoff from.
+const HANDOFF: RawFd = 3;
+const REPORT: RawFd = 4;
+const ABOVE: RawFd = 5;
+/// A step and an errno.
+const REPORT_BYTES: usize = 5;
+/// What shells use for a program that cannot be run; nobody reads it, the report says more.
+const FAILED_START: i32 = 127;

@@ -1,0 +1,20 @@
+//! The pool's contact with the kernel, and the only place of it that holds `unsafe`.
+//!
+//! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
+//! decided above. The host side (`spawn`, `reap`, `signals::block…`, `fork_marker`, `library`)
+//! changes nothing of the host's process: no handler, no disposition, no inherited descriptor. The
+//! rest runs in the guard.
+
+mod child;
+mod fork_marker;
+mod library;
+mod reap;
+mod signals;
+mod spawn;
+
+pub use child::{ChildPlan, StartStep, close_inherited_descriptors, fork_exec};
+pub use fork_marker::{arm_fork_marker, is_forked_child};
+pub use library::library_dir;
+pub use reap::Reaper;
+pub use signals::{block_signals_on_this_thread, child_signals, prepare_guard_signals};
+pub use spawn::{GuardProcess, spawn_guard};

@@ -1,0 +1,52 @@
+//! Waits for one process without touching the host's SIGCHLD, and without getting in the way of a
+//! host that ignores it or waits for any child: the process is held by a pidfd, and "already
+//! reaped" or "not our child" is a fine answer.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A process that is waited for, and reaped if it is our child.
+pub struct Reaper {
+    pidfd: OwnedFd,
+}
+
+impl Reaper {
+    /// Takes hold of a process that was started a moment ago. One that is not our child must only
+    /// be waited for: its number may have passed to another before it was taken hold of.
+    pub fn open(pid: u32) -> io::Result<Reaper> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("a child without a process id"))?;
+        Ok(Reaper { pidfd: pidfd_open(pid, PidfdFlags::NONBLOCK)? })
+    }
+
+    /// Sends KILL, to this very process and never to one that got its number later.
+    pub fn kill(&self) {
+        // It fails when the process has ended, which is what was wanted.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Resolves when the process has ended, and leaves no zombie behind.
+    #[expect(unsafe_code, reason = "registers a descriptor with the runtime")]
+    pub async fn ended(&self) -> io::Result<()> {
+        // SAFETY: the descriptor is borrowed from `self`, so it stays open as long as it is
+        // registered.
+        let ready =
+            unsafe { AsyncFd::register_with_interest(self.pidfd.as_fd(), Interest::READABLE) }
+                .map_err(io::Error::from)?;
+        loop {
+            let mut guard = ready.readable().await?;
+            match waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED) {
+                Ok(Some(_)) | Err(Errno::CHILD) => return Ok(()),
+                Ok(None) | Err(Errno::AGAIN | Errno::INTR) => guard.clear_ready(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

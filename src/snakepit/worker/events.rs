@@ -1,0 +1,163 @@
+//! Everything that can happen to a living worker, turned into events of its state machine.
+
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::super::adapter::Adapter;
+use super::super::error::Failure;
+use super::super::exit::ExitKind;
+use super::super::guard::{Outcome, Report};
+use super::super::journey::Step;
+use super::super::lease::Seated;
+use super::super::lifecycle::{Event, WorkerState};
+use super::super::process::Guarded;
+use super::super::shared::Order;
+use super::health::{Illness, watch_over};
+use super::life::Life;
+
+impl<A: Adapter> Life<A> {
+    /// Waits for whatever happens next.
+    pub(super) async fn next(&mut self, guarded: &mut Guarded) -> Event {
+        loop {
+            let seated = self.seated.as_deref();
+            let starting = self.state == WorkerState::Starting;
+            let running = starting && self.journey.at(Step::ProcessStarted).is_some();
+            tokio::select! {
+                biased;
+                report = guarded.report() => {
+                    if let Some(event) = self.hear(report) {
+                        return event;
+                    }
+                }
+                event = obey(&mut self.order) => return event,
+                // A fast worker may be ready before the guard's word that it runs has been read.
+                started = finish(&mut self.starting), if running => return self.started(started),
+                () = passed(self.start_deadline), if starting => return self.too_late(),
+                illness = finish(&mut self.health) => return self.ail(illness),
+                () = told(seated, |seated| &seated.recycle) => return Event::RecycleAsked,
+                () = told(seated, |seated| &seated.idle) => return Event::Idle,
+                () = passed(self.grace) => {
+                    self.grace = None;
+                    return Event::GraceOver;
+                }
+                () = finish(&mut self.output) => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, report: Option<Report>) -> Option<Event> {
+        self.kind = match report {
+            Some(Report::Started { pid }) => {
+                self.journey.reach(Step::ProcessStarted);
+                self.note_pid(pid);
+                return None;
+            }
+            Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
+            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
+            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
+                ExitKind::Signaled { signal: number, core }
+            }
+            None => ExitKind::GuardLost,
+        };
+        Some(Event::ProcessGone)
+    }
+
+    fn too_late(&mut self) -> Event {
+        let timeout = self.shared.config.start_timeout;
+        self.reason = Some(format!("not ready within {} ms", timeout.as_millis()));
+        Event::StartFailed
+    }
+
+    fn started(&mut self, started: Result<A::Link, Failure>) -> Event {
+        let link = match started {
+            Ok(link) => link,
+            Err(failure) => {
+                self.reason = Some(failure.to_string());
+                return Event::StartFailed;
+            }
+        };
+        self.health = Some(watch_over(&self.shared, link.clone()));
+        self.seated = Some(Arc::new(Seated {
+            worker: self.worker,
+            link,
+            exit: self.exit.subscribe(),
+            idle: Notify::new(),
+            recycle: Notify::new(),
+            recycle_reason: OnceLock::new(),
+        }));
+        Event::BecameReady
+    }
+
+    fn ail(&mut self, illness: Illness) -> Event {
+        match illness {
+            Illness::LinkLost => Event::LinkLost,
+            Illness::ProbeFailed(why) => {
+                self.reason.get_or_insert(why);
+                Event::ProbeFailed
+            }
+        }
+    }
+
+    /// Remembers why, for the account of its end. The first reason counts.
+    pub(super) fn note(&mut self, event: Event) {
+        let asked = match event {
+            Event::DrainAsked => "it is no longer wanted".to_owned(),
+            Event::LeaveAsked => "it had to leave".to_owned(),
+            Event::RecycleAsked => {
+                let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
+                reason.cloned().unwrap_or_default()
+            }
+            Event::LinkLost => {
+                self.link_lost = true;
+                return;
+            }
+            Event::GraceOver if self.link_lost && self.state == WorkerState::Stopping => {
+                self.reason.get_or_insert("it broke its link and did not end".to_owned());
+                return;
+            }
+            _ => return,
+        };
+        if self.reason.is_none() && !self.link_lost {
+            self.reason = Some(asked);
+            self.expected = true;
+        }
+    }
+}
+
+/// Drives a future that may be absent, and takes it away when it has resolved.
+async fn finish<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    let Some(running) = future else { return std::future::pending().await };
+    let output = running.as_mut().await;
+    *future = None;
+    output
+}
+
+async fn obey(order: &mut watch::Receiver<Order>) -> Event {
+    loop {
+        if order.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        match *order.borrow_and_update() {
+            Order::Keep => {}
+            Order::Drain => return Event::DrainAsked,
+            Order::Leave => return Event::LeaveAsked,
+        }
+    }
+}
+
+async fn told<A: Adapter>(seated: Option<&Seated<A>>, which: fn(&Seated<A>) -> &Notify) {
+    match seated {
+        Some(seated) => which(seated).notified().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn passed(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,254 @@
+//! What is done for a worker between its description and its burial. What happens to it meanwhile
+//! comes from `events`; what follows from that is the state machine's decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::super::adapter::Adapter;
+use super::super::error::Failure;
+use super::super::exit::{Exit, ExitKind};
+use super::super::ids::WorkerId;
+use super::super::journey::{Journey, Step};
+use super::super::lease::Seated;
+use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
+use super::super::process::{Guarded, Output, Tail, launch};
+use super::super::shared::{Order, Shared};
+use super::ear::Ear;
+use super::health::Illness;
+
+/// How a life ended.
+pub struct Ended {
+    pub ending: Ending,
+    pub exit: Exit,
+    /// How long it had been ready, if it ever was.
+    pub served: Option<Duration>,
+}
+
+/// Starts `worker` and returns when it is gone. `permit` is given back once it is ready, or gone.
+pub async fn live<A: Adapter>(
+    shared: Arc<Shared<A>>,
+    worker: WorkerId,
+    order: watch::Receiver<Order>,
+    permit: OwnedSemaphorePermit,
+) -> Ended {
+    let mut journey = Journey::begin();
+    let spec = match shared.adapter.describe(worker) {
+        Ok(spec) => spec,
+        Err(failure) => return undescribed(journey, &failure),
+    };
+    journey.reach(Step::Described);
+    let starting = shared.adapter.ready(worker);
+    let launched = launch(&shared.config.guard, &shared.config.name, worker, &spec);
+    drop(spec);
+    let mut life = Life::new(shared, worker, order, permit, journey, starting);
+    match launched {
+        Ok((guarded, output)) => life.run(guarded, output).await,
+        Err(error) => {
+            let guard = life.shared.config.guard.display();
+            life.kind = ExitKind::SpawnFailed(format!("guard {guard}: {error}"));
+        }
+    }
+    life.bury()
+}
+
+/// A living worker.
+pub(super) struct Life<A: Adapter> {
+    pub(super) shared: Arc<Shared<A>>,
+    pub(super) worker: WorkerId,
+    pub(super) state: WorkerState,
+    pub(super) order: watch::Receiver<Order>,
+    permit: Option<OwnedSemaphorePermit>,
+    pub(super) journey: Journey,
+    pub(super) start_deadline: Option<Instant>,
+    /// Until it is ready or cannot be.
+    pub(super) starting: Option<BoxFuture<'static, Result<A::Link, Failure>>>,
+    /// From then on; resolves with what is wrong.
+    pub(super) health: Option<BoxFuture<'static, Illness>>,
+    pub(super) output: Option<BoxFuture<'static, ()>>,
+    pub(super) seated: Option<Arc<Seated<A>>>,
+    pub(super) exit: watch::Sender<Option<Exit>>,
+    tail: Arc<Mutex<Tail>>,
+    pub(super) grace: Option<Instant>,
+    pub(super) kind: ExitKind,
+    pub(super) reason: Option<String>,
+    pub(super) expected: bool,
+    pub(super) link_lost: bool,
+}
+
+impl<A: Adapter> Life<A> {
+    fn new(
+        shared: Arc<Shared<A>>,
+        worker: WorkerId,
+        order: watch::Receiver<Order>,
+        permit: OwnedSemaphorePermit,
+        journey: Journey,
+        starting: BoxFuture<'static, Result<A::Link, Failure>>,
+    ) -> Self {
+        let start_deadline = Instant::now().checked_add(shared.config.start_timeout);
+        Life {
+            tail: Arc::new(Mutex::new(Tail::new(shared.config.stderr_tail_bytes))),
+            shared,
+            worker,
+            state: WorkerState::Starting,
+            order,
+            permit: Some(permit),
+            journey,
+            start_deadline,
+            starting: Some(starting),
+            health: None,
+            output: None,
+            seated: None,
+            exit: watch::Sender::new(None),
+            grace: None,
+            kind: ExitKind::GuardLost,
+            reason: None,
+            expected: false,
+            link_lost: false,
+        }
+    }
+
+    async fn run(&mut self, mut guarded: Guarded, output: Output) {
+        self.journey.reach(Step::GuardSpawned);
+        let listener = Ear {
+            adapter: self.shared.adapter.clone(),
+            worker: self.worker,
+            tail: self.tail.clone(),
+        };
+        let line_bytes_max = self.shared.config.output_line_bytes_max;
+        self.output = Some(output.read(line_bytes_max, listener).boxed());
+        while self.state != WorkerState::Dead {
+            let event = self.next(&mut guarded).await;
+            self.note(event);
+            let (state, effects) = self.state.step(event);
+            self.enter(state);
+            for effect in effects {
+                self.apply(*effect, &mut guarded);
+            }
+        }
+        let patience = self.shared.config.kill_grace;
+        if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
+            tracing::error!(worker = %self.worker, "a guard does not end");
+        }
+        // The pipes end with the tree; what a dead worker printed last is still in them.
+        if let Some(output) = self.output.take() {
+            let _ = tokio::time::timeout(patience, output).await;
+        }
+    }
+
+    fn enter(&mut self, state: WorkerState) {
+        if state == self.state {
+            return;
+        }
+        self.state = state;
+        if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
+            && let Some(row) = &mut entry.row
+        {
+            row.state = state;
+        }
+    }
+
+    pub(super) fn note_pid(&self, pid: u32) {
+        if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
+            && let Some(row) = &mut entry.row
+        {
+            row.pid = Some(pid);
+        }
+    }
+
+    fn apply(&mut self, effect: Effect, guarded: &mut Guarded) {
+        match effect {
+            Effect::Publish => self.publish(),
+            Effect::Withdraw => self.withdraw(),
+            Effect::AskToLeave => {
+                if let Some(seated) = &self.seated {
+                    self.shared.adapter.drain(&seated.link);
+                }
+            }
+            Effect::Terminate => guarded.signal(libc::SIGTERM),
+            Effect::Kill => guarded.kill(),
+            Effect::KillGuard => guarded.kill_guard(),
+            Effect::Arm(grace) => {
+                let config = &self.shared.config;
+                let time = match grace {
+                    Grace::Lost => config.lost_grace,
+                    Grace::Obey => config.kill_grace,
+                };
+                self.grace = Instant::now().checked_add(time);
+            }
+            Effect::Bury => {}
+        }
+    }
+
+    fn publish(&mut self) {
+        self.journey.reach(Step::Ready);
+        self.permit = None;
+        let Some(seated) = self.seated.clone() else { return };
+        {
+            let mut state = self.shared.lock();
+            state.intensity.succeeded();
+            state.admission.publish(self.worker, seated);
+            if let Some(entry) = state.slots.get_mut(self.worker.slot as usize) {
+                entry.trouble = None;
+            }
+        }
+        tracing::debug!(pool = self.shared.config.name, worker = %self.worker, "worker ready");
+        self.shared.settle();
+    }
+
+    fn withdraw(&mut self) {
+        let idle = {
+            let mut state = self.shared.lock();
+            state.admission.withdraw(self.worker);
+            state.admission.is_idle(self.worker)
+        };
+        if let (true, Some(seated)) = (idle, &self.seated) {
+            seated.idle.notify_one();
+        }
+        self.shared.settle();
+    }
+
+    /// Tells everyone who wants to know.
+    fn bury(mut self) -> Ended {
+        let ready_at = self.journey.at(Step::Ready);
+        self.journey.reach(Step::Ended);
+        let served = ready_at.zip(self.journey.at(Step::Ended)).map(|(ready, end)| end - ready);
+        let exit = Exit {
+            kind: self.kind,
+            reason: self.reason.map(Arc::from),
+            stderr_tail: Arc::from(self.tail.lock().text()),
+            journey: Arc::new(self.journey),
+            expected: self.expected,
+        };
+        let pool = &self.shared.config.name;
+        tracing::debug!(pool, worker = %self.worker, %exit, "worker gone");
+        // Readiness and health refer to the worker: they end before the adapter forgets it.
+        drop((self.starting, self.health));
+        self.shared.adapter.gone(self.worker, &exit);
+        self.exit.send_replace(Some(exit.clone()));
+        let ending = match (exit.expected, served) {
+            (true, _) => Ending::Asked,
+            (false, None) => Ending::FailedStart,
+            (false, Some(_)) => Ending::Lost,
+        };
+        Ended { ending, exit, served }
+    }
+}
+
+/// For a description that failed: there is no process, and the adapter has nothing to forget.
+fn undescribed(mut journey: Journey, failure: &Failure) -> Ended {
+    journey.reach(Step::Ended);
+    let exit = Exit {
+        kind: ExitKind::SpawnFailed(failure.to_string()),
+        reason: None,
+        stderr_tail: Arc::from(""),
+        journey: Arc::new(journey),
+        expected: false,
+    };
+    Ended { ending: Ending::FailedStart, exit, served: None }
+}

@@ -1,0 +1,42 @@
+//! The pool and its guard with real processes: a scripted fake worker, no Python.
+//!
+//! One program in three roles, told apart by its environment: the tests, the fake worker that they
+//! start, and helper hosts that are killed or start with odd signals. So a clean clone needs
+//! nothing but `cargo test`.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the whole program is a test"
+)]
+
+mod dying;
+mod fake;
+mod hosts;
+mod serving;
+mod starting;
+mod worker;
+mod world;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    match std::env::var("SNAKEPIT_ROLE").as_deref() {
+        Ok("worker") => worker::run(),
+        Ok(host) => hosts::run(host),
+        Err(_) => {
+            let groups = [serving::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
+            let trials = groups.concat().into_iter().map(|(name, test)| {
+                Trial::test(name, move || {
+                    test();
+                    Ok(())
+                })
+            });
+            libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+        }
+    }
+}
+
+/// A test's name and body.
+pub type Test = (&'static str, fn());

@@ -1,0 +1,78 @@
+//! The fake worker: reads its handoff from descriptor 3, dials home, and does what it is told, line
+//! by line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use rustix::process::{Signal, getpid, kill_process};
+use serde::{Deserialize, Serialize};
+
+/// What the worker is told at its start.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Handoff {
+    pub socket: String,
+    pub worker: String,
+    /// Lines to obey before it dials home.
+    pub first: Vec<String>,
+}
+
+pub fn run() {
+    let told: Handoff = serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap();
+    let mut home = None;
+    for line in &told.first {
+        obey(line, &mut home);
+    }
+    let stream = UnixStream::connect(&told.socket).unwrap();
+    writeln!(&stream, "{}", told.worker).unwrap();
+    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    home = Some(stream);
+    for line in lines {
+        obey(&line.unwrap(), &mut home);
+    }
+}
+
+fn obey(line: &str, home: &mut Option<UnixStream>) {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match verb {
+        "ping" => writeln!(home.as_ref().unwrap(), "pong").unwrap(),
+        "drain" => std::process::exit(0),
+        "exit" => std::process::exit(rest.parse().unwrap()),
+        "abort" => std::process::abort(),
+        "signal" => {
+            let signal = Signal::from_named_raw(rest.parse().unwrap()).unwrap();
+            // Rust's own handler for SEGV only steps aside the first time.
+            loop {
+                kill_process(getpid(), signal).unwrap();
+            }
+        }
+        "out" => println!("{rest}"),
+        "err" => eprintln!("{rest}"),
+        "hang" => loop {
+            std::thread::park();
+        },
+        // Breaks the link and lives on.
+        "unlink" => {
+            let home = home.as_ref().unwrap();
+            home.shutdown(std::net::Shutdown::Both).unwrap();
+            obey("hang", &mut None);
+        }
+        "daemon" => shell(DAEMON),
+        // Programs that fork and leave for ever, and leave a trace of it.
+        "rabbits" => {
+            let rabbit = format!("f() {{ echo >> {rest}; f & }}; f");
+            (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
+        }
+        "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
+        _ => panic!("unknown order {line:?}"),
+    }
+}
+
+fn shell(script: &str) {
+    assert!(Command::new("sh").args(["-c", script]).status().unwrap().success());
+}
+
+/// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
+const DAEMON: &str = "setsid -f sh -c \
+    'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";
