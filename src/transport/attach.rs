@@ -1,0 +1,257 @@
+//! The worker's end of `Attach` on the host: admits a worker by its hello, then reads its frames
+//! until the stream ends. What a frame means is decided here; what happens is the peers' business.
+
+use std::sync::Arc;
+
+use snakepit_bridge_proto as pb;
+use snakepit_bridge_proto::host_frame::Kind as HostKind;
+use snakepit_bridge_proto::worker_frame::Kind;
+use tokio_stream::StreamExt;
+use tonic::Streaming;
+
+use crate::core::{CallId, Result, WorkerId};
+
+use super::gate::{Admission, Announcement, FrameworkNote, Gate};
+use super::link::WorkerLink;
+use super::outbox::Outbox;
+use super::peer::{LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier, WorkerEvents};
+use super::wire;
+
+/// Reads one worker's frames from the hello to the end.
+pub struct Attachment {
+    pub gate: Gate,
+    pub events: Arc<dyn WorkerEvents>,
+    pub outbox: Outbox,
+    pub message_bytes_max: u64,
+    /// The connected process as the kernel names it, where it does.
+    pub peer_pid: Option<u32>,
+}
+
+type Inbound = Streaming<pb::WorkerMessage>;
+
+impl Attachment {
+    /// Runs until the worker leaves, the stream breaks, or the hello is refused.
+    pub async fn run(self, mut inbound: Inbound) {
+        let first = match inbound.next().await {
+            Some(Ok(message)) => message,
+            Some(Err(_)) | None => return self.outbox.finish(Ok(())),
+        };
+        let mut frames = first.frames.into_iter();
+        match self.admit(frames.next()) {
+            Err(reason) => self.refuse(&reason),
+            Ok((admission, announcement)) => {
+                let link = self.welcome(admission, announcement);
+                frames.for_each(|frame| self.frame(&link, frame));
+                self.read(&link, inbound).await;
+                link.close();
+            }
+        }
+    }
+
+    fn admit(&self, first: Option<pb::WorkerFrame>) -> Result<(Admission, Announcement), String> {
+        let Some(Kind::Hello(hello)) = first.and_then(|frame| frame.kind) else {
+            return Err("the first frame is not a hello".to_owned());
+        };
+        if hello.protocol_version != pb::PROTOCOL_VERSION {
+            let (given, ours) = (hello.protocol_version, pb::PROTOCOL_VERSION);
+            return Err(format!("protocol version {given}, this platform speaks {ours}"));
+        }
+        if self.peer_pid.is_some_and(|pid| pid != hello.pid) {
+            return Err("the hello names another process than the one connected".to_owned());
+        }
+        let admission = self.gate.admit(&hello.token);
+        let admission = admission.ok_or_else(|| "unknown or used token".to_owned())?;
+        Ok((admission, announcement_from(hello)))
+    }
+
+    fn refuse(&self, reason: &str) {
+        self.events.refused(reason);
+        self.outbox.finish(Err(tonic::Status::unauthenticated(reason)));
+    }
+
+    fn welcome(&self, admission: Admission, announcement: Announcement) -> WorkerLink {
+        let WorkerId { slot, generation } = admission.worker;
+        let link = WorkerLink::new(admission.worker, self.outbox.clone());
+        self.outbox.push(HostKind::Welcome(pb::Welcome {
+            protocol_version: pb::PROTOCOL_VERSION,
+            slot,
+            generation,
+            message_bytes_max: self.message_bytes_max,
+        }));
+        if admission.arrived.send((link.clone(), announcement)).is_err() {
+            // Nobody waits any more: the slot gave up on this worker, and its process is being
+            // ended.
+            link.close();
+        }
+        link
+    }
+
+    async fn read(&self, link: &WorkerLink, mut inbound: Inbound) {
+        loop {
+            tokio::select! {
+                message = inbound.next() => match message {
+                    Some(Ok(message)) => {
+                        message.frames.into_iter().for_each(|frame| self.frame(link, frame));
+                    }
+                    Some(Err(status)) => {
+                        tracing::debug!(worker = %link.worker(), "attach stream broke: {status}");
+                        return;
+                    }
+                    None => return,
+                },
+                () = link.closed() => return,
+            }
+        }
+    }
+
+    fn frame(&self, link: &WorkerLink, frame: pb::WorkerFrame) {
+        match frame.kind {
+            Some(Kind::Result(result)) => finish(link, result),
+            Some(Kind::Chunk(chunk)) => self.chunk(link, chunk),
+            Some(Kind::ToolRequest(request)) => tool_request(link, request),
+            Some(Kind::ToolCancel(cancel)) => {
+                if let Some(tool) = link.tool(cancel.request_id) {
+                    tool.cancel();
+                }
+            }
+            Some(Kind::ToolCredit(credit)) => {
+                if let Some(tool) = link.tool(credit.request_id) {
+                    tool.credit(credit.chunks);
+                }
+            }
+            Some(Kind::ToolQuery(query)) => {
+                let tools = with_call(link, query.call_id, |call| call.tools());
+                link.send_tool_list(query.request_id, tools);
+            }
+            Some(Kind::StateRequest(request)) => state_request(link, request),
+            Some(Kind::Log(record)) => self.log(link, record),
+            Some(Kind::Pong(pong)) => link.ponged(pong.number),
+            Some(Kind::Drained(_)) => link.set_drained(),
+            Some(Kind::Hello(_)) => self.misbehaved(link, "a second hello"),
+            None => self.misbehaved(link, "a frame of a kind that this build does not know"),
+        }
+    }
+
+    fn chunk(&self, link: &WorkerLink, chunk: pb::CallChunk) {
+        let Some(call) = link.call(chunk.call_id) else { return };
+        match wire::value_from(chunk.payload) {
+            Ok(value) => call.chunk(chunk.sequence, value),
+            Err(error) => {
+                link.end_call(chunk.call_id);
+                link.cancel(CallId(chunk.call_id), error.status());
+                call.finished(Err(error));
+            }
+        }
+    }
+
+    fn log(&self, link: &WorkerLink, record: pb::LogRecord) {
+        let call = link.call(record.call_id);
+        let note = LogNote {
+            call: call.as_ref().map(|_| CallId(record.call_id)),
+            level: record.level,
+            target: record.target,
+            message: record.message,
+            dropped: record.dropped,
+        };
+        match call {
+            Some(call) => call.log(note),
+            None => self.events.log(link.worker(), note),
+        }
+    }
+
+    fn misbehaved(&self, link: &WorkerLink, what: &str) {
+        tracing::warn!(worker = %link.worker(), "worker sent {what}; it is cut off");
+        link.close();
+    }
+}
+
+fn announcement_from(hello: pb::Hello) -> Announcement {
+    let frameworks = hello.frameworks.into_iter().map(|schema| FrameworkNote {
+        id: schema.framework_id,
+        version: schema.version,
+        schema_json: schema.schema_json,
+    });
+    Announcement { pid: hello.pid, runtime: hello.runtime, frameworks: frameworks.collect() }
+}
+
+fn finish(link: &WorkerLink, result: pb::CallResult) {
+    // A call that is not there was given up: its late result is dropped.
+    let Some(call) = link.end_call(result.call_id) else { return };
+    call.finished(match result.outcome {
+        Some(pb::call_result::Outcome::Payload(payload)) => wire::value_from(Some(payload)),
+        Some(pb::call_result::Outcome::Error(error)) => Err(wire::error_from(error)),
+        None => Err(wire::protocol("result without an outcome")),
+    });
+}
+
+fn with_call<T>(
+    link: &WorkerLink,
+    id: u64,
+    then: impl FnOnce(&dyn super::peer::CallPeer) -> Result<T>,
+) -> Result<T> {
+    match link.call(id) {
+        Some(call) => then(call.as_ref()),
+        None => Err(no_such_call(id)),
+    }
+}
+
+fn no_such_call(id: u64) -> crate::core::Error {
+    let message = format!("call {id} has ended: its session can no longer be reached from it");
+    crate::core::Error::new(crate::core::Status::State, message)
+}
+
+fn tool_request(link: &WorkerLink, request: pb::ToolRequest) {
+    let replier = ToolReplier { link: link.clone(), request: request.request_id };
+    let Some(call) = link.call(request.call_id) else {
+        return replier.answer(Err(no_such_call(request.call_id)));
+    };
+    let arguments = match wire::value_from(request.arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return replier.answer(Err(error)),
+    };
+    let ask = ToolAsk {
+        request: request.request_id,
+        name: request.name,
+        arguments,
+        stream: request.stream,
+        credit: request.chunk_credit,
+        timeout_ms: request.timeout_ms,
+        traceparent: request.traceparent,
+    };
+    call.tool(ask, replier);
+}
+
+fn state_request(link: &WorkerLink, request: pb::StateRequest) {
+    let replier = StateReplier { link: link.clone(), request: request.request_id };
+    let Some(call) = link.call(request.call_id) else {
+        return replier.answer(Err(no_such_call(request.call_id)));
+    };
+    match state_ask(request.verb) {
+        Ok(ask) => call.state(ask, replier),
+        Err(error) => replier.answer(Err(error)),
+    }
+}
+
+fn state_ask(verb: Option<pb::state_request::Verb>) -> Result<StateAsk> {
+    use pb::state_request::Verb;
+    Ok(match verb {
+        Some(Verb::Get(get)) => StateAsk::Get { name: get.name },
+        Some(Verb::Set(set)) => StateAsk::Set {
+            name: set.name,
+            value: wire::value_from(set.value)?,
+            expected_version: set.expected_version,
+        },
+        Some(Verb::Register(register)) => StateAsk::Register {
+            name: register.name,
+            type_name: register.r#type,
+            initial: wire::value_from(register.initial)?,
+            constraints: register.constraints_json,
+            metadata: register.metadata_json,
+        },
+        Some(Verb::Delete(delete)) => {
+            StateAsk::Delete { name: delete.name, expected_version: delete.expected_version }
+        }
+        Some(Verb::List(list)) => StateAsk::List { pattern: list.pattern },
+        None => return Err(wire::protocol("state request without a verb")),
+    })
+}

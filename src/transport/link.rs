@@ -1,0 +1,235 @@
+//! One attached worker: calls go out, what the worker says is handed to the call it belongs to.
+//!
+//! The link holds the map from wire numbers to peers. It knows nothing of queues, deadlines or
+//! retries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use snakepit_bridge_proto as pb;
+use snakepit_bridge_proto::host_frame::Kind;
+use tokio::sync::{Notify, watch};
+
+use crate::core::{CallId, Error, Result, Status, Value, WorkerId};
+
+use super::outbox::Outbox;
+use super::peer::{CallPeer, StateReply, ToolPeer, VariableRow};
+use super::wire;
+
+/// A worker that said hello. Clones speak to the same worker.
+#[derive(Clone)]
+pub struct WorkerLink {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    worker: WorkerId,
+    outbox: Outbox,
+    calls: Mutex<FxHashMap<u64, Arc<dyn CallPeer>>>,
+    tools: Mutex<FxHashMap<u64, Arc<dyn ToolPeer>>>,
+    open: watch::Sender<bool>,
+    drained: AtomicBool,
+    pings_sent: AtomicU64,
+    pings_answered: AtomicU64,
+    pong: Notify,
+}
+
+/// What a call looks like when it leaves.
+pub struct CallStart {
+    pub call: CallId,
+    pub session: String,
+    pub framework: String,
+    pub operation: String,
+    pub parameters: Value,
+    /// 0: no deadline.
+    pub deadline_remaining_ms: u64,
+    pub stream: bool,
+    pub chunk_credit: u32,
+    pub traceparent: String,
+}
+
+impl WorkerLink {
+    pub(super) fn new(worker: WorkerId, outbox: Outbox) -> Self {
+        let inner = Inner {
+            worker,
+            outbox,
+            calls: Mutex::default(),
+            tools: Mutex::default(),
+            open: watch::Sender::new(true),
+            drained: AtomicBool::new(false),
+            pings_sent: AtomicU64::new(0),
+            pings_answered: AtomicU64::new(0),
+            pong: Notify::new(),
+        };
+        WorkerLink { inner: Arc::new(inner) }
+    }
+
+    pub fn worker(&self) -> WorkerId {
+        self.inner.worker
+    }
+
+    /// Sends a call; `peer` hears everything about it until `finished` or `lost`.
+    pub fn begin(&self, start: CallStart, peer: Arc<dyn CallPeer>) -> Result<()> {
+        if self.inner.outbox.is_full() {
+            let message =
+                format!("worker {} does not take frames as fast as they come", self.worker());
+            return Err(Error::new(Status::ResourceExhausted, message));
+        }
+        let call_id = start.call.0;
+        self.inner.calls.lock().insert(call_id, peer);
+        if !*self.inner.open.borrow() && self.inner.calls.lock().remove(&call_id).is_some() {
+            let message = format!("worker {} is gone", self.worker());
+            return Err(Error::new(Status::WorkerLost, message));
+        }
+        self.inner.outbox.push(Kind::Call(pb::Call {
+            call_id,
+            session_id: start.session,
+            framework_id: start.framework,
+            operation_name: start.operation,
+            parameters: Some(wire::payload_of(start.parameters)),
+            deadline_remaining_ms: start.deadline_remaining_ms,
+            stream: start.stream,
+            chunk_credit: start.chunk_credit,
+            traceparent: start.traceparent,
+        }));
+        Ok(())
+    }
+
+    /// Tells the handler to stop; `finished` still comes.
+    pub fn cancel(&self, call: CallId, reason: Status) {
+        let frame = pb::CallCancel { call_id: call.0, reason: reason.code() };
+        self.inner.outbox.push(Kind::Cancel(frame));
+    }
+
+    /// Lets the handler send more chunks.
+    pub fn credit(&self, call: CallId, chunks: u32) {
+        self.inner.outbox.push(Kind::Credit(pb::CallCredit { call_id: call.0, chunks }));
+    }
+
+    /// Asks the worker to finish what it has and leave.
+    pub fn drain(&self) {
+        self.inner.outbox.push(Kind::Drain(pb::Drain {}));
+    }
+
+    /// Waits until the link's thread in the worker has answered a fresh ping, or the link is
+    /// broken.
+    pub async fn ping(&self) -> Result<()> {
+        let number = self.inner.pings_sent.fetch_add(1, Ordering::Relaxed) + 1;
+        self.inner.outbox.push(Kind::Ping(pb::Ping { number }));
+        loop {
+            let answered = self.inner.pong.notified();
+            if self.inner.pings_answered.load(Ordering::Acquire) >= number {
+                return Ok(());
+            }
+            tokio::select! {
+                () = answered => {}
+                () = self.closed() => {
+                    return Err(Error::new(Status::WorkerLost, "the connection broke"));
+                }
+            }
+        }
+    }
+
+    /// Waits until the connection has broken or been closed.
+    pub async fn closed(&self) {
+        let mut open = self.inner.open.subscribe();
+        // An error means that the sender is gone, which is as closed as can be.
+        let _ = open.wait_for(|open| !open).await;
+    }
+
+    /// Calls that have not ended.
+    pub fn calls_len(&self) -> usize {
+        self.inner.calls.lock().len()
+    }
+
+    pub(super) fn call(&self, id: u64) -> Option<Arc<dyn CallPeer>> {
+        self.inner.calls.lock().get(&id).cloned()
+    }
+
+    pub(super) fn end_call(&self, id: u64) -> Option<Arc<dyn CallPeer>> {
+        self.inner.calls.lock().remove(&id)
+    }
+
+    pub(super) fn tool(&self, request: u64) -> Option<Arc<dyn ToolPeer>> {
+        self.inner.tools.lock().get(&request).cloned()
+    }
+
+    pub(super) fn keep_tool(&self, request: u64, peer: Arc<dyn ToolPeer>) {
+        self.inner.tools.lock().insert(request, peer);
+    }
+
+    pub(super) fn ponged(&self, number: u64) {
+        self.inner.pings_answered.fetch_max(number, Ordering::Release);
+        self.inner.pong.notify_waiters();
+    }
+
+    pub(super) fn set_drained(&self) {
+        self.inner.drained.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the link and tells every peer. Later calls of this do nothing.
+    pub(super) fn close(&self) {
+        if !self.inner.open.send_replace(false) {
+            return;
+        }
+        self.inner.outbox.finish(Ok(()));
+        let calls: Vec<_> = self.inner.calls.lock().drain().map(|(_, peer)| peer).collect();
+        let tools: Vec<_> = self.inner.tools.lock().drain().map(|(_, peer)| peer).collect();
+        for peer in calls {
+            peer.lost();
+        }
+        for peer in tools {
+            peer.cancel();
+        }
+        self.inner.pong.notify_waiters();
+    }
+
+    pub(super) fn send_tool_chunk(&self, request_id: u64, sequence: u64, value: Value) {
+        let payload = Some(wire::payload_of(value));
+        self.inner.outbox.push(Kind::ToolChunk(pb::ToolChunk { request_id, sequence, payload }));
+    }
+
+    pub(super) fn send_tool_answer(&self, request_id: u64, outcome: Result<Value>) {
+        self.inner.tools.lock().remove(&request_id);
+        let outcome = Some(match outcome {
+            Ok(value) => pb::tool_response::Outcome::Payload(wire::payload_of(value)),
+            Err(error) => pb::tool_response::Outcome::Error(wire::error_of(&error)),
+        });
+        self.inner.outbox.push(Kind::ToolResponse(pb::ToolResponse { request_id, outcome }));
+    }
+
+    pub(super) fn send_tool_list(&self, request_id: u64, outcome: Result<bytes::Bytes>) {
+        let outcome = Some(match outcome {
+            Ok(json) => pb::tool_list::Outcome::ToolsJson(json),
+            Err(error) => pb::tool_list::Outcome::Error(wire::error_of(&error)),
+        });
+        self.inner.outbox.push(Kind::ToolList(pb::ToolList { request_id, outcome }));
+    }
+
+    pub(super) fn send_state_answer(&self, request_id: u64, outcome: Result<StateReply>) {
+        use pb::state_response::Outcome;
+        let outcome = Some(match outcome {
+            Ok(StateReply::Variable(row)) => Outcome::Variable(variable_of(row)),
+            Ok(StateReply::Variables(rows)) => {
+                let variables = rows.into_iter().map(variable_of).collect();
+                Outcome::Variables(pb::Variables { variables })
+            }
+            Ok(StateReply::Deleted) => Outcome::Deleted(pb::Deleted {}),
+            Err(error) => Outcome::Error(wire::error_of(&error)),
+        });
+        self.inner.outbox.push(Kind::StateResponse(pb::StateResponse { request_id, outcome }));
+    }
+}
+
+fn variable_of(row: VariableRow) -> pb::Variable {
+    pb::Variable {
+        name: row.name,
+        r#type: row.type_name,
+        value: Some(wire::payload_of(row.value)),
+        version: row.version,
+        constraints_json: row.constraints,
+        metadata_json: row.metadata,
+    }
+}

@@ -1,0 +1,211 @@
+//! The Unix socket that workers dial: a fresh 0700 directory, a 0600 socket, callers of our own
+//! user only.
+
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use snakepit_bridge_proto as pb;
+use snakepit_bridge_proto::ml_bridge_server::{MlBridge, MlBridgeServer};
+use tokio::net::UnixListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::server::UdsConnectInfo;
+use tonic::{Request, Response, Status as Grpc};
+
+use crate::core::limits::MESSAGE_OVERHEAD_BYTES;
+use crate::core::{Error, Result, Status};
+
+use super::attach::Attachment;
+use super::gate::Gate;
+use super::outbox::{Outbox, OutboxStream};
+use super::peer::WorkerEvents;
+
+/// The open socket. Dropping it closes the socket and removes its directory.
+pub struct Listener {
+    directory: PathBuf,
+    socket: PathBuf,
+    gate: Gate,
+    stop: watch::Sender<bool>,
+}
+
+impl Listener {
+    /// Opens a socket in a new directory below `parent`, and serves it on `runtime`.
+    pub fn open(
+        parent: &Path,
+        value_bytes_max: usize,
+        events: Arc<dyn WorkerEvents>,
+        runtime: &Handle,
+    ) -> Result<Self> {
+        let (directory, owner) = private_directory(parent)?;
+        let socket = directory.join("bridge.sock");
+        let listener = bind(&socket, runtime).inspect_err(|_| remove(&directory))?;
+        let (stop, mut stopped) = watch::channel(false);
+        let gate = Gate::default();
+        let message_bytes_max = value_bytes_max.saturating_add(MESSAGE_OVERHEAD_BYTES);
+        let service = WorkerService {
+            gate: gate.clone(),
+            events,
+            runtime: runtime.clone(),
+            message_bytes_max,
+            owner,
+        };
+        let service = MlBridgeServer::new(service)
+            .max_decoding_message_size(message_bytes_max)
+            .max_encoding_message_size(message_bytes_max);
+        let router = tonic::transport::Server::builder()
+            .initial_stream_window_size(Some(H2_WINDOW_BYTES))
+            .initial_connection_window_size(Some(H2_WINDOW_BYTES))
+            .max_frame_size(Some(H2_FRAME_BYTES))
+            .add_service(service);
+        runtime.spawn(async move {
+            let incoming = UnixListenerStream::new(listener);
+            let until = async move {
+                // An error means that the listener was dropped, which also ends it.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            if let Err(error) = router.serve_with_incoming_shutdown(incoming, until).await {
+                tracing::error!("the worker listener ended: {error}");
+            }
+        });
+        Ok(Listener { directory, socket, gate, stop })
+    }
+
+    /// Where workers dial.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Who may attach.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        remove(&self.directory);
+    }
+}
+
+/// A directory that only we can enter, with a name nobody can guess, and its owner.
+fn private_directory(parent: &Path) -> Result<(PathBuf, u32)> {
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::new(Status::Internal, format!("no randomness: {error}")))?;
+    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let directory = parent.join(format!("spb-{name}"));
+    let longest = directory.join("bridge.sock");
+    if longest.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        let message = format!(
+            "run_dir {parent:?} is too long: a socket's path has at most \
+             {SOCKET_PATH_BYTES_MAX} bytes"
+        );
+        return Err(Error::invalid(message).with("field", "run_dir"));
+    }
+    let made = std::fs::DirBuilder::new().mode(0o700).create(&directory);
+    made.map_err(|error| io_error("make", &directory, &error))?;
+    let facts =
+        std::fs::metadata(&directory).map_err(|error| io_error("read", &directory, &error))?;
+    if !facts.is_dir() || facts.permissions().mode() & 0o077 != 0 {
+        let message = format!("run directory {directory:?} is not ours alone");
+        return Err(Error::new(Status::State, message));
+    }
+    Ok((directory, facts.uid()))
+}
+
+fn bind(socket: &Path, runtime: &Handle) -> Result<UnixListener> {
+    let _guard = runtime.enter();
+    let listener = UnixListener::bind(socket).map_err(|error| io_error("bind", socket, &error))?;
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(socket, private)
+        .map_err(|error| io_error("protect", socket, &error))?;
+    Ok(listener)
+}
+
+fn remove(directory: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(directory)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!("cannot remove run directory {directory:?}: {error}");
+    }
+}
+
+fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {
+    let status = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Status::ResourceExhausted
+        }
+        _ => Status::Unavailable,
+    };
+    Error::new(status, format!("cannot {verb} {path:?}: {error}")).with("field", "run_dir")
+}
+
+/// What a worker can call: `Attach`, and nothing else.
+struct WorkerService {
+    gate: Gate,
+    events: Arc<dyn WorkerEvents>,
+    runtime: Handle,
+    message_bytes_max: usize,
+    /// Our user, as the owner of the directory that we made.
+    owner: u32,
+}
+
+impl WorkerService {
+    /// The caller's process, if it is one of our own user's.
+    fn peer(&self, info: Option<&UdsConnectInfo>) -> Result<Option<u32>, Grpc> {
+        let Some(credentials) = info.and_then(|info| info.peer_cred) else {
+            return Err(Grpc::unauthenticated("the kernel does not name the peer"));
+        };
+        if credentials.uid() != self.owner {
+            self.events.refused("a process of another user connected");
+            return Err(Grpc::unauthenticated("another user"));
+        }
+        Ok(credentials.pid().and_then(|pid| u32::try_from(pid).ok()))
+    }
+}
+
+#[tonic::async_trait]
+impl MlBridge for WorkerService {
+    type AttachStream = OutboxStream;
+
+    async fn attach(
+        &self,
+        request: Request<tonic::Streaming<pb::WorkerMessage>>,
+    ) -> Result<Response<OutboxStream>, Grpc> {
+        let peer_pid = self.peer(request.extensions().get::<UdsConnectInfo>())?;
+        let outbox = Outbox::default();
+        let attachment = Attachment {
+            gate: self.gate.clone(),
+            events: self.events.clone(),
+            outbox: outbox.clone(),
+            message_bytes_max: u64::try_from(self.message_bytes_max).unwrap_or(u64::MAX),
+            peer_pid,
+        };
+        self.runtime.spawn(attachment.run(request.into_inner()));
+        Ok(Response::new(outbox.stream()))
+    }
+
+    async fn execute_elixir_tool(
+        &self,
+        _: Request<pb::ExecuteToolRequest>,
+    ) -> Result<Response<pb::ExecuteToolResponse>, Grpc> {
+        Err(Grpc::permission_denied("workers call tools on their attach stream"))
+    }
+
+    async fn execute_framework_operation(
+        &self,
+        _: Request<pb::ExecuteFrameworkRequest>,
+    ) -> Result<Response<pb::ExecuteFrameworkResponse>, Grpc> {
+        Err(Grpc::permission_denied("workers do not start operations"))
+    }
+}
+
+/// Linux's limit for `sun_path`, with its final NUL.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Large enough that a value of any size flows without waiting for window updates on a local
+/// socket.
+const H2_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+const H2_FRAME_BYTES: u32 = 1024 * 1024;

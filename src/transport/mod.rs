@@ -1,0 +1,24 @@
+//! The wire between the platform and its workers: gRPC over a Unix socket in a private directory.
+//!
+//! The only module that names tonic, prost or the generated messages; everybody else sees
+//! `WorkerLink`, the peers' traits and the platform's own types. It knows nothing of processes: who
+//! may attach is decided by one-time tokens that others hand out.
+
+pub mod attach;
+pub mod gate;
+pub mod link;
+pub mod listener;
+pub mod outbox;
+pub mod peer;
+pub mod serve;
+pub mod structs;
+pub mod wire;
+
+pub use gate::{Announcement, Expectation, FrameworkNote, Gate, Token};
+pub use link::{CallStart, WorkerLink};
+pub use listener::Listener;
+pub use peer::{
+    CallPeer, LogNote, StateAsk, StateReplier, StateReply, ToolAsk, ToolPeer, ToolReplier,
+    VariableRow, WorkerEvents,
+};
+pub use serve::{Endpoint, EndpointAddress, EndpointHandler, FrameworkAsk, HostToolAsk};

@@ -1,0 +1,151 @@
+//! Frames waiting for one worker's socket, sent in batches: whatever is there when the socket asks
+//! goes out as one message, so that many calls cost one wake-up.
+//!
+//! Pushing never waits. Calls are refused above a limit; what else is pushed is bounded by the
+//! calls that are held and by their windows.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use snakepit_bridge_proto::{HostFrame, HostMessage, host_frame::Kind};
+use tonic::Status;
+
+use crate::core::limits::{
+    FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, WORKER_OUTBOX_FRAMES_MAX,
+};
+
+/// The sending half; clones share it.
+#[derive(Clone, Default)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    waker: AtomicWaker,
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<HostFrame>,
+    end: Option<Result<(), Status>>,
+}
+
+impl Outbox {
+    /// Queues a frame; one after the end is dropped.
+    pub fn push(&self, kind: Kind) {
+        let mut queue = self.shared.queue.lock();
+        if queue.end.is_some() {
+            return;
+        }
+        queue.frames.push_back(HostFrame { kind: Some(kind) });
+        let was_empty = queue.frames.len() == 1;
+        drop(queue);
+        if was_empty {
+            self.shared.waker.wake();
+        }
+    }
+
+    /// Whether a new call would have to wait behind too much.
+    pub fn is_full(&self) -> bool {
+        self.shared.queue.lock().frames.len() >= WORKER_OUTBOX_FRAMES_MAX
+    }
+
+    /// Ends the stream behind the frames that wait, with `status` if it ends badly.
+    pub fn finish(&self, status: Result<(), Status>) {
+        let mut queue = self.shared.queue.lock();
+        queue.end.get_or_insert(status);
+        drop(queue);
+        self.shared.waker.wake();
+    }
+
+    /// The receiving half, which tonic reads.
+    pub fn stream(&self) -> OutboxStream {
+        OutboxStream { shared: self.shared.clone() }
+    }
+}
+
+/// The frames as messages, for tonic.
+pub struct OutboxStream {
+    shared: Arc<Shared>,
+}
+
+impl tokio_stream::Stream for OutboxStream {
+    type Item = Result<HostMessage, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.shared.waker.register(context.waker());
+        let mut queue = self.shared.queue.lock();
+        if !queue.frames.is_empty() {
+            return Poll::Ready(Some(Ok(HostMessage { frames: take_batch(&mut queue.frames) })));
+        }
+        match queue.end.take() {
+            None => Poll::Pending,
+            Some(end) => {
+                queue.end = Some(Ok(()));
+                Poll::Ready(end.err().map(Err))
+            }
+        }
+    }
+}
+
+fn take_batch(frames: &mut VecDeque<HostFrame>) -> Vec<HostFrame> {
+    let mut bytes = 0;
+    let mut count = 0;
+    for frame in frames.iter().take(FRAMES_PER_MESSAGE_MAX) {
+        count += 1;
+        bytes += frame_bytes(frame);
+        if bytes >= MESSAGE_BYTES_SOFT_MAX {
+            break;
+        }
+    }
+    frames.drain(..count).collect()
+}
+
+/// Roughly what a frame weighs; only values matter.
+fn frame_bytes(frame: &HostFrame) -> usize {
+    use snakepit_bridge_proto as pb;
+    let payload = match &frame.kind {
+        Some(Kind::Call(call)) => call.parameters.as_ref(),
+        Some(Kind::ToolChunk(chunk)) => chunk.payload.as_ref(),
+        Some(Kind::ToolResponse(response)) => match &response.outcome {
+            Some(pb::tool_response::Outcome::Payload(payload)) => Some(payload),
+            _ => None,
+        },
+        _ => None,
+    };
+    let attached = |payload: &pb::Payload| -> usize {
+        payload.attachments.iter().map(prost::Message::encoded_len).sum()
+    };
+    payload.map_or(0, |payload| payload.json.len() + attached(payload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use snakepit_bridge_proto::Ping;
+    use tokio_stream::StreamExt;
+
+    #[tokio::test]
+    async fn frames_leave_in_order_and_in_batches_and_the_end_comes_last() {
+        let outbox = Outbox::default();
+        let total = FRAMES_PER_MESSAGE_MAX + 3;
+        for number in 0..total as u64 {
+            outbox.push(Kind::Ping(Ping { number }));
+        }
+        outbox.finish(Err(Status::aborted("over")));
+        outbox.push(Kind::Ping(Ping { number: 9999 }));
+        let mut stream = outbox.stream();
+        let first = stream.next().await.unwrap().unwrap().frames;
+        let second = stream.next().await.unwrap().unwrap().frames;
+        assert_eq!((first.len(), second.len()), (FRAMES_PER_MESSAGE_MAX, 3));
+        assert_eq!(second[2].kind, Some(Kind::Ping(Ping { number: total as u64 - 1 })));
+        assert_eq!(stream.next().await.unwrap().unwrap_err().message(), "over");
+        assert!(stream.next().await.is_none());
+    }
+}

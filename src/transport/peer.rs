@@ -1,0 +1,147 @@
+//! What the wire tells others, as traits in the platform's own types. Every method is called on the
+//! thread that reads a worker's socket: it must not block, and must not wait for that worker.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::core::{CallId, Error, Result, Value, WorkerId};
+
+/// One call, as seen from the worker that runs it.
+pub trait CallPeer: Send + Sync {
+    /// The next chunk, counted from 0.
+    fn chunk(&self, sequence: u64, value: Value);
+    /// The call's one end. Nothing follows.
+    fn finished(&self, outcome: Result<Value>);
+    /// The connection broke before the end. Nothing follows.
+    fn lost(&self);
+    /// The handler calls a host tool. Whoever serves it first gives the replier a peer to `keep`.
+    fn tool(&self, ask: ToolAsk, replier: ToolReplier);
+    /// The handler asks which host tools it may call: a JSON array.
+    fn tools(&self) -> Result<Bytes>;
+    /// The handler reads or writes variables of its session.
+    fn state(&self, ask: StateAsk, replier: StateReplier);
+    /// The handler printed or logged.
+    fn log(&self, note: LogNote);
+}
+
+/// One call of a host tool, as seen from the worker that asked for it.
+pub trait ToolPeer: Send + Sync {
+    /// Python no longer wants the answer.
+    fn cancel(&self);
+    /// Python has taken chunks and can take more.
+    fn credit(&self, chunks: u32);
+}
+
+/// What a worker says outside of any call.
+pub trait WorkerEvents: Send + Sync {
+    /// Something was printed or logged while no call was running.
+    fn log(&self, worker: WorkerId, note: LogNote);
+    /// Somebody tried to attach and was refused.
+    fn refused(&self, reason: &str);
+}
+
+/// A host tool is wanted.
+#[derive(Debug)]
+pub struct ToolAsk {
+    pub request: u64,
+    pub name: String,
+    pub arguments: Value,
+    pub stream: bool,
+    /// Chunks that may be sent before more credit comes.
+    pub credit: u32,
+    /// 0: as long as the call has left.
+    pub timeout_ms: u64,
+    pub traceparent: String,
+}
+
+/// Carries a tool's chunks and its one answer back to the worker.
+pub struct ToolReplier {
+    pub(super) link: super::link::WorkerLink,
+    pub(super) request: u64,
+}
+
+impl ToolReplier {
+    /// From now on `peer` hears of the worker's cancel and credit, until the answer.
+    pub fn keep(&self, peer: Arc<dyn ToolPeer>) {
+        self.link.keep_tool(self.request, peer);
+    }
+
+    pub fn chunk(&self, sequence: u64, value: Value) {
+        self.link.send_tool_chunk(self.request, sequence, value);
+    }
+
+    pub fn answer(&self, outcome: Result<Value>) {
+        self.link.send_tool_answer(self.request, outcome);
+    }
+}
+
+/// One verb on the variables of the call's session.
+#[derive(Debug)]
+pub enum StateAsk {
+    Get {
+        name: String,
+    },
+    Set {
+        name: String,
+        value: Value,
+        expected_version: Option<u64>,
+    },
+    Register {
+        name: String,
+        type_name: String,
+        initial: Value,
+        constraints: Bytes,
+        metadata: Bytes,
+    },
+    Delete {
+        name: String,
+        expected_version: Option<u64>,
+    },
+    List {
+        pattern: String,
+    },
+}
+
+/// What a verb answers.
+#[derive(Debug)]
+pub enum StateReply {
+    Variable(VariableRow),
+    Variables(Vec<VariableRow>),
+    Deleted,
+}
+
+/// A variable as it goes to a worker.
+#[derive(Debug)]
+pub struct VariableRow {
+    pub name: String,
+    pub type_name: String,
+    pub value: Value,
+    pub version: u64,
+    pub constraints: Bytes,
+    pub metadata: Bytes,
+}
+
+/// Carries a verb's one answer back to the worker.
+pub struct StateReplier {
+    pub(super) link: super::link::WorkerLink,
+    pub(super) request: u64,
+}
+
+impl StateReplier {
+    pub fn answer(self, outcome: Result<StateReply, Error>) {
+        self.link.send_state_answer(self.request, outcome);
+    }
+}
+
+/// A line that Python printed or logged.
+#[derive(Clone, Debug)]
+pub struct LogNote {
+    pub call: Option<CallId>,
+    /// 10 debug, 20 info, 30 warning, 40 error.
+    pub level: i32,
+    pub target: String,
+    pub message: String,
+    /// Records lost in the worker before this one.
+    pub dropped: u64,
+}
