@@ -1,0 +1,104 @@
+//! What stores and rules refuse, in one set of words, so that every store refuses alike.
+
+use serde_json::{Value as Json, json};
+
+use crate::core::limits::NAMES_COMPARED_MAX;
+use crate::core::nearest::suggestion;
+use crate::core::{Error, Status};
+
+/// No variable of that name; `known` are the names there are, to find what was meant.
+pub fn not_found<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let hint = suggestion(name, known.take(NAMES_COMPARED_MAX));
+    Error::new(Status::NotFound, format!("no variable {name:?} in this session{hint}"))
+        .with("variable", name)
+}
+
+/// A variable of that name is registered already.
+pub fn already_exists(name: &str) -> Error {
+    Error::new(Status::AlreadyExists, format!("variable {name:?} is registered already"))
+        .with("variable", name)
+}
+
+/// The writer counted on another version.
+pub fn version_conflict(name: &str, expected: u64, actual: u64) -> Error {
+    let message = format!("variable {name:?} is at version {actual}, expected {expected}");
+    Error::new(Status::VersionConflict, message)
+        .with("variable", name)
+        .with("expected", expected)
+        .with("actual", actual)
+}
+
+/// The session holds as many variables as it may.
+pub fn full(name: &str, variables_max: usize) -> Error {
+    let message =
+        format!("variable {name:?} is one too many: a session has at most {variables_max}");
+    Error::new(Status::ResourceExhausted, message)
+        .retryable(false)
+        .with("variable", name)
+        .with("limit", variables_max)
+}
+
+/// The value is of another kind than the variable.
+pub(super) fn mismatch(name: &str, given: &str, expected: &str) -> Error {
+    let message = format!("variable {name:?} was given {given}, expected {expected}");
+    Error::new(Status::TypeMismatch, message)
+        .with("variable", name)
+        .with("constraint", "type")
+        .with("given", given)
+        .with("allowed", expected)
+}
+
+/// The value breaks a constraint; `what` says how, behind the variable's name.
+pub(super) fn violation(
+    name: &str,
+    constraint: &str,
+    given: Json,
+    allowed: Json,
+    what: &str,
+) -> Error {
+    Error::new(Status::Constraint, format!("variable {name:?} {what}"))
+        .with("variable", name)
+        .with("constraint", constraint)
+        .with("given", given)
+        .with("allowed", allowed)
+}
+
+/// A constraint that cannot be.
+pub(super) fn bad_constraint(constraint: &str, what: &str) -> Error {
+    Error::invalid(format!("constraint {constraint:?} {what}"))
+        .with("field", "constraints")
+        .with("constraint", constraint)
+}
+
+/// A text in an error: short, and marked where it is cut.
+pub(super) fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// The kind of a JSON value, with its article.
+pub(super) fn kind_of(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(number) if number.is_f64() => "a float",
+        Json::Number(_) => "an integer",
+        Json::String(_) => "a string",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}
+
+/// A scalar in an error's details.
+pub(super) fn shown_json(value: &Json) -> Json {
+    match value {
+        Json::String(text) => json!(shown(text)),
+        Json::Array(_) | Json::Object(_) => json!(kind_of(value)),
+        other => other.clone(),
+    }
+}
+
+/// Of a text in an error.
+const SHOWN_CHARS_MAX: usize = 64;

@@ -1,0 +1,84 @@
+//! The memory store against the suite, the reference model and its quota.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::{Builder, Handle};
+
+use super::*;
+use crate::core::Status;
+use crate::state::model::{Model, Step, run_on};
+use crate::state::{Rule, conformance};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_every_promise_of_a_store() {
+    let store: Arc<dyn Backend> = Arc::new(MemoryStore::new(100));
+    conformance::check(&store, &Handle::current()).await.unwrap();
+}
+
+/// 20,000 random commands, in sequences of 200 that shrink when they fail.
+#[test]
+fn random_commands_come_to_what_the_model_says() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
+    let sequences = proptest::collection::vec(steps(), 200);
+    let outcome = TestRunner::new(config).run(&sequences, |steps| {
+        let store = MemoryStore::new(VARIABLES_MAX);
+        let sessions: Vec<_> = (0..SESSIONS).map(|_| SessionId::generate().unwrap()).collect();
+        let mut model = Model::new(VARIABLES_MAX);
+        for step in steps {
+            let given = runtime.block_on(run_on(&store, &sessions, &step)).unwrap();
+            prop_assert_eq!(given, model.run(&step), "{:?}", step);
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let (session, name) = (0..SESSIONS, 0..NAMES);
+    let version = prop_oneof![2 => Just(None), 3 => (1..6_u64).prop_map(Some)];
+    let value = -8..24_i64;
+    prop_oneof![
+        3 => (session.clone(), name.clone(), -4..8_i64, 8..20_i64).prop_map(
+            |(session, name, min, max)| Step::Register { session, name, min, max, value: 8 }
+        ),
+        4 => (session.clone(), name.clone())
+            .prop_map(|(session, name)| Step::Get { session, name }),
+        8 => (session.clone(), name.clone(), value, version.clone()).prop_map(
+            |(session, name, value, expected_version)| Step::Set {
+                session, name, value, expected_version
+            }
+        ),
+        2 => (session.clone(), name, version).prop_map(
+            |(session, name, expected_version)| Step::Delete { session, name, expected_version }
+        ),
+        1 => (session.clone(), prop_oneof![Just(""), Just("*"), Just("odd*"), Just("even.*")])
+            .prop_map(|(session, pattern)| Step::List { session, pattern }),
+        1 => session.prop_map(|session| Step::DropSession { session }),
+    ]
+}
+
+#[test]
+fn a_full_session_refuses_and_the_others_go_on() {
+    let store = MemoryStore::new(1);
+    let register = |session: &SessionId, name: &str| {
+        let rule = Rule::new("json", &Default::default()).unwrap();
+        let (value, metadata) = (Value::null(), Default::default());
+        let variable = Variable { name: Arc::from(name), rule, value, version: 1, metadata };
+        store.run(session, Command::Register(variable))
+    };
+    let (one, other) = (SessionId::generate().unwrap(), SessionId::generate().unwrap());
+    register(&one, "a").unwrap();
+    let error = register(&one, "b").unwrap_err();
+    assert_eq!(error.status(), Status::ResourceExhausted);
+    assert_eq!(error.details()["limit"], 1);
+    assert_eq!(register(&one, "a").unwrap_err().status(), Status::AlreadyExists);
+    register(&other, "b").unwrap();
+}
+
+const SESSIONS: u8 = 2;
+const NAMES: u8 = 6;
+/// Fewer than there are names, so that sessions get full.
+const VARIABLES_MAX: usize = 4;

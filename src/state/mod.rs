@@ -1,0 +1,32 @@
+//! The variables of sessions: typed, constrained, versioned, on a store that can be exchanged.
+//!
+//! `Variables` is what the rest of the platform uses. Below it stands `Backend`, the one seam that
+//! a store implements, and beside it the rules a value must keep, which are pure. A store knows
+//! nothing of workers, calls or the wire; whether a session exists is not known here either.
+
+pub mod variables;
+
+pub mod rule;
+pub mod variable;
+pub mod variable_type;
+
+pub mod backend;
+pub mod conformance;
+pub mod memory;
+pub mod model;
+pub mod pending;
+
+pub mod fault;
+pub mod name;
+
+mod constraints;
+mod number;
+
+pub use backend::{Backend, Command, Reply};
+pub use memory::MemoryStore;
+pub use name::NamePattern;
+pub use pending::Pending;
+pub use rule::Rule;
+pub use variable::{RegisterVariable, Variable, VariableView};
+pub use variable_type::VariableType;
+pub use variables::Variables;
