@@ -1,0 +1,9 @@
+//! What the workers of a pool can do, as they announced it, and the check of a call against it.
+//!
+//! The announcement is Python's (docs/frameworks.md); nothing here knows any framework by name.
+
+pub mod announcement;
+pub mod catalog;
+
+pub use announcement::{FrameworkEntry, OperationEntry};
+pub use catalog::Catalog;
