@@ -1,0 +1,365 @@
+//! One framework call: it waits for a worker, goes out, and its worker's frames become the
+//! operation's events.
+//!
+//! The caller's view (the operation) and the worker's view (the lease) end separately: a cancelled
+//! call is over for its caller at once, while its worker stays taken until the handler has left, or
+//! is replaced for not leaving.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use crate::core::limits::EXIT_REPORT_WAIT;
+use crate::core::{CallId, Deadline, Error, Expire, Result, Status, TimerKey, Value};
+use crate::frameworks::OperationEntry;
+use crate::runtimes::{WorkerLease, WorkerPool, core_id};
+use crate::sessions::{Session, SessionHold};
+use crate::telemetry::{FinishedSpan, Origin, PoolMetrics, SpanId, TraceContext};
+use crate::tools::Invocation;
+use crate::transport::CallStart;
+
+use super::operation::{Operation, Work};
+use super::pool_error::pool_error;
+use super::services::{InFlightPlace, Services};
+use super::stream::ChunkMeter;
+
+/// What is to be run, with everything checked that can be.
+pub struct CallRequest {
+    pub session: Arc<Session>,
+    pub framework: String,
+    pub operation: String,
+    pub parameters: Value,
+    pub deadline: Deadline,
+    pub stream: bool,
+    pub stream_window: u32,
+    pub depth: u32,
+    pub trace: TraceContext,
+    pub parent_span: Option<SpanId>,
+}
+
+/// The pool that runs it, and what belongs to that pool.
+#[derive(Clone)]
+pub struct CallPool {
+    pub name: Arc<str>,
+    pub workers: Arc<WorkerPool>,
+    pub metrics: Arc<PoolMetrics>,
+    pub catalog: Arc<crate::frameworks::Catalog>,
+    pub cancel_grace: Duration,
+}
+
+/// One framework call under way.
+pub struct Call {
+    me: Weak<Call>,
+    pub(super) id: CallId,
+    pub(super) services: Arc<Services>,
+    pub(super) request: CallRequest,
+    pool: CallPool,
+    started: Instant,
+    pub(super) progress: Mutex<Progress>,
+}
+
+/// What changes while a call is under way.
+pub(super) struct Progress {
+    /// Held while the call runs, so that a detached operation still ends.
+    pub operation: Option<Arc<Operation>>,
+    pub lease: Option<Arc<WorkerLease>>,
+    meter: Option<Arc<ChunkMeter>>,
+    entry: Option<Arc<OperationEntry>>,
+    timer: Option<TimerKey>,
+    place: Option<InFlightPlace>,
+    /// A session with work in flight does not expire.
+    hold: Option<SessionHold>,
+    /// Tool calls that the host has not answered, by the worker's number for them; while there are
+    /// any, the worker's capacity is lent.
+    pub tools_open: FxHashMap<u64, Weak<Invocation>>,
+    on_end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Call {
+    /// An operation that runs `request` in `pool`. `entry` is the operation's announcement where
+    /// the check has been made; without it, the check is made once a worker is there. `on_end` is
+    /// called at the end.
+    pub fn operation(
+        services: Arc<Services>,
+        pool: CallPool,
+        request: CallRequest,
+        entry: Option<Arc<OperationEntry>>,
+        place: InFlightPlace,
+        on_end: Box<dyn FnOnce() + Send>,
+    ) -> Arc<Operation> {
+        let progress = Progress {
+            operation: None,
+            lease: None,
+            meter: None,
+            entry,
+            timer: None,
+            place: Some(place),
+            hold: Some(request.session.hold()),
+            tools_open: FxHashMap::default(),
+            on_end: Some(on_end),
+        };
+        let call = Arc::new_cyclic(|me| Call {
+            me: me.clone(),
+            id: services.next_call(),
+            services,
+            request,
+            pool,
+            started: Instant::now(),
+            progress: Mutex::new(progress),
+        });
+        Operation::new(call)
+    }
+
+    /// The operation, while it has not ended.
+    pub(super) fn live_operation(&self) -> Option<Arc<Operation>> {
+        self.progress.lock().operation.clone()
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        let lease = self.progress.lock().lease.clone();
+        Origin {
+            pool: Some(self.pool.name.clone()),
+            worker: lease.map(|lease| core_id(lease.worker())),
+            session: Some(self.request.session.id().clone()),
+            call: Some(self.id),
+            trace: Some(self.request.trace.trace_id()),
+        }
+    }
+
+    async fn wait_for_worker(self: Arc<Self>, operation: Arc<Operation>) {
+        self.pool.metrics.queued.inc();
+        let deadline = self.request.deadline.instant();
+        let lease = tokio::select! {
+            lease = self.pool.workers.acquire(deadline) => Some(lease),
+            () = operation.done() => None,
+        };
+        self.pool.metrics.queued.dec();
+        self.pool.metrics.queue_wait.observe(self.started.elapsed());
+        match lease {
+            Some(Ok(lease)) => self.dispatch(&operation, lease),
+            Some(Err(error)) => drop(operation.finish(Err(pool_error(&self.pool.name, error)))),
+            None => {}
+        }
+    }
+
+    fn dispatch(self: &Arc<Self>, operation: &Arc<Operation>, lease: WorkerLease) {
+        if let Err(error) = self.try_dispatch(operation, lease) {
+            self.release();
+            operation.finish(Err(error));
+        }
+    }
+
+    fn try_dispatch(
+        self: &Arc<Self>,
+        operation: &Arc<Operation>,
+        lease: WorkerLease,
+    ) -> Result<()> {
+        self.check()?;
+        if !operation.assigned() {
+            return Ok(());
+        }
+        let link = lease.link().clone();
+        let window = self.request.stream_window;
+        let meter = ChunkMeter::new(link.clone(), self.id, window);
+        {
+            let mut progress = self.progress.lock();
+            progress.lease = Some(Arc::new(lease));
+            progress.meter = Some(meter);
+        }
+        self.pool.metrics.running.inc();
+        self.pool.metrics.bytes_in.inc_by(self.request.parameters.bytes_len() as u64);
+        link.begin(self.start_frame(), self.clone()).inspect_err(|_| {
+            self.pool.metrics.running.dec();
+        })?;
+        if operation.is_done() {
+            // It ended between the assignment and the sending: the worker must hear of that.
+            link.cancel(self.id, Status::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn start_frame(&self) -> CallStart {
+        let request = &self.request;
+        CallStart {
+            call: self.id,
+            session: request.session.id().as_str().to_owned(),
+            framework: request.framework.clone(),
+            operation: request.operation.clone(),
+            parameters: request.parameters.clone(),
+            deadline_remaining_ms: request.deadline.remaining_ms(),
+            stream: request.stream,
+            chunk_credit: if request.stream { request.stream_window } else { 0 },
+            traceparent: request.trace.to_string(),
+        }
+    }
+
+    /// Holds the call against the pool's catalog, if that has not been done before it was queued.
+    fn check(&self) -> Result<()> {
+        if self.progress.lock().entry.is_some() {
+            return Ok(());
+        }
+        let request = &self.request;
+        let catalog = &self.pool.catalog;
+        let entry = catalog.check(&request.framework, &request.operation, &request.parameters)?;
+        self.progress.lock().entry = Some(entry);
+        Ok(())
+    }
+
+    /// This call as others may hold it; none while it is being dropped.
+    pub(super) fn shared(&self) -> Option<Arc<Call>> {
+        self.me.upgrade()
+    }
+
+    pub(super) fn meter(&self) -> Option<Arc<ChunkMeter>> {
+        self.progress.lock().meter.clone()
+    }
+
+    /// The worker is done with the call: its capacity is free again.
+    pub(super) fn release(&self) {
+        let (lease, timer) = {
+            let mut progress = self.progress.lock();
+            (progress.lease.take(), progress.timer.take())
+        };
+        if let Some(timer) = timer {
+            self.services.timers.remove(timer);
+        }
+        if lease.is_some() {
+            self.pool.metrics.running.dec();
+        }
+    }
+
+    pub(super) fn count_result(&self, outcome: &Result<Value>) {
+        if let Ok(value) = outcome {
+            self.pool.metrics.bytes_out.inc_by(value.bytes_len() as u64);
+        }
+    }
+
+    /// The worker died under the call: say how, as soon as the guard has told.
+    pub(super) fn worker_lost(&self) {
+        let Some(call) = self.me.upgrade() else { return };
+        let lease = self.progress.lock().lease.clone();
+        let Some(lease) = lease else { return };
+        self.services.runtime.spawn(async move {
+            let exit = tokio::time::timeout(EXIT_REPORT_WAIT, lease.exited()).await.ok();
+            let worker = lease.worker();
+            drop(lease);
+            call.release();
+            if let Some(operation) = call.live_operation() {
+                operation.finish(Err(lost_error(&call.pool.name, worker, exit.as_ref())));
+            }
+        });
+    }
+
+    /// Nobody waits for the answers any more: the host hears of it at once, not by way of Python.
+    pub(super) fn cancel_tools(&self) {
+        let open: Vec<_> = self.progress.lock().tools_open.values().cloned().collect();
+        for invocation in open.iter().filter_map(Weak::upgrade) {
+            let message = "the operation that called the tool has ended";
+            invocation.cancel(Error::new(Status::Cancelled, message));
+        }
+    }
+
+    fn arm(&self, at: Instant) {
+        let Some(me) = self.me.upgrade() else { return };
+        let target: Arc<dyn Expire> = me;
+        let key = self.services.timers.add(at, Arc::downgrade(&target));
+        if let Some(old) = self.progress.lock().timer.replace(key) {
+            self.services.timers.remove(old);
+        }
+    }
+
+    fn report_span(&self, outcome: &Result<Value>) {
+        let status = outcome.as_ref().map_or_else(Error::status, |_| Status::Ok);
+        let duration = self.started.elapsed();
+        if let Some(entry) = self.progress.lock().entry.clone() {
+            entry.metrics.ended(status, duration);
+        }
+        let span = FinishedSpan {
+            name: format_args!("{}.{}", self.request.framework, self.request.operation),
+            context: self.request.trace,
+            parent: self.request.parent_span,
+            duration,
+            status,
+        };
+        span.report(&self.services.logs, || self.origin());
+    }
+}
+
+impl Work for Call {
+    fn start(&self, operation: &Arc<Operation>) {
+        let Some(me) = self.me.upgrade() else { return };
+        self.progress.lock().operation = Some(operation.clone());
+        if let Some(at) = self.request.deadline.instant() {
+            self.arm(at);
+        }
+        match self.pool.workers.try_acquire() {
+            Some(lease) => me.dispatch(operation, lease),
+            None => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
+        }
+        if operation.is_done() {
+            // It ended while it was being started, when there was nothing yet to clean up.
+            self.progress.lock().operation = None;
+        }
+    }
+
+    fn stop(&self, reason: Status) {
+        let Some(lease) = self.progress.lock().lease.clone() else { return };
+        lease.link().cancel(self.id, reason);
+        self.arm(Instant::now() + self.pool.cancel_grace);
+    }
+
+    fn ended(&self, outcome: &Result<Value>) {
+        self.report_span(outcome);
+        let (kept, on_end, timer) = {
+            let mut progress = self.progress.lock();
+            let timer = if progress.lease.is_none() { progress.timer.take() } else { None };
+            let kept = (progress.operation.take(), progress.place.take(), progress.hold.take());
+            (kept, progress.on_end.take(), timer)
+        };
+        if let Some(timer) = timer {
+            self.services.timers.remove(timer);
+        }
+        drop(kept);
+        self.cancel_tools();
+        if let Some(on_end) = on_end {
+            on_end();
+        }
+    }
+}
+
+/// The deadline has passed, or the grace of a handler that was told to stop.
+impl Expire for Call {
+    fn expire(self: Arc<Self>) {
+        if let Some(operation) = self.live_operation() {
+            let message = "the deadline passed before the operation ended";
+            return operation.stop(Error::new(Status::Deadline, message));
+        }
+        let lease = self.progress.lock().lease.clone();
+        if let Some(lease) = lease {
+            self.pool.workers.recycle(lease.worker(), "a handler did not stop when it was told to");
+        }
+    }
+}
+
+fn lost_error(
+    pool: &str,
+    worker: crate::snakepit::WorkerId,
+    exit: Option<&crate::snakepit::Exit>,
+) -> Error {
+    let how =
+        exit.map_or("its end was not reported in time".to_owned(), |exit| exit.kind.to_string());
+    let message = format!("worker {worker} of pool {pool:?} was lost: {how}");
+    let mut error = Error::new(Status::WorkerLost, message)
+        .with("pool", pool)
+        .with("worker", worker.to_string())
+        .with("exit", how);
+    if let Some(exit) = exit
+        && !exit.stderr_tail.is_empty()
+    {
+        error = error.with("stderr_tail", &*exit.stderr_tail);
+    }
+    error
+}

@@ -1,0 +1,15 @@
+//! The pool's refusals in the platform's words.
+
+use crate::core::{Error, Status};
+use crate::snakepit::PoolError;
+
+/// `error` of the pool named `pool`.
+pub fn pool_error(pool: &str, error: PoolError) -> Error {
+    let status = match &error {
+        PoolError::Full { .. } => Status::ResourceExhausted,
+        PoolError::DeadlinePassed { .. } => Status::Deadline,
+        PoolError::Closed => Status::Closed,
+        PoolError::Failed { .. } => Status::Unavailable,
+    };
+    Error::new(status, format!("pool {pool:?}: {error}")).with("pool", pool)
+}

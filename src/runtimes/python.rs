@@ -1,0 +1,180 @@
+//! The pool's adapter for Python workers: describes the process, waits for its hello, listens to
+//! its end.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use crate::core;
+use crate::frameworks::Catalog;
+use crate::snakepit::{
+    Adapter, Exit, Failure, OutputStream, ProcessSpec, ResourceLimits, WorkerId,
+};
+use crate::telemetry::{Level, LogHub, Origin, Record};
+use crate::transport::{Announcement, Expectation, Gate, WorkerLink};
+
+use super::handoff::{FrameworkOptions, Handoff};
+
+/// What one pool's workers need to know and have.
+pub struct RuntimeSettings {
+    pub pool: Arc<str>,
+    /// The interpreter, as `interpreter::find` gave it.
+    pub python: PathBuf,
+    pub python_path: Vec<String>,
+    /// Framework ids with their options.
+    pub frameworks: Vec<(String, serde_json::Value)>,
+    /// The whole environment of a worker.
+    pub environment: Vec<(OsString, OsString)>,
+    pub directory: Option<PathBuf>,
+    pub limits: ResourceLimits,
+    pub switch_interval_ms: f64,
+    pub threads_max: usize,
+    pub log_level: String,
+    pub connect_timeout: Duration,
+    /// Where workers dial, and who may.
+    pub socket: PathBuf,
+    pub gate: Gate,
+}
+
+/// Python workers for one pool.
+pub struct PythonRuntime {
+    settings: RuntimeSettings,
+    catalog: Arc<Catalog>,
+    logs: Arc<LogHub>,
+    expected: Mutex<HashMap<WorkerId, Expectation>>,
+    next_tag: AtomicU64,
+}
+
+impl PythonRuntime {
+    pub fn new(settings: RuntimeSettings, catalog: Arc<Catalog>, logs: Arc<LogHub>) -> Self {
+        PythonRuntime {
+            settings,
+            catalog,
+            logs,
+            expected: Mutex::default(),
+            next_tag: AtomicU64::new(1),
+        }
+    }
+
+    /// What the pool's workers announced.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    fn handoff(&self, worker: WorkerId, token: String) -> Result<Vec<u8>, Failure> {
+        let settings = &self.settings;
+        let frameworks = settings
+            .frameworks
+            .iter()
+            .map(|(id, options)| FrameworkOptions { id, options })
+            .collect();
+        let document = Handoff {
+            socket: &settings.socket,
+            token,
+            slot: worker.slot,
+            generation: worker.generation,
+            pool: &settings.pool,
+            frameworks,
+            python_path: &settings.python_path,
+            switch_interval_ms: settings.switch_interval_ms,
+            threads_max: settings.threads_max,
+            log_level: &settings.log_level,
+            connect_timeout_ms: u64::try_from(settings.connect_timeout.as_millis())
+                .unwrap_or(u64::MAX),
+        };
+        document.to_bytes().map_err(|error| Failure::new(format!("handoff document: {error}")))
+    }
+
+    fn log(&self, worker: WorkerId, level: Level, target: &str, message: String) {
+        if !self.logs.listens(level) {
+            return;
+        }
+        let origin = Origin {
+            pool: Some(self.settings.pool.clone()),
+            worker: Some(core_id(worker)),
+            ..Origin::default()
+        };
+        self.logs.publish(Record::new(level, target, message).from_origin(origin));
+    }
+}
+
+impl Adapter for PythonRuntime {
+    type Link = WorkerLink;
+
+    fn describe(&self, worker: WorkerId) -> Result<ProcessSpec, Failure> {
+        let tag = self.next_tag.fetch_add(1, Ordering::Relaxed);
+        let expectation = self.settings.gate.expect(core_id(worker), tag).map_err(failure)?;
+        let handoff = self.handoff(worker, expectation.token_hex())?;
+        self.expected.lock().insert(worker, expectation);
+        Ok(ProcessSpec {
+            program: self.settings.python.clone(),
+            args: ["-m", "snakepit_bridge.worker"].map(OsString::from).to_vec(),
+            env: self.settings.environment.clone(),
+            cwd: self.settings.directory.clone(),
+            handoff,
+            limits: self.settings.limits.clone(),
+        })
+    }
+
+    fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<WorkerLink, Failure>> {
+        let expectation = self.expected.lock().remove(&worker);
+        let catalog = self.catalog.clone();
+        async move {
+            let expectation = expectation
+                .ok_or_else(|| Failure::new("the worker was not described before".to_owned()))?;
+            let (link, announcement) = expectation.arrived().await.map_err(failure)?;
+            announce(&catalog, &announcement).map_err(failure)?;
+            Ok(link)
+        }
+        .boxed()
+    }
+
+    fn lost(&self, link: &WorkerLink) -> BoxFuture<'static, ()> {
+        let link = link.clone();
+        async move { link.closed().await }.boxed()
+    }
+
+    fn probe(&self, link: &WorkerLink) -> BoxFuture<'static, Result<(), Failure>> {
+        let link = link.clone();
+        async move { link.ping().await.map_err(failure) }.boxed()
+    }
+
+    fn drain(&self, link: &WorkerLink) {
+        link.drain();
+    }
+
+    fn output(&self, worker: WorkerId, stream: OutputStream, line: &str) {
+        let target = match stream {
+            OutputStream::Stdout => "stdout",
+            OutputStream::Stderr => "stderr",
+        };
+        self.log(worker, Level::Info, target, line.to_owned());
+    }
+
+    fn gone(&self, worker: WorkerId, exit: &Exit) {
+        self.expected.lock().remove(&worker);
+        let level = if exit.expected { Level::Info } else { Level::Warning };
+        self.log(worker, level, "snakepit_bridge::pool", format!("worker ended: {}", exit.kind));
+    }
+}
+
+fn announce(catalog: &Catalog, announcement: &Announcement) -> core::Result<()> {
+    let notes = announcement.frameworks.iter();
+    catalog.announce(notes.map(|note| (note.id.as_str(), note.version.as_str(), &note.schema_json)))
+}
+
+/// The pool's name for a worker in the platform's words.
+pub fn core_id(worker: WorkerId) -> core::WorkerId {
+    core::WorkerId { slot: worker.slot, generation: worker.generation }
+}
+
+fn failure(error: core::Error) -> Failure {
+    Failure::new(error.to_string())
+}
