@@ -1,0 +1,278 @@
+//! Puts a platform together from its configuration: threads, doors, pools, in that order; if one
+//! fails, what was begun is taken down again.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::{Handle, Runtime};
+use tokio::time::Instant;
+
+use crate::config::{PlatformConfig, PoolConfig};
+use crate::core::{Error, Result, Status, Timers};
+use crate::frameworks::Catalog;
+use crate::operations::{CallPool, InFlight, Services};
+use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
+use crate::sessions::Sessions;
+use crate::snakepit::{self, ResourceLimits};
+use crate::state::Variables;
+use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
+use crate::tools::ToolRegistry;
+use crate::transport::{Endpoint, EndpointAddress, Gate, Listener, LogNote, WorkerEvents};
+
+use super::endpoint::Handler;
+use super::platform::{Machinery, Platform};
+use super::shutdown::Closing;
+
+/// Opens a platform as `config` says.
+pub(super) fn open(config: PlatformConfig) -> Result<Arc<Platform>> {
+    let metrics = Metrics::new();
+    let logs = LogHub::new(config.logs.queue_max, metrics.logs_dropped());
+    hide_secrets(&config, &logs);
+    let runtime = start_runtime(&config, &logs)?;
+    let handle = runtime.handle().clone();
+    let built = build(config, runtime, handle, logs, metrics)?;
+    serve(&built)?;
+    Ok(built)
+}
+
+/// What workers are given under names that say secret is masked in every log record from the start,
+/// whoever prints it.
+fn hide_secrets(config: &PlatformConfig, logs: &LogHub) {
+    for pool in config.pools.values() {
+        let own = pool.env.iter().map(|(name, value)| (name.as_str(), value.expose()));
+        logs.redactor().hide_named(own);
+        for name in &pool.env_pass {
+            let value = std::env::var(name).unwrap_or_default();
+            logs.redactor().hide_named([(name.as_str(), value.as_str())]);
+        }
+    }
+}
+
+fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime> {
+    let dispatch = LogDispatch::new(logs.clone());
+    let started = AtomicU64::new(0);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.io_threads)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name_fn(move || format!("spb-io-{}", started.fetch_add(1, Ordering::Relaxed)))
+        .on_thread_start(move || {
+            snakepit::os::block_signals_on_this_thread();
+            dispatch.install_for_thread();
+        })
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| {
+            Error::new(Status::ResourceExhausted, format!("cannot start I/O threads: {error}"))
+        })
+}
+
+fn build(
+    config: PlatformConfig,
+    runtime: Runtime,
+    handle: Handle,
+    logs: Arc<LogHub>,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Platform>> {
+    let events = Arc::new(OutsideCalls { logs: logs.clone() });
+    let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
+    let listener = Listener::open(&run_dir, config.values.bytes_max, events, &handle)?;
+    let services = services(&config, &handle, &logs, &metrics);
+    let pools = start_pools(&config, &listener, &services)?;
+    let platform = Arc::new(Platform {
+        sessions: Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl)),
+        in_flight: services.in_flight.clone(),
+        live: RwLock::default(),
+        closing: Mutex::new(Closing::Open { hooks: Vec::new() }),
+        machinery: Mutex::new(Some(Machinery { runtime, listener, endpoint: None })),
+        config,
+        handle,
+        services,
+        pools,
+        logs,
+        metrics,
+    });
+    platform.handle.spawn(expire_sessions(Arc::downgrade(&platform)));
+    Ok(platform)
+}
+
+fn services(
+    config: &PlatformConfig,
+    handle: &Handle,
+    logs: &Arc<LogHub>,
+    metrics: &Arc<Metrics>,
+) -> Arc<Services> {
+    let timers = Arc::new(Timers::default());
+    handle.spawn({
+        let timers = timers.clone();
+        async move { timers.run().await }
+    });
+    let tools = ToolRegistry::new(
+        timers.clone(),
+        metrics.clone(),
+        config.tools.per_scope_max,
+        config.tools.in_flight_max,
+    );
+    Services::new(
+        handle.clone(),
+        timers,
+        Arc::new(tools),
+        Arc::new(Variables::in_memory(config.sessions.variables_max)),
+        logs.clone(),
+        metrics.clone(),
+        InFlight::new(config.operations.in_flight_max),
+        config.operations.nesting_depth_max,
+        config.operations.stream_window,
+    )
+}
+
+fn start_pools(
+    config: &PlatformConfig,
+    listener: &Listener,
+    services: &Services,
+) -> Result<HashMap<String, CallPool>> {
+    // Everything that can be wrong is found before the first process is started.
+    let mut planned = Vec::new();
+    for (name, pool) in &config.pools {
+        let guard = guard_path(config)?;
+        planned.push((name, pool, settings(name, pool, listener)?, guard));
+    }
+    let mut pools = HashMap::new();
+    for (name, pool, settings, guard) in planned {
+        let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
+        let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
+        let shape = pool_shape(name, pool, guard);
+        let workers = snakepit::Pool::start(shape, Arc::new(runtime), services.runtime.clone());
+        let call_pool = CallPool {
+            name: Arc::from(name.as_str()),
+            workers,
+            metrics: services.metrics.pool(name),
+            catalog,
+            cancel_grace: pool.cancel_grace,
+        };
+        pools.insert(name.clone(), call_pool);
+    }
+    Ok(pools)
+}
+
+fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<RuntimeSettings> {
+    let path = std::env::var_os("PATH");
+    let own = pool.env.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    Ok(RuntimeSettings {
+        pool: Arc::from(name),
+        python: interpreter::find(&pool.python, path.as_deref())?,
+        python_path: pool.python_path.clone(),
+        frameworks: pool.frameworks.clone().into_iter().collect(),
+        environment: environment::build(pool.env_pass.iter().map(String::as_str), own, |name| {
+            std::env::var_os(name)
+        }),
+        directory: pool.cwd.clone(),
+        limits: ResourceLimits {
+            core_bytes: Some(pool.limits.core_bytes),
+            open_files: pool.limits.open_files,
+            memory_bytes: pool.limits.address_space_bytes,
+            processes: pool.limits.processes,
+        },
+        switch_interval_ms: pool.switch_interval_ms,
+        threads_max: pool.calls_held_per_worker_max,
+        log_level: pool.log_level.clone(),
+        connect_timeout: pool.start_timeout,
+        socket: listener.socket().to_path_buf(),
+        gate: gate_of(listener),
+    })
+}
+
+fn gate_of(listener: &Listener) -> Gate {
+    listener.gate().clone()
+}
+
+fn pool_shape(name: &str, pool: &PoolConfig, guard: PathBuf) -> snakepit::PoolConfig {
+    snakepit::PoolConfig {
+        name: name.to_owned(),
+        guard,
+        workers: pool.workers,
+        calls_per_worker: pool.calls_per_worker,
+        held_max: pool.calls_held_per_worker_max,
+        queue_max: pool.queue_max,
+        concurrent_starts: pool.concurrent_starts,
+        start_timeout: pool.start_timeout,
+        restart_backoff_min: pool.restart.backoff_min,
+        restart_backoff_max: pool.restart.backoff_max,
+        restart_failures_max: pool.restart.failures_max,
+        restart_window: pool.restart.window,
+        probe_interval: pool.heartbeat.interval,
+        probe_timeout: pool.heartbeat.timeout,
+        kill_grace: pool.kill_grace,
+        lost_grace: crate::core::limits::LOST_GRACE,
+        stderr_tail_bytes: crate::core::limits::STDERR_TAIL_BYTES,
+        output_line_bytes_max: crate::core::limits::LOG_RECORD_BYTES_MAX,
+    }
+}
+
+fn guard_path(config: &PlatformConfig) -> Result<PathBuf> {
+    let beside = snakepit::os::library_dir();
+    snakepit::find_guard(config.guard_path.as_deref(), beside.as_deref()).map_err(|failure| {
+        Error::new(Status::Unavailable, failure.to_string())
+            .with("field", "guard_path")
+            .retryable(false)
+    })
+}
+
+fn serve(platform: &Arc<Platform>) -> Result<()> {
+    let Some(address) = &platform.config.serve.address else { return Ok(()) };
+    let address = EndpointAddress::parse(address)?;
+    let handler = Arc::new(Handler { platform: Arc::downgrade(platform) });
+    let bytes_max = platform.config.values.bytes_max;
+    let endpoint = Endpoint::open(&address, bytes_max, handler, &platform.handle)?;
+    if let Some(machinery) = platform.machinery.lock().as_mut() {
+        machinery.endpoint = Some(endpoint);
+    }
+    Ok(())
+}
+
+/// Closes sessions that have not been used for their time, for as long as the platform lives.
+async fn expire_sessions(platform: Weak<Platform>) {
+    loop {
+        tokio::time::sleep(EXPIRY_TICK).await;
+        let Some(platform) = platform.upgrade() else { return };
+        for session in platform.sessions.expire_due(Instant::now()) {
+            // A store that fails here is asked again when the session's data is next touched.
+            if let Err(error) = platform.clear_session(session.id()).await {
+                tracing::warn!("closing expired session {}: {error}", session.id());
+            }
+        }
+    }
+}
+
+fn default_run_dir() -> PathBuf {
+    let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    runtime_dir.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir)
+}
+
+/// What workers say outside of calls.
+struct OutsideCalls {
+    logs: Arc<LogHub>,
+}
+
+impl WorkerEvents for OutsideCalls {
+    fn log(&self, worker: crate::core::WorkerId, note: LogNote) {
+        let level = Level::from_number(note.level);
+        if self.logs.listens(level) {
+            let origin = Origin { worker: Some(worker), ..Origin::default() };
+            self.logs.publish(Record::new(level, note.target, note.message).from_origin(origin));
+        }
+    }
+
+    fn refused(&self, reason: &str) {
+        tracing::warn!("an attach was refused: {reason}");
+    }
+}
+
+/// File I/O and name look-ups that tokio moves off its I/O threads; we cause almost none.
+const BLOCKING_THREADS_MAX: usize = 8;
+/// How late an expired session may be closed.
+const EXPIRY_TICK: Duration = Duration::from_secs(1);

@@ -1,0 +1,120 @@
+//! From a host's wish to an operation: everything that can be checked is checked before anything is
+//! queued.
+
+use std::sync::Arc;
+
+use crate::core::{Deadline, Error, Result, Status, Value};
+use crate::operations::{Call, CallRequest, Operation, Timeout};
+use crate::telemetry::{SpanId, TraceContext};
+use crate::tools::Invocation;
+
+use super::session::Session;
+
+/// One framework operation that a host wants.
+#[derive(Default)]
+pub struct ExecuteRequest {
+    pub framework: String,
+    pub operation: String,
+    /// None: an empty object.
+    pub parameters: Option<Value>,
+    /// Empty: the pool named "default".
+    pub pool: String,
+    pub timeout: Timeout,
+    /// The host wants chunks.
+    pub stream: bool,
+    /// Chunks ahead of the consumer. None: the configured number.
+    pub stream_window: Option<u32>,
+    /// The tool call that this is made for: it bounds the deadline and the depth.
+    pub parent: Option<Arc<Invocation>>,
+    /// W3C trace context of the caller. None: the parent's, or a fresh one.
+    pub traceparent: Option<String>,
+}
+
+impl Session {
+    /// Makes the operation; `start` sets it going. Everything that is wrong with the request is an
+    /// error here.
+    pub fn prepare(&self, request: ExecuteRequest) -> Result<Arc<Operation>> {
+        self.check_open()?;
+        let platform = &self.platform;
+        let pool = platform.call_pool(&request.pool)?.clone();
+        let parameters = request.parameters.unwrap_or_else(empty_object);
+        check_size(&parameters, platform.config.values.bytes_max)?;
+        let entry = if pool.catalog.is_known() {
+            Some(pool.catalog.check(&request.framework, &request.operation, &parameters)?)
+        } else {
+            None
+        };
+        let parent = request.parent.as_deref();
+        let (trace, parent_span) = trace_of(request.traceparent.as_deref(), parent)?;
+        let own = request.timeout.deadline(platform.config.operations.timeout);
+        let call = CallRequest {
+            session: self.session.clone(),
+            framework: request.framework,
+            operation: request.operation,
+            parameters,
+            deadline: own.min(parent.map_or(Deadline::NEVER, |parent| parent.facts().deadline)),
+            stream: request.stream,
+            stream_window: request.stream_window.unwrap_or(platform.services.stream_window),
+            depth: depth_of(parent, platform.services.nesting_depth_max)?,
+            trace,
+            parent_span,
+        };
+        let place = platform.in_flight.enter()?;
+        let key = platform.services.next_call().0;
+        let operations = self.operations.clone();
+        let on_end = Box::new(move || operations.remove(key));
+        let services = platform.services.clone();
+        let operation = Call::operation(services, pool, call, entry, place, on_end);
+        self.operations.add(key, &operation);
+        if self.session.is_closed() {
+            // It was closed since the check above, and its list of operations was emptied before.
+            operation.stop(Error::new(Status::Cancelled, "the session was closed"));
+        }
+        Ok(operation)
+    }
+}
+
+fn empty_object() -> Value {
+    Value::from_document(&serde_json::Value::Object(serde_json::Map::new()))
+}
+
+/// Holds parameters against the configured limit, which may be below the library's own.
+fn check_size(parameters: &Value, bytes_max: usize) -> Result<()> {
+    let bytes = parameters.bytes_len();
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let message = format!("parameters have {bytes} bytes, the limit is {bytes_max}");
+    let error = Error::new(Status::ResourceExhausted, message).retryable(false);
+    Err(error.with("path", "$").with("bytes", bytes).with("limit", bytes_max))
+}
+
+/// Executes inside tools inside executes.
+fn depth_of(parent: Option<&Invocation>, max: u32) -> Result<u32> {
+    let depth = parent.map_or(0, |parent| parent.facts().depth + 1);
+    if depth <= max {
+        return Ok(depth);
+    }
+    let message =
+        format!("operations are nested {depth} deep in each other's tools, the limit is {max}");
+    Err(Error::new(Status::ResourceExhausted, message).retryable(false))
+}
+
+/// The operation's own span, and the span above it.
+fn trace_of(
+    given: Option<&str>,
+    parent: Option<&Invocation>,
+) -> Result<(TraceContext, Option<SpanId>)> {
+    let above = match (given, parent) {
+        (Some(text), _) => Some(TraceContext::parse(text).ok_or_else(|| {
+            let message = format!("traceparent {text:?} is not W3C trace context");
+            Error::invalid(message).with("field", "traceparent")
+        })?),
+        (None, Some(parent)) => TraceContext::parse(&parent.facts().traceparent),
+        (None, None) => None,
+    };
+    Ok(match above {
+        Some(above) => (above.child(), Some(above.span_id())),
+        None => (TraceContext::root(), None),
+    })
+}

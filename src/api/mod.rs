@@ -1,0 +1,29 @@
+//! The platform's one entry: what a host can do, in Rust, without C and without protocols. It
+//! checks and delegates; the C ABI and the served endpoint only wrap it.
+
+pub mod assembly;
+pub mod endpoint;
+pub mod execute;
+pub mod health;
+pub mod logs;
+pub mod platform;
+pub mod pool;
+pub mod session;
+pub mod shutdown;
+pub mod tool;
+pub mod variable;
+
+pub use crate::config::schema_json as config_schema;
+pub use crate::operations::{
+    Chunk, ChunkCredit, ChunkOutcome, Operation, OperationSink, OperationState, TakeOutcome,
+    Timeout,
+};
+pub use crate::state::{RegisterVariable, VariableView};
+pub use crate::telemetry::{Level, LogFilter};
+pub use crate::tools::{Invocation, ToolSink, ToolSpec};
+pub use execute::ExecuteRequest;
+pub use logs::{LogSink, LogWatch};
+pub use platform::Platform;
+pub use pool::PoolRef;
+pub use session::{Session, SessionOptions};
+pub use tool::ToolRef;

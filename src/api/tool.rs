@@ -1,0 +1,58 @@
+//! Host tools as a host registers them.
+
+use std::sync::Arc;
+
+use crate::core::{Deadline, Result, Value};
+use crate::operations::{Job, Operation};
+use crate::tools::{ToolEntry, ToolSink, ToolSpec};
+
+use super::platform::Platform;
+use super::session::Session;
+
+/// A registered tool. Dropping it does not unregister.
+#[derive(Clone)]
+pub struct ToolRef {
+    platform: Arc<Platform>,
+    entry: Arc<ToolEntry>,
+}
+
+impl Platform {
+    /// Registers a tool for one session, or for all. From now on Python may call it.
+    pub fn register_tool(
+        self: &Arc<Self>,
+        session: Option<&Session>,
+        spec: ToolSpec,
+        sink: Arc<dyn ToolSink>,
+    ) -> Result<ToolRef> {
+        match session {
+            None => self.check_open()?,
+            Some(session) => session.check_open()?,
+        }
+        let scope = session.map(|session| session.id().clone());
+        let entry = self.services.tools.register(scope, spec, sink)?;
+        Ok(ToolRef { platform: self.clone(), entry })
+    }
+
+    /// What calls of `session` can call; without a session, the platform's tools.
+    pub fn tools(&self, session: Option<&Session>) -> serde_json::Value {
+        self.services.tools.list(session.map(Session::id))
+    }
+}
+
+impl ToolRef {
+    pub fn name(&self) -> &str {
+        self.entry.name()
+    }
+
+    /// An operation that takes the tool away: its running calls are cancelled, and no call reaches
+    /// the host once it has ended.
+    pub fn unregister(&self) -> Result<Arc<Operation>> {
+        self.platform.check_open()?;
+        let (platform, entry) = (self.platform.clone(), self.entry.clone());
+        let unregister = async move {
+            platform.services.tools.unregister(&entry);
+            Ok(Value::null())
+        };
+        Ok(Job::operation(self.platform.handle.clone(), Deadline::NEVER, unregister))
+    }
+}
