@@ -2,6 +2,8 @@
 //! embedded in any host program. `ARCHITECTURE.md` is the map; the modules stand here in reading
 //! order, and each names only those below it.
 
+pub mod capi;
+
 pub mod api;
 
 pub mod operations;

@@ -1,0 +1,1255 @@
+/*
+ * snakepit_bridge.h: run Python machine-learning frameworks in supervised worker processes, from
+ * any program that can call C, and let that Python call functions of the program.
+ *
+ * Generated from src/capi by tests/abi.rs (SPB_UPDATE_HEADER=1 cargo test --test abi). Do not edit.
+ *
+ * An example, without the checks of its statuses:
+ *
+ *     spb_platform platform;  spb_queue queue;  spb_session session;  spb_operation operation;
+ *     spb_value *parameters;  spb_event event;  size_t count;
+ *     spb_platform_open(SPB_STR("{}"), &platform, NULL);
+ *     spb_queue_new(platform, &queue, NULL);
+ *     spb_session_open(platform, NULL, &session, NULL);
+ *     spb_value_from_json(SPB_STR("{\"text\": \"hello\"}"), &parameters, NULL);
+ *     spb_execute_options what = SPB_EXECUTE_OPTIONS_INIT;
+ *     what.framework = SPB_STR("python");
+ *     what.operation = SPB_STR("echo");
+ *     what.parameters = parameters;
+ *     spb_sink to_queue = spb_sink_queue(queue, 42);
+ *     spb_execute(session, &what, &to_queue, &operation, NULL);
+ *     spb_queue_next_batch(queue, &event, 1, SPB_NO_TIMEOUT, &count, NULL);
+ *     if (event.status == SPB_OK) puts(spb_value_json(event.value).ptr);
+ *     spb_event_clear(&event);
+ *     spb_value_free(parameters);
+ *     spb_platform_close(platform, 0, NULL);
+ *     spb_platform_free(platform);
+ *
+ * The rules, for all functions:
+ *
+ * Errors. Every function that can fail returns an spb_status. The last argument, `err`, may be
+ *   NULL; if it is not, *err is NULL on success and an error that you own otherwise. Outputs are
+ *   written on every path: zero or NULL first, the result at the end. There is no "last error"
+ *   and no errno.
+ * Ownership. Inputs are borrowed for the call: what the library needs later it copies or shares
+ *   before it returns. Outputs are yours: free spb_value, spb_error and spb_text once, and
+ *   handles with their _free. Views (spb_str results, attachments) live as long as the object
+ *   that they were taken from.
+ * Handles are numbers with a memory of their kind and life: 0, a freed one, one of another kind
+ *   or a made-up one gives SPB_E_HANDLE and does nothing. Freeing 0 or a stale handle does
+ *   nothing. Freeing a handle never cancels or closes what it stands for.
+ * Threads. Every function may be called from any thread. "Nonblocking" functions take
+ *   microseconds; "blocking" ones wait. In a callback the blocking ones return
+ *   SPB_E_WOULD_DEADLOCK.
+ * Submitting (every function with a sink and an spb_operation output) does no work on your
+ *   thread. An error means that there is no operation. SPB_OK means that exactly one end will
+ *   come, never before the call has returned: in spb_operation_wait without a sink, or as
+ *   SPB_EVENT_OP_DONE of the sink.
+ * Text is UTF-8 with a length, and is checked. Times are in milliseconds. In options 0 means the
+ *   default and SPB_NO_TIMEOUT none; in waits 0 means to look once and SPB_NO_TIMEOUT to wait for
+ *   ever.
+ * Options structs are made with their _INIT macros, so that a program and a library of different
+ *   age understand each other. Fields named reserved stay 0.
+ * The process. The library installs no signal handler, changes neither environment nor working
+ *   directory, and blocks every signal on its own threads. It cannot be unloaded. After fork()
+ *   the child gets SPB_E_FORKED from every function with a status; it may read errors and free
+ *   memory, and exec. exit() with a live platform is fine: the workers end with the process.
+ */
+
+#ifndef SNAKEPIT_BRIDGE_H
+#define SNAKEPIT_BRIDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Text, statuses, times ------------------------------------------------------------------- */
+
+// Text that somebody else owns: UTF-8, `len` bytes, not necessarily NUL-terminated. `ptr` may be
+// NULL when `len` is 0. As an argument it is read during the call only; as a result it lives as
+// long as the object it came from.
+typedef struct spb_str {
+    const char *ptr;
+    size_t len;
+} spb_str;
+
+// Done.
+#define SPB_OK 0
+// Not yet: nothing came in the time given, or the other side is behind.
+#define SPB_E_AGAIN 1
+// An argument is wrong; the message names it.
+#define SPB_E_INVALID_ARGUMENT 2
+// A pointer that has to point somewhere is NULL.
+#define SPB_E_NULL_ARGUMENT 3
+// The handle is 0, stale, of another kind or invented.
+#define SPB_E_HANDLE 4
+// Text is not UTF-8.
+#define SPB_E_UTF8 5
+// The call does not fit the state of its object.
+#define SPB_E_STATE 6
+// Somebody else is using it.
+#define SPB_E_BUSY 7
+// It was closed, or there is no more.
+#define SPB_E_CLOSED 8
+// Cancelled.
+#define SPB_E_CANCELLED 9
+// The deadline passed.
+#define SPB_E_DEADLINE 10
+// No such thing; the message offers the nearest name.
+#define SPB_E_NOT_FOUND 11
+// The name is taken.
+#define SPB_E_ALREADY_EXISTS 12
+// It was answered or taken before.
+#define SPB_E_ALREADY_COMPLETED 13
+// The variable has another version than expected.
+#define SPB_E_VERSION_CONFLICT 14
+// The value is of another type than asked for or declared.
+#define SPB_E_TYPE_MISMATCH 15
+// The value breaks a constraint or schema.
+#define SPB_E_CONSTRAINT 16
+// A limit was reached.
+#define SPB_E_RESOURCE_EXHAUSTED 17
+// No worker can take it now.
+#define SPB_E_UNAVAILABLE 18
+// The worker died while it had the call.
+#define SPB_E_WORKER_LOST 19
+// Python raised; the error has type and traceback.
+#define SPB_E_PYTHON_EXCEPTION 20
+// A host tool failed.
+#define SPB_E_TOOL_FAILED 21
+// A worker broke the protocol.
+#define SPB_E_PROTOCOL 22
+// This build does not know the option, kind or field.
+#define SPB_E_UNSUPPORTED 23
+// Header and library are of different ABI majors.
+#define SPB_E_ABI_MISMATCH 24
+// The process is a forked child of the one that opened the platform.
+#define SPB_E_FORKED 25
+// A blocking call inside a callback.
+#define SPB_E_WOULD_DEADLOCK 26
+// The library panicked: its defect. Other calls go on.
+#define SPB_E_PANIC 27
+// Something in the library failed.
+#define SPB_E_INTERNAL 28
+// The worker did not answer its heartbeat and was replaced.
+#define SPB_E_WORKER_HUNG 29
+// The worker that the session is bound to is gone.
+#define SPB_E_SESSION_WORKER_UNAVAILABLE 30
+// The state store failed.
+#define SPB_E_STORE 31
+
+// How a call ended: SPB_OK or one of SPB_E_*. Numbers are stable and never reused.
+typedef int32_t spb_status;
+
+// As a time in milliseconds: no limit at all.
+#define SPB_NO_TIMEOUT (-1)
+
+/* ---- The library ----------------------------------------------------------------------------- */
+
+// Changes when a program built against an older header no longer works; the SONAME carries it.
+#define SPB_ABI_MAJOR 0
+// Grows with every addition to this header.
+#define SPB_ABI_MINOR 1
+
+// The library's version, such as "0.1.0".
+//
+// Ownership: static text, NUL-terminated.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+const char *spb_version(void);
+
+// The ABI of the loaded library: major in the upper sixteen bits, minor in the lower. See
+// spb_abi_check.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+uint32_t spb_abi_version(void);
+
+// The name of a status without its prefix, such as "NOT_FOUND"; "UNKNOWN" for a number that is
+// none.
+//
+// Ownership: static text, NUL-terminated.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+const char *spb_status_name(spb_status status);
+
+// The JSON Schema of the document that spb_platform_open takes, with the meaning and default of
+// every key.
+//
+// Ownership: a static view.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_config_schema(void);
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+// A failure with its circumstances. Owned by whoever received it; immutable, so any thread may
+// read it.
+typedef struct spb_error spb_error;
+
+// The status of an error; SPB_OK for NULL.
+//
+// Ownership: borrows `error`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_status spb_error_status(const spb_error *error);
+
+// What went wrong, as a lower-case fragment that names the thing; empty for NULL.
+//
+// Ownership: a view that lives as long as `error`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_error_message(const spb_error *error);
+
+// The qualified type of the Python exception behind the error, such as "builtins.ValueError";
+// empty if none.
+//
+// Ownership: a view that lives as long as `error`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_error_python_type(const spb_error *error);
+
+// The formatted Python traceback, ending with the exception line; empty if none.
+//
+// Ownership: a view that lives as long as `error`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_error_python_traceback(const spb_error *error);
+
+// The circumstances for programs, a JSON object; "{}" if there are none, empty for NULL.
+//
+// Ownership: a view that lives as long as `error`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_error_details_json(const spb_error *error);
+
+// Whether the same call may succeed later without a change: 1 or 0.
+//
+// Ownership: borrows `error`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+uint8_t spb_error_retryable(const spb_error *error);
+
+// Frees an error; NULL is allowed.
+//
+// Ownership: takes `error`; its views end.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_error_free(spb_error *error);
+
+/* ---- Text that you own ----------------------------------------------------------------------- */
+
+// Owned text. Immutable, so any thread may read it.
+typedef struct spb_text spb_text;
+
+// The text, with a NUL behind it; empty for NULL.
+//
+// Ownership: a view that lives as long as `text`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_text_view(const spb_text *text);
+
+// Frees text; NULL is allowed.
+//
+// Ownership: takes `text`; its view ends.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_text_free(spb_text *text);
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+// An attachment of bytes.
+#define SPB_ATTACHMENT_BLOB 1
+// An attachment that is a dense array: little-endian, row-major, without padding.
+#define SPB_ATTACHMENT_TENSOR 2
+#define SPB_DTYPE_BOOL 1
+#define SPB_DTYPE_INT8 2
+#define SPB_DTYPE_INT16 3
+#define SPB_DTYPE_INT32 4
+#define SPB_DTYPE_INT64 5
+#define SPB_DTYPE_UINT8 6
+#define SPB_DTYPE_UINT16 7
+#define SPB_DTYPE_UINT32 8
+#define SPB_DTYPE_UINT64 9
+#define SPB_DTYPE_FLOAT16 10
+#define SPB_DTYPE_BFLOAT16 11
+#define SPB_DTYPE_FLOAT32 12
+#define SPB_DTYPE_FLOAT64 13
+
+// A JSON document and what it refers to. Immutable and reference counted inside: any thread may
+// read it, and a clone costs next to nothing. `{"$spb": {"attachment": 0}}` in the document stands
+// for attachment 0; a key of your own that reads "$spb" is written "$$spb".
+typedef struct spb_value spb_value;
+
+// Binary content of a value. As an input it is copied; as an output it is a view that lives as
+// long as the value.
+typedef struct spb_attachment {
+    // SPB_ATTACHMENT_*.
+    uint32_t kind;
+    // SPB_DTYPE_* of a tensor, 0 of a blob.
+    uint32_t dtype;
+    // `len` bytes; not necessarily aligned for the element type.
+    const uint8_t *data;
+    size_t len;
+    // `ndim` sides of a tensor; NULL and 0 for a blob and for a scalar.
+    const int64_t *shape;
+    size_t ndim;
+} spb_attachment;
+
+// Makes a value of a JSON document. It is checked at once: syntax, depth, numbers that fit 64
+// bits, size.
+//
+// Ownership: copies `json`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT with the place of the fault, UTF8, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_json(spb_str json, spb_value **out, spb_error **err);
+
+// Makes a value of a JSON document and the `count` attachments that it refers to.
+//
+// Ownership: copies everything; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT (the document, a kind, a dtype, a shape that does not fit its bytes),
+// UTF8, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_parts(spb_str json,
+                                const spb_attachment *attachments,
+                                size_t count,
+                                spb_value **out,
+                                spb_error **err);
+
+// The document, with a NUL behind it; empty for NULL.
+//
+// Ownership: a view that lives as long as `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+spb_str spb_value_json(const spb_value *value);
+
+// How many attachments the value has; 0 for NULL.
+//
+// Ownership: borrows `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+size_t spb_value_attachment_count(const spb_value *value);
+
+// Looks at attachment `index` without copying it.
+//
+// Ownership: `*out` is a view that lives as long as `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_attachment(const spb_value *value,
+                                size_t index,
+                                spb_attachment *out,
+                                spb_error **err);
+
+// Makes a second owner of the same value, without copying its bytes.
+//
+// Ownership: borrows `value`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_clone(const spb_value *value, spb_value **out, spb_error **err);
+
+// Frees a value; NULL is allowed.
+//
+// Ownership: takes `value`; its views end.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_value_free(spb_value *value);
+
+// Makes a value that is the JSON string of `text`.
+//
+// Ownership: copies `text`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: UTF8, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_text(spb_str text, spb_value **out, spb_error **err);
+
+// Makes a value that is the integer `number`, exactly.
+//
+// Ownership: the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_i64(int64_t number, spb_value **out, spb_error **err);
+
+// Makes a value that is the number `number`, with every digit that it needs to come back the same.
+//
+// Ownership: the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH for NaN and infinities, which JSON cannot say; NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_f64(double number, spb_value **out, spb_error **err);
+
+// Makes a value that is true (1) or false (0).
+//
+// Ownership: the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT for other numbers, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_bool(uint8_t truth, spb_value **out, spb_error **err);
+
+// Reads a value that is a JSON string.
+//
+// Ownership: borrows `value`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_as_text(const spb_value *value, spb_text **out, spb_error **err);
+
+// Reads a value that is an integer within int64_t. A number with a fraction part or an exponent is
+// none.
+//
+// Ownership: borrows `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_as_i64(const spb_value *value, int64_t *out, spb_error **err);
+
+// Reads a value that is a number; an integer becomes the nearest double.
+//
+// Ownership: borrows `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_as_f64(const spb_value *value, double *out, spb_error **err);
+
+// Reads a value that is true (1) or false (0).
+//
+// Ownership: borrows `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_as_bool(const spb_value *value, uint8_t *out, spb_error **err);
+
+/* ---- Handles --------------------------------------------------------------------------------- */
+
+// One embedded platform: its pools of workers, sessions, tools and threads.
+typedef struct spb_platform {
+    uint64_t id;
+} spb_platform;
+
+// A named pool of Python workers.
+typedef struct spb_pool {
+    uint64_t id;
+} spb_pool;
+
+// A session: variables, tools and affinity that calls share.
+typedef struct spb_session {
+    uint64_t id;
+} spb_session;
+
+// Something under way that ends exactly once.
+typedef struct spb_operation {
+    uint64_t id;
+} spb_operation;
+
+// A completion queue.
+typedef struct spb_queue {
+    uint64_t id;
+} spb_queue;
+
+// A registration of a host function that Python may call.
+typedef struct spb_tool {
+    uint64_t id;
+} spb_tool;
+
+// One call of a tool by Python, waiting for the host's answer.
+typedef struct spb_invocation {
+    uint64_t id;
+} spb_invocation;
+
+// A subscription; freeing it ends it.
+typedef struct spb_watch {
+    uint64_t id;
+} spb_watch;
+
+/* ---- Events and sinks ------------------------------------------------------------------------ */
+
+// A chunk of a stream: `operation`, `sequence` counting from 0, `value`.
+#define SPB_EVENT_OP_CHUNK 1
+// The end of an operation, exactly once: `operation`, `status`, `value` or `error`, `sequence` =
+// chunks before it.
+#define SPB_EVENT_OP_DONE 2
+// Python calls a tool: `invocation` to answer, `value` = arguments.
+#define SPB_EVENT_TOOL_CALL 3
+// Nobody waits for that answer any more: `invocation`. It still has to be freed, or answered in
+// vain.
+#define SPB_EVENT_TOOL_CANCEL 4
+// A log record: `value`.
+#define SPB_EVENT_LOG 5
+// Log records were dropped, because they were not taken in time: `sequence` = how many.
+#define SPB_EVENT_OVERFLOW 6
+// The last event of a queue: its platform has closed.
+#define SPB_EVENT_SHUTDOWN 7
+
+// One event. What it carries belongs to it until spb_event_clear; to keep `value` or `error`, take
+// the pointer and set the field to NULL.
+typedef struct spb_event {
+    // SPB_EVENT_*. Ignore kinds that you do not know.
+    uint32_t kind;
+    // How the operation ended; SPB_OK in events that are no end.
+    spb_status status;
+    // The tag of the sink that the event came through.
+    uint64_t tag;
+    // The operation it is of, or 0. A copy: the handle that the submitting call returned is the
+    // one to free.
+    spb_operation operation;
+    // The tool call it is of, or 0. In SPB_EVENT_TOOL_CALL it is yours to answer or to free.
+    spb_invocation invocation;
+    uint64_t sequence;
+    spb_value *value;
+    spb_error *error;
+    uint64_t reserved;
+} spb_event;
+
+// Receives the events of one sink, one after the other, on a thread of the library. It may call
+// every function except those that wait. It must not throw or longjmp out. The event is cleared
+// when it has returned.
+typedef void (*spb_event_callback)(void *user_data, spb_event *event);
+
+// Called exactly once when the library needs `user_data` no more: after the last callback has
+// returned, on a thread of the library; or, if the call that was given the sink fails, before that
+// call returns.
+typedef void (*spb_destroy_callback)(void *user_data);
+
+// Frees what an event carries and sets it to zero. A cleared event may be cleared again; NULL is
+// allowed.
+//
+// Ownership: takes `event->value` and `event->error`; the struct is the caller's.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_event_clear(spb_event *event);
+
+// No sink: the outcome waits for spb_operation_wait and spb_operation_take_result.
+#define SPB_SINK_NONE 0
+// Events go to `queue`, with `tag`.
+#define SPB_SINK_QUEUE 1
+// Events go to `callback`, with `tag`.
+#define SPB_SINK_CALLBACK 2
+
+// Where events go. Make one with spb_sink_queue or spb_sink_callback. A NULL sink is no sink.
+typedef struct spb_sink {
+    size_t struct_size;
+    // SPB_SINK_*.
+    uint32_t kind;
+    uint32_t reserved;
+    spb_queue queue;
+    // Comes back in every event of this sink: a key or an address of yours.
+    uint64_t tag;
+    spb_event_callback callback;
+    void *user_data;
+    // May be NULL. Called exactly once, also when the call that was given the sink fails.
+    spb_destroy_callback destroy;
+} spb_sink;
+
+/* ---- Platform -------------------------------------------------------------------------------- */
+
+// Opens a platform as `config_json` says; empty text and "{}" mean all defaults (see
+// spb_config_schema). Its threads run when this returns, its Python workers start in the
+// background: see spb_pool_await_ready.
+//
+// Ownership: copies `config_json`; the caller frees `*out` with spb_platform_free.
+// Threads: nonblocking, callback-safe. The process must not fork afterwards and go on in the
+// child.
+// Errors: INVALID_ARGUMENT with the faulty key, UTF8, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+// Since: 0.1
+spb_status spb_platform_open(spb_str config_json, spb_platform *out, spb_error **err);
+
+// Starts closing: calls under way may end within `grace_ms` (0: as configured, SPB_NO_TIMEOUT: all
+// the time they need), then the rest is cancelled and every worker process is gone. Later calls
+// share the first one's end.
+//
+// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+// Since: 0.1
+spb_status spb_platform_shutdown(spb_platform platform,
+                                 int64_t grace_ms,
+                                 const spb_sink *sink,
+                                 spb_operation *out,
+                                 spb_error **err);
+
+// Closes and waits for it: spb_platform_shutdown in one call. The handle stays valid, for health
+// and metrics, until spb_platform_free.
+//
+// Ownership: none.
+// Threads: blocking; WOULD_DEADLOCK in a callback.
+// Errors: HANDLE, INVALID_ARGUMENT, WOULD_DEADLOCK, RESOURCE_EXHAUSTED, FORKED.
+// Since: 0.1
+spb_status spb_platform_close(spb_platform platform, int64_t grace_ms, spb_error **err);
+
+// Frees the handle; 0 and stale handles are allowed. A platform that was not closed starts closing
+// in the background, and what was made from it goes on until then.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_platform_free(spb_platform platform);
+
+// Reports how the platform is: live, ready, and the reasons why not, with one entry per pool.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_platform_health(spb_platform platform, spb_value **out, spb_error **err);
+
+// Renders all metrics in Prometheus's text format.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_platform_metrics(spb_platform platform, spb_text **out, spb_error **err);
+
+// Describes what a framework's operations take and give, as JSON Schema; all frameworks for an
+// empty name. Known once the first worker is ready.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NOT_FOUND, UTF8, NULL_ARGUMENT, UNAVAILABLE, FORKED.
+// Since: 0.1
+spb_status spb_platform_schema(spb_platform platform,
+                               spb_str framework,
+                               spb_value **out,
+                               spb_error **err);
+
+/* ---- Completion queue ------------------------------------------------------------------------ */
+
+// Makes a completion queue. Any number of operations, tools and subscriptions may send their
+// events to it.
+//
+// Ownership: the caller frees `*out` with spb_queue_free.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_queue_new(spb_platform platform, spb_queue *out, spb_error **err);
+
+// Takes up to `capacity` events, in their order. Waits for the first one at most `timeout_ms` (0:
+// not at all, SPB_NO_TIMEOUT: for ever). Any number of threads may take from one queue.
+//
+// Ownership: `events` is the caller's array and is overwritten; each event filled has to be
+// cleared with spb_event_clear.
+// Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
+// Errors: AGAIN when nothing came in time, CLOSED after SPB_EVENT_SHUTDOWN was taken or when the
+// queue is freed meanwhile, HANDLE, INVALID_ARGUMENT, NULL_ARGUMENT, WOULD_DEADLOCK, FORKED.
+// Since: 0.1
+spb_status spb_queue_next_batch(spb_queue queue,
+                                spb_event *events,
+                                size_t capacity,
+                                int64_t timeout_ms,
+                                size_t *out_count,
+                                spb_error **err);
+
+// Returns a descriptor that is readable while the queue has events, for epoll, libuv and their
+// like: when it is, call spb_queue_next_batch with a timeout of 0 until that says AGAIN. Never
+// read or close it.
+//
+// Ownership: the descriptor is the queue's: take it out of your poller before spb_queue_free, or
+// poll a dup.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+// Since: 0.1
+spb_status spb_queue_fd(spb_queue queue, int32_t *out, spb_error **err);
+
+// Frees a queue; 0 and stale handles are allowed. Threads that wait in it return CLOSED, events in
+// it are cleared, and tool calls that would go to it fail on Python's side.
+//
+// Ownership: takes the handle and the queue's descriptor.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_queue_free(spb_queue queue);
+
+/* ---- Pool ------------------------------------------------------------------------------------ */
+
+// Finds a pool of the configuration by its name; the empty name is "default".
+//
+// Ownership: the caller frees `*out` with spb_pool_free; the pool itself belongs to the platform.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NOT_FOUND, CLOSED, UTF8, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_pool_get(spb_platform platform, spb_str name, spb_pool *out, spb_error **err);
+
+// Waits for workers: an operation that ends when `workers` of them (0: all) are ready, or fails
+// with the story of why they are not. `timeout_ms`: 0 is the configured operation timeout,
+// SPB_NO_TIMEOUT none.
+//
+// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED. The
+// operation's own: DEADLINE, UNAVAILABLE, CANCELLED.
+// Since: 0.1
+spb_status spb_pool_await_ready(spb_pool pool,
+                                uint32_t workers,
+                                int64_t timeout_ms,
+                                const spb_sink *sink,
+                                spb_operation *out,
+                                spb_error **err);
+
+// Reports the pool's counts, and one row per worker.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_pool_stats(spb_pool pool, spb_value **out, spb_error **err);
+
+// Changes the number of workers. More start at once; fewer leave when their calls have ended.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, CLOSED, FORKED.
+// Since: 0.1
+spb_status spb_pool_resize(spb_pool pool, uint32_t workers, spb_error **err);
+
+// Frees the handle; 0 and stale handles are allowed. The pool goes on.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_pool_free(spb_pool pool);
+
+/* ---- Session --------------------------------------------------------------------------------- */
+
+// How a session is to be. Start from SPB_SESSION_OPTIONS_INIT; zero means default everywhere.
+typedef struct spb_session_options {
+    size_t struct_size;
+    // A name of your own, at most 128 bytes; empty: a random one.
+    spb_str id;
+    // A JSON object that is kept and shown, at most 8 KiB; empty: none.
+    spb_str metadata_json;
+    // Closed when unused for so long. 0: as configured, SPB_NO_TIMEOUT: never.
+    int64_t ttl_ms;
+} spb_session_options;
+
+// Opens a session.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_session_free.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, ALREADY_EXISTS, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED,
+// NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_session_open(spb_platform platform,
+                            const spb_session_options *options,
+                            spb_session *out,
+                            spb_error **err);
+
+// Reports id, metadata, ages, and what the session holds.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_session_info(spb_session session, spb_value **out, spb_error **err);
+
+// Starts closing a session: its operations are cancelled, its tools and variables go.
+//
+// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+// Since: 0.1
+spb_status spb_session_close(spb_session session,
+                             const spb_sink *sink,
+                             spb_operation *out,
+                             spb_error **err);
+
+// Frees the handle; 0 and stale handles are allowed. The session lives until it is closed or its
+// time is up.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_session_free(spb_session session);
+
+/* ---- Operation ------------------------------------------------------------------------------- */
+
+// Send chunks as they come, before the result.
+#define SPB_EXECUTE_STREAM 1
+
+// What to execute. Start from SPB_EXECUTE_OPTIONS_INIT; zero means default everywhere but in the
+// two names.
+typedef struct spb_execute_options {
+    size_t struct_size;
+    // Such as "python" or "dspy".
+    spb_str framework;
+    // Such as "predict"; see spb_platform_schema.
+    spb_str operation;
+    // A value that is an object; NULL: {}.
+    const spb_value *parameters;
+    // Empty: "default".
+    spb_str pool;
+    // From now to the end, waiting for a worker included. 0: as configured, SPB_NO_TIMEOUT: none.
+    int64_t timeout_ms;
+    // SPB_EXECUTE_*.
+    uint32_t flags;
+    // Chunks that Python may send ahead of you. 0: as configured.
+    uint32_t stream_window;
+    // The tool call that this is made for, or 0. It bounds the deadline and the nesting depth.
+    spb_invocation parent;
+    // W3C trace context of the caller; empty: the parent's, or a new one.
+    spb_str traceparent;
+} spb_execute_options;
+
+// Submits one framework operation in a session. Everything wrong with the request is an error of
+// this call; SPB_OK means that exactly one end follows.
+//
+// Ownership: copies or shares everything in `options`; the caller frees `*out` with
+// spb_operation_free; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, NOT_FOUND, INVALID_ARGUMENT, TYPE_MISMATCH, CONSTRAINT, UTF8,
+// UNSUPPORTED, RESOURCE_EXHAUSTED, NULL_ARGUMENT, FORKED. The operation's own: PYTHON_EXCEPTION,
+// DEADLINE, CANCELLED, WORKER_LOST, WORKER_HUNG, UNAVAILABLE, TOOL_FAILED, PROTOCOL.
+// Since: 0.1
+spb_status spb_execute(spb_session session,
+                       const spb_execute_options *options,
+                       const spb_sink *sink,
+                       spb_operation *out,
+                       spb_error **err);
+
+// Waiting for a worker, or for its turn.
+#define SPB_OPERATION_QUEUED 1
+// Under way.
+#define SPB_OPERATION_RUNNING 2
+// It has ended.
+#define SPB_OPERATION_DONE 3
+
+// Waits until the operation has ended, however it did. `timeout_ms`: 0 only looks, SPB_NO_TIMEOUT
+// waits for ever.
+//
+// Ownership: none.
+// Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
+// Errors: AGAIN when it has not ended in time, HANDLE, INVALID_ARGUMENT, WOULD_DEADLOCK, FORKED.
+// Since: 0.1
+spb_status spb_operation_wait(spb_operation operation, int64_t timeout_ms, spb_error **err);
+
+// Says where an operation is: SPB_OPERATION_*.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_operation_state(spb_operation operation, uint32_t *out, spb_error **err);
+
+// Takes the next chunk of a streaming operation that was submitted without a sink, waiting for it
+// at most `timeout_ms`. Taking chunks is what lets Python send more.
+//
+// Ownership: the caller frees `*out`.
+// Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
+// Errors: AGAIN when none came in time, CLOSED when there are no more, STATE when chunks go to a
+// sink, HANDLE, INVALID_ARGUMENT, NULL_ARGUMENT, WOULD_DEADLOCK, FORKED.
+// Since: 0.1
+spb_status spb_operation_next_chunk(spb_operation operation,
+                                    int64_t timeout_ms,
+                                    spb_value **out,
+                                    spb_error **err);
+
+// Takes the end of an operation that was submitted without a sink: its value, or its own status
+// and error.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: the operation's own; AGAIN while it runs, ALREADY_COMPLETED when the end was taken
+// before or went to a sink, HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_operation_take_result(spb_operation operation, spb_value **out, spb_error **err);
+
+// Asks an operation to end with CANCELLED, at any moment and any number of times. Its end comes as
+// always; it is the real result if that was first.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, FORKED.
+// Since: 0.1
+spb_status spb_operation_cancel(spb_operation operation, spb_error **err);
+
+// Frees the handle; 0 and stale handles are allowed. The operation goes on and its sink hears of
+// its end.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_operation_free(spb_operation operation);
+
+/* ---- Tool ------------------------------------------------------------------------------------ */
+
+// A tool as Python sees it. Start from SPB_TOOL_OPTIONS_INIT; zero means default everywhere but in
+// the name.
+typedef struct spb_tool_options {
+    size_t struct_size;
+    // Letters, digits, '_', '-' and '.', at most 64 bytes.
+    spb_str name;
+    // For the agents and people that choose tools.
+    spb_str description;
+    // JSON Schema of the arguments, which are checked against it; empty: anything.
+    spb_str input_schema_json;
+    // JSON Schema of the result, which is checked against it; empty: anything.
+    spb_str output_schema_json;
+    // Calls that you have not answered yet; more fail with RESOURCE_EXHAUSTED. 0: as configured.
+    uint32_t max_in_flight;
+    // None are defined yet.
+    uint32_t flags;
+    // For each call. 0 and SPB_NO_TIMEOUT: as long as the caller has.
+    int64_t timeout_ms;
+} spb_tool_options;
+
+// Registers a tool, for the calls of one session or, with a `session` of 0, for those of all. Its
+// calls come to the sink as SPB_EVENT_TOOL_CALL, from now on.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_tool_free; the sink's data is
+// the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, ALREADY_EXISTS, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED,
+// NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_tool_register(spb_platform platform,
+                             spb_session session,
+                             const spb_tool_options *options,
+                             const spb_sink *sink,
+                             spb_tool *out,
+                             spb_error **err);
+
+// Starts taking a tool away: no new calls come, those under way are cancelled. When the operation
+// has ended, no callback of the tool runs or will run.
+//
+// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+// Since: 0.1
+spb_status spb_tool_unregister(spb_tool tool,
+                               const spb_sink *sink,
+                               spb_operation *out,
+                               spb_error **err);
+
+// Lists the tools that calls of a session can use, or the platform's for a `session` of 0.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_tool_list(spb_platform platform,
+                         spb_session session,
+                         spb_value **out,
+                         spb_error **err);
+
+// Frees the handle; 0 and stale handles are allowed. The tool stays registered.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_tool_free(spb_tool tool);
+
+/* ---- Invocation ------------------------------------------------------------------------------ */
+
+// The same call may succeed later.
+#define SPB_FAILURE_RETRYABLE 1
+
+// Why a tool failed. Start from SPB_FAILURE_OPTIONS_INIT.
+typedef struct spb_failure_options {
+    size_t struct_size;
+    // SPB_E_*; 0: TOOL_FAILED.
+    spb_status status;
+    // SPB_FAILURE_*.
+    uint32_t flags;
+    // What Python raises.
+    spb_str message;
+    // A JSON object for programs; empty: none.
+    spb_str details_json;
+    uint64_t reserved;
+} spb_failure_options;
+
+// Describes the call: {"tool", "session", "operation", "traceparent", "deadline_remaining_ms",
+// "stream", "depth"}.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_invocation_info(spb_invocation invocation, spb_value **out, spb_error **err);
+
+// Hands out the arguments again; the event had them too.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_invocation_args(spb_invocation invocation, spb_value **out, spb_error **err);
+
+// Says whether nobody waits for the answer any more: 1 or 0.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_invocation_is_cancelled(spb_invocation invocation, uint8_t *out, spb_error **err);
+
+// Sends a chunk ahead of the answer, to a caller that asked for chunks ("stream" in
+// spb_invocation_info).
+//
+// Ownership: shares `chunk`, which stays the caller's.
+// Threads: nonblocking, callback-safe.
+// Errors: AGAIN when Python is 256 chunks behind, STATE when the caller wants none, CANCELLED,
+// ALREADY_COMPLETED, HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_invocation_emit(spb_invocation invocation, const spb_value *chunk, spb_error **err);
+
+// Answers with a result. After this, or after a refusal because it is too late, the handle is
+// gone; a result that breaks the tool's output schema is refused and may be corrected.
+//
+// Ownership: shares `result`, which stays the caller's; takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: CANCELLED when nobody waits any more, ALREADY_COMPLETED or HANDLE when it was answered
+// before, CONSTRAINT, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_invocation_complete(spb_invocation invocation,
+                                   const spb_value *result,
+                                   spb_error **err);
+
+// Answers with a failure, which Python gets as an exception.
+//
+// Ownership: copies the options; takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: CANCELLED when nobody waits any more, ALREADY_COMPLETED or HANDLE when it was answered
+// before, INVALID_ARGUMENT, UTF8, UNSUPPORTED, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_invocation_fail(spb_invocation invocation,
+                               const spb_failure_options *options,
+                               spb_error **err);
+
+// Frees the handle; 0 and stale handles are allowed. Without an answer before, Python's side fails
+// at once.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_invocation_free(spb_invocation invocation);
+
+/* ---- Variables ------------------------------------------------------------------------------- */
+
+// A new variable. Start from SPB_VARIABLE_OPTIONS_INIT.
+typedef struct spb_variable_options {
+    size_t struct_size;
+    spb_str name;
+    // "string", "integer", "float", "boolean", "choice", "json", "bytes", "program", "embedding"
+    // or "tensor".
+    spb_str type;
+    // A JSON object such as {"min": 0, "max": 1}; empty: none.
+    spb_str constraints_json;
+    // A JSON object that is kept and shown; empty: none.
+    spb_str metadata_json;
+} spb_variable_options;
+
+// Registers a variable with its first value, as version 1.
+//
+// Ownership: copies the options; shares `initial`, which stays the caller's.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, ALREADY_EXISTS, TYPE_MISMATCH, CONSTRAINT, INVALID_ARGUMENT, UTF8, UNSUPPORTED,
+// RESOURCE_EXHAUSTED, CLOSED, STORE, NULL_ARGUMENT, FORKED. `out_version` may be NULL.
+// Since: 0.1
+spb_status spb_variable_register(spb_session session,
+                                 const spb_variable_options *options,
+                                 const spb_value *initial,
+                                 uint64_t *out_version,
+                                 spb_error **err);
+
+// Reads a variable and the version that this value is.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, UTF8, CLOSED, STORE, NULL_ARGUMENT, FORKED. `out_version` may be
+// NULL.
+// Since: 0.1
+spb_status spb_variable_get(spb_session session,
+                            spb_str name,
+                            spb_value **out,
+                            uint64_t *out_version,
+                            spb_error **err);
+
+// Writes a variable, if it still has `expected_version` (0: whatever it has).
+//
+// Ownership: shares `value`, which stays the caller's.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, VERSION_CONFLICT, TYPE_MISMATCH, CONSTRAINT, BUSY, UTF8, CLOSED,
+// STORE, NULL_ARGUMENT, FORKED. `out_version` may be NULL.
+// Since: 0.1
+spb_status spb_variable_set(spb_session session,
+                            spb_str name,
+                            const spb_value *value,
+                            uint64_t expected_version,
+                            uint64_t *out_version,
+                            spb_error **err);
+
+// Lists the variables whose names match `pattern` ('*' stands for any text; empty: all): an array
+// of {"name", "type", "version", "value", "constraints", "metadata"}.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, UTF8, CLOSED, STORE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_list(spb_session session,
+                             spb_str pattern,
+                             spb_value **out,
+                             spb_error **err);
+
+// Deletes a variable, if it still has `expected_version` (0: whatever it has).
+//
+// Ownership: none.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, VERSION_CONFLICT, BUSY, UTF8, CLOSED, STORE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_delete(spb_session session,
+                               spb_str name,
+                               uint64_t expected_version,
+                               spb_error **err);
+
+/* ---- Log ------------------------------------------------------------------------------------- */
+
+// Which records. Start from SPB_LOG_OPTIONS_INIT; zero means default everywhere.
+typedef struct spb_log_options {
+    size_t struct_size;
+    // The lowest level, as Python's logging counts: 10 debug, 20 info, 30 warning, 40 error. 0:
+    // the configuration's logs.level.
+    int32_t level;
+    uint32_t reserved;
+    // Only targets that begin so; empty: all.
+    spb_str target_prefix;
+} spb_log_options;
+
+// Subscribes to log records, which come as SPB_EVENT_LOG. Of those that are not taken in time 1024
+// wait, the rest is dropped and counted in SPB_EVENT_OVERFLOW. NULL `options` mean all defaults.
+//
+// Ownership: copies the options; the caller ends the subscription with spb_watch_free; the sink's
+// data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, UTF8, UNSUPPORTED, CLOSED, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_log_subscribe(spb_platform platform,
+                             const spb_log_options *options,
+                             const spb_sink *sink,
+                             spb_watch *out,
+                             spb_error **err);
+
+// Ends a subscription and frees the handle; 0 and stale handles are allowed. Events that wait
+// still come.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_watch_free(spb_watch watch);
+
+/* ---- Macros and inline helpers --------------------------------------------------------------- */
+
+/* A view of a string literal. */
+#ifdef __cplusplus
+#define SPB_STR(literal) (spb_str_n("" literal, sizeof(literal) - 1))
+#else
+#define SPB_STR(literal) ((spb_str){"" literal, sizeof(literal) - 1})
+#endif
+
+/* Zeroed structs that know their size. */
+#ifdef __cplusplus
+#define SPB_SINK_INIT (spb_sized<spb_sink>())
+#define SPB_SESSION_OPTIONS_INIT (spb_sized<spb_session_options>())
+#define SPB_EXECUTE_OPTIONS_INIT (spb_sized<spb_execute_options>())
+#define SPB_TOOL_OPTIONS_INIT (spb_sized<spb_tool_options>())
+#define SPB_FAILURE_OPTIONS_INIT (spb_sized<spb_failure_options>())
+#define SPB_VARIABLE_OPTIONS_INIT (spb_sized<spb_variable_options>())
+#define SPB_LOG_OPTIONS_INIT (spb_sized<spb_log_options>())
+#else
+#define SPB_SINK_INIT ((spb_sink){.struct_size = sizeof(spb_sink)})
+#define SPB_SESSION_OPTIONS_INIT ((spb_session_options){.struct_size = sizeof(spb_session_options)})
+#define SPB_EXECUTE_OPTIONS_INIT ((spb_execute_options){.struct_size = sizeof(spb_execute_options)})
+#define SPB_TOOL_OPTIONS_INIT ((spb_tool_options){.struct_size = sizeof(spb_tool_options)})
+#define SPB_FAILURE_OPTIONS_INIT ((spb_failure_options){.struct_size = sizeof(spb_failure_options)})
+#define SPB_VARIABLE_OPTIONS_INIT \
+    ((spb_variable_options){.struct_size = sizeof(spb_variable_options)})
+#define SPB_LOG_OPTIONS_INIT ((spb_log_options){.struct_size = sizeof(spb_log_options)})
+#endif
+
+/* A view of `len` bytes of text. */
+static inline spb_str spb_str_n(const char *text, size_t len) {
+    spb_str view;
+    view.ptr = text;
+    view.len = len;
+    return view;
+}
+
+/* A view of NUL-terminated text; NULL is empty text. */
+static inline spb_str spb_str_z(const char *text) {
+    return spb_str_n(text, text == NULL ? 0 : strlen(text));
+}
+
+/* Whether the loaded library understands programs built with this header: call it first. */
+static inline bool spb_abi_check(void) {
+    uint32_t version = spb_abi_version();
+    return version >> 16 == SPB_ABI_MAJOR && (version & 0xffffu) >= SPB_ABI_MINOR;
+}
+
+/* A sink that sends events to a completion queue; each comes back with `tag`. */
+static inline spb_sink spb_sink_queue(spb_queue queue, uint64_t tag) {
+    spb_sink sink;
+    memset(&sink, 0, sizeof sink);
+    sink.struct_size = sizeof sink;
+    sink.kind = SPB_SINK_QUEUE;
+    sink.queue = queue;
+    sink.tag = tag;
+    return sink;
+}
+
+/* A sink that calls `callback` on a thread of the library, and `destroy` (or NULL) at the end. */
+static inline spb_sink spb_sink_callback(spb_event_callback callback, void *user_data,
+                                         spb_destroy_callback destroy) {
+    spb_sink sink;
+    memset(&sink, 0, sizeof sink);
+    sink.struct_size = sizeof sink;
+    sink.kind = SPB_SINK_CALLBACK;
+    sink.callback = callback;
+    sink.user_data = user_data;
+    sink.destroy = destroy;
+    return sink;
+}
+
+#ifdef __cplusplus
+}
+
+template <typename T>
+inline T spb_sized() {
+    T options = T();
+    options.struct_size = sizeof(T);
+    return options;
+}
+#endif
+
+#endif /* SNAKEPIT_BRIDGE_H */

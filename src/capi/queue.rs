@@ -1,0 +1,171 @@
+//! `spb_queue`: the completion queue as C sees it.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::limits::QUEUE_BATCH_MAX;
+use crate::core::{Error, Result, Status};
+
+use super::callback_pool::refuse_blocking;
+use super::error::spb_error;
+use super::event::spb_event;
+use super::guard::{Out, guard, guard_or, null_argument};
+use super::handle_table;
+use super::handles::{spb_platform, spb_queue};
+use super::home::Home;
+use super::item::Entry;
+use super::platform::home;
+use super::queue_core::{QueueCore, Taken};
+use super::status::spb_status;
+use super::times::wait_ms;
+
+/// What a queue handle stands for.
+pub struct QueueObject {
+    core: Arc<QueueCore>,
+    home: Arc<Home>,
+}
+
+impl QueueObject {
+    pub fn core(&self) -> &Arc<QueueCore> {
+        &self.core
+    }
+
+    /// A queue takes the events of its own platform only: it could not tell when another one's have
+    /// ended.
+    pub fn check_home(&self, home: &Arc<Home>) -> Result<()> {
+        if Arc::ptr_eq(&self.home, home) {
+            return Ok(());
+        }
+        Err(Error::invalid("sink.queue belongs to another platform"))
+    }
+}
+
+/// Makes a completion queue. Any number of operations, tools and subscriptions may send their
+/// events to it.
+///
+/// Ownership: the caller frees `*out` with spb_queue_free.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_queue_new(
+    platform: spb_platform,
+    out: Option<&mut MaybeUninit<spb_queue>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    guard(err, || {
+        let out = out.required("out")?;
+        let home = home(platform)?;
+        let core = home.new_queue();
+        out.put(handle_table::insert(Arc::new(QueueObject { core, home }))?);
+        Ok(())
+    })
+}
+
+/// Takes up to `capacity` events, in their order. Waits for the first one at most `timeout_ms` (0:
+/// not at all, SPB_NO_TIMEOUT: for ever). Any number of threads may take from one queue.
+///
+/// Ownership: `events` is the caller's array and is overwritten; each event filled has to be
+/// cleared with spb_event_clear.
+/// Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
+/// Errors: AGAIN when nothing came in time, CLOSED after SPB_EVENT_SHUTDOWN was taken or when the
+/// queue is freed meanwhile, HANDLE, INVALID_ARGUMENT, NULL_ARGUMENT, WOULD_DEADLOCK, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spb_queue_next_batch(
+    queue: spb_queue,
+    events: *mut spb_event,
+    capacity: usize,
+    timeout_ms: i64,
+    out_count: Option<&mut MaybeUninit<usize>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out_count = Out::zeroed(out_count);
+    guard(err, || {
+        let out_count = out_count.required("out_count")?;
+        if events.is_null() || !events.is_aligned() {
+            return Err(null_argument("events"));
+        }
+        if capacity == 0 {
+            return Err(Error::invalid("capacity is 0, expected at least 1"));
+        }
+        let queue = handle_table::get(queue)?;
+        let timeout = wait_ms(timeout_ms, "timeout_ms")?;
+        if timeout != Some(Duration::ZERO) {
+            refuse_blocking()?;
+        }
+        let max = capacity.min(QUEUE_BATCH_MAX);
+        // SAFETY: the caller vouches for `capacity` events, and no more than that are taken.
+        out_count.put(unsafe { take_events(&queue.core, max, timeout, events) }?);
+        Ok(())
+    })
+}
+
+/// Returns a descriptor that is readable while the queue has events, for epoll, libuv and their
+/// like: when it is, call spb_queue_next_batch with a timeout of 0 until that says AGAIN. Never
+/// read or close it.
+///
+/// Ownership: the descriptor is the queue's: take it out of your poller before spb_queue_free, or
+/// poll a dup.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_queue_fd(
+    queue: spb_queue,
+    out: Option<&mut MaybeUninit<i32>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    guard(err, || {
+        let out = out.required("out")?;
+        out.put(handle_table::get(queue)?.core.fd()?);
+        Ok(())
+    })
+}
+
+/// Frees a queue; 0 and stale handles are allowed. Threads that wait in it return CLOSED, events in
+/// it are cleared, and tool calls that would go to it fail on Python's side.
+///
+/// Ownership: takes the handle and the queue's descriptor.
+/// Threads: nonblocking, callback-safe.
+/// Errors: none.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_queue_free(queue: spb_queue) {
+    guard_or((), || {
+        if let Some(object) = handle_table::remove(queue) {
+            object.core.end();
+        }
+    });
+}
+
+/// Takes entries until one of them is still worth an event, or the time is up.
+///
+/// # Safety
+/// `max` events at `events` are writable.
+unsafe fn take_events(
+    queue: &QueueCore,
+    max: usize,
+    timeout: Option<Duration>,
+    events: *mut spb_event,
+) -> Result<usize> {
+    loop {
+        let entries = match queue.take(max, timeout) {
+            Taken::Entries(entries) => entries,
+            Taken::TimedOut => return Err(Error::new(Status::Again, "no event came in time")),
+            Taken::Ended => return Err(Error::new(Status::Closed, "the queue has ended")),
+        };
+        let mut count = 0;
+        for out in entries.into_iter().filter_map(Entry::hand_out) {
+            // SAFETY: at most `max` entries were taken, so `count` is below that.
+            unsafe { events.add(count).write(out.event) };
+            count += 1;
+        }
+        if count > 0 {
+            return Ok(count);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The completion queue itself: events go in on library threads and come out wherever the host
+//! takes them.
+//!
+//! Bounded by construction: ends by the operations that were let in, chunks by their windows, tool
+//! calls by `TOOL_CALLS_WAITING_MAX`, log records by their gates. It knows no C type but the
+//! events' items.
+
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::time::Instant;
+
+use crate::core::limits::OPERATIONS_MAX;
+use crate::core::{Error, Result, Status};
+
+use super::eventfd::EventFd;
+use super::item::{Entry, Item};
+
+/// A queue of events. Any number of threads may push and take.
+pub struct QueueCore {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+struct State {
+    entries: VecDeque<Entry>,
+    /// Operations whose end has not been pushed.
+    owed: usize,
+    /// Ends that were pushed and not handed out.
+    ends_waiting: usize,
+    tool_calls_waiting: usize,
+    phase: Phase,
+    fd: Option<EventFd>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Phase {
+    Open,
+    /// The platform has closed: the last events come out, then SHUTDOWN.
+    Closing,
+    /// SHUTDOWN is in the queue: nothing follows it.
+    Sealed,
+    /// The host has freed it, or has had SHUTDOWN.
+    Ended,
+}
+
+/// What taking gave.
+pub enum Taken {
+    Entries(Vec<Entry>),
+    TimedOut,
+    Ended,
+}
+
+/// The right to push one operation's end; the queue stays open for it. Dropping gives it back.
+pub struct Owed {
+    queue: Arc<QueueCore>,
+    is_settled: bool,
+}
+
+impl QueueCore {
+    pub fn new() -> Arc<Self> {
+        let state = State {
+            entries: VecDeque::new(),
+            owed: 0,
+            ends_waiting: 0,
+            tool_calls_waiting: 0,
+            phase: Phase::Open,
+            fd: None,
+        };
+        Arc::new(QueueCore { state: Mutex::new(state), filled: Condvar::new() })
+    }
+
+    /// Lets an operation in. `ResourceExhausted` when the host has left too many ends untaken.
+    pub fn reserve(self: &Arc<Self>) -> Result<Owed> {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return Err(Error::new(Status::Closed, "the queue is closed"));
+        }
+        if state.owed + state.ends_waiting >= OPERATIONS_MAX {
+            let message =
+                format!("the queue has {OPERATIONS_MAX} operations whose ends were not taken");
+            return Err(Error::new(Status::ResourceExhausted, message));
+        }
+        state.owed += 1;
+        drop(state);
+        Ok(Owed { queue: self.clone(), is_settled: false })
+    }
+
+    /// Adds an entry; one that cannot be taken any more is discarded.
+    pub fn push(&self, entry: Entry) {
+        let mut state = self.state.lock();
+        if let Err(refused) = state.push(entry) {
+            drop(state);
+            return refused.discard();
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Takes up to `max` entries, waiting for the first. `None` waits for ever.
+    pub fn take(&self, max: usize, timeout: Option<Duration>) -> Taken {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let waits = timeout != Some(Duration::ZERO);
+        let mut state = self.state.lock();
+        loop {
+            if !state.entries.is_empty() {
+                let entries = state.take(max);
+                // Another waiter may have been passed over while these piled up.
+                if !state.entries.is_empty() {
+                    self.filled.notify_one();
+                }
+                return Taken::Entries(entries);
+            }
+            if state.phase == Phase::Ended {
+                return Taken::Ended;
+            }
+            let is_late = match until {
+                _ if !waits => true,
+                None => {
+                    self.filled.wait(&mut state);
+                    false
+                }
+                Some(until) => self.filled.wait_until(&mut state, until.into_std()).timed_out(),
+            };
+            if is_late && state.entries.is_empty() && state.phase != Phase::Ended {
+                return Taken::TimedOut;
+            }
+        }
+    }
+
+    /// The descriptor, made when it is first asked for.
+    pub fn fd(&self) -> Result<RawFd> {
+        let mut state = self.state.lock();
+        if let Some(fd) = &state.fd {
+            return Ok(fd.number());
+        }
+        let fd = EventFd::new()?;
+        if state.is_readable() {
+            fd.set();
+        }
+        Ok(state.fd.insert(fd).number())
+    }
+
+    /// The platform has closed: SHUTDOWN follows what is still owed.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+        }
+        state.seal_if_settled();
+        drop(state);
+        self.filled.notify_all();
+    }
+
+    /// The host has freed it: nothing more comes out, and what waits is discarded.
+    pub fn end(&self) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Ended;
+        let entries = std::mem::take(&mut state.entries);
+        let fd = state.fd.take();
+        drop(state);
+        self.filled.notify_all();
+        drop(fd);
+        entries.into_iter().for_each(Entry::discard);
+    }
+}
+
+impl State {
+    fn push(&mut self, entry: Entry) -> Result<(), Entry> {
+        let is_full = entry.is_tool_call() && self.tool_calls_waiting >= TOOL_CALLS_WAITING_MAX;
+        if is_full || matches!(self.phase, Phase::Sealed | Phase::Ended) {
+            return Err(entry);
+        }
+        match entry.item {
+            Item::Done { .. } => self.ends_waiting += 1,
+            Item::ToolCall { .. } => self.tool_calls_waiting += 1,
+            _ => {}
+        }
+        self.append(entry);
+        Ok(())
+    }
+
+    fn append(&mut self, entry: Entry) {
+        self.entries.push_back(entry);
+        if let Some(fd) = &self.fd
+            && self.entries.len() == 1
+        {
+            fd.set();
+        }
+    }
+
+    fn take(&mut self, max: usize) -> Vec<Entry> {
+        let count = max.min(self.entries.len());
+        let taken: Vec<Entry> = self.entries.drain(..count).collect();
+        for entry in &taken {
+            match entry.item {
+                Item::Done { .. } => self.ends_waiting -= 1,
+                Item::ToolCall { .. } => self.tool_calls_waiting -= 1,
+                Item::Shutdown => self.phase = Phase::Ended,
+                _ => {}
+            }
+        }
+        if let Some(fd) = &self.fd
+            && !self.is_readable()
+        {
+            fd.clear();
+        }
+        taken
+    }
+
+    /// An ended queue stays readable: a poller that looks again learns of the end.
+    fn is_readable(&self) -> bool {
+        !self.entries.is_empty() || self.phase == Phase::Ended
+    }
+
+    fn seal_if_settled(&mut self) {
+        if self.phase == Phase::Closing && self.owed == 0 {
+            self.phase = Phase::Sealed;
+            self.append(Entry { tag: 0, item: Item::Shutdown });
+        }
+    }
+}
+
+impl Owed {
+    /// Pushes the end that was owed.
+    pub fn settle(mut self, entry: Entry) {
+        self.is_settled = true;
+        let mut state = self.queue.state.lock();
+        state.owed -= 1;
+        let refused = state.push(entry);
+        state.seal_if_settled();
+        drop(state);
+        self.queue.filled.notify_one();
+        if let Err(entry) = refused {
+            entry.discard();
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.is_settled {
+            return;
+        }
+        let mut state = self.queue.state.lock();
+        state.owed -= 1;
+        state.seal_if_settled();
+        drop(state);
+        self.queue.filled.notify_all();
+    }
+}
+
+/// Tool calls that wait for the host to take them; more are failed at once. Of the order of
+/// operations, since each of those may call tools.
+const TOOL_CALLS_WAITING_MAX: usize = OPERATIONS_MAX;
+
+#[cfg(test)]
+#[path = "queue_core_tests.rs"]
+mod tests;

@@ -1,0 +1,137 @@
+//! The queue's promises, one by one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::core::{Status, Value};
+
+use super::*;
+
+fn done(tag: u64) -> Entry {
+    Entry { tag, item: Item::Done { operation: 1, outcome: Ok(Value::null()), chunks: 0 } }
+}
+
+fn tags(taken: Taken) -> Vec<u64> {
+    let Taken::Entries(entries) = taken else { panic!("nothing was taken") };
+    entries.iter().map(|entry| entry.tag).collect()
+}
+
+fn is_readable(fd: RawFd) -> bool {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid struct of ours, and no waiting.
+    unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
+}
+
+#[test]
+fn entries_come_out_in_order_and_in_batches() {
+    let queue = QueueCore::new();
+    for tag in 0..5 {
+        queue.reserve().unwrap().settle(done(tag));
+    }
+    assert_eq!(tags(queue.take(3, None)), [0, 1, 2]);
+    assert_eq!(tags(queue.take(3, None)), [3, 4]);
+    assert!(matches!(queue.take(3, Some(Duration::ZERO)), Taken::TimedOut));
+    assert!(matches!(queue.take(3, Some(Duration::from_millis(5))), Taken::TimedOut));
+}
+
+#[test]
+fn the_descriptor_is_readable_exactly_while_there_are_events() {
+    let queue = QueueCore::new();
+    queue.reserve().unwrap().settle(done(1));
+    let fd = queue.fd().unwrap();
+    assert_eq!(queue.fd().unwrap(), fd);
+    assert!(is_readable(fd), "made late, it knows of what waits");
+    queue.reserve().unwrap().settle(done(2));
+    assert_eq!(tags(queue.take(1, None)), [1]);
+    assert!(is_readable(fd));
+    assert_eq!(tags(queue.take(1, None)), [2]);
+    assert!(!is_readable(fd));
+    queue.close();
+    assert!(is_readable(fd));
+    queue.take(1, None);
+    assert!(is_readable(fd), "an ended queue stays readable");
+}
+
+#[test]
+fn shutdown_is_last_and_waits_for_what_is_owed() {
+    let queue = QueueCore::new();
+    let owed = queue.reserve().unwrap();
+    let dropped = queue.reserve().unwrap();
+    queue.close();
+    assert_eq!(queue.reserve().err().unwrap().status(), Status::Closed);
+    assert!(matches!(queue.take(9, Some(Duration::ZERO)), Taken::TimedOut));
+    owed.settle(done(7));
+    assert_eq!(tags(queue.take(9, None)), [7]);
+    assert!(matches!(queue.take(9, Some(Duration::ZERO)), Taken::TimedOut));
+    drop(dropped);
+    let Taken::Entries(last) = queue.take(9, None) else { panic!() };
+    assert!(matches!(last.as_slice(), [Entry { item: Item::Shutdown, .. }]));
+    assert!(matches!(queue.take(9, None), Taken::Ended));
+}
+
+#[test]
+fn a_waiter_wakes_for_an_event_and_for_the_end() {
+    let queue = QueueCore::new();
+    let waiter = |queue: &Arc<QueueCore>| {
+        let queue = queue.clone();
+        std::thread::spawn(move || queue.take(1, Some(Duration::from_secs(30))))
+    };
+    let waiting = waiter(&queue);
+    queue.reserve().unwrap().settle(done(3));
+    assert_eq!(tags(waiting.join().unwrap()), [3]);
+    let waiting = waiter(&queue);
+    queue.end();
+    assert!(matches!(waiting.join().unwrap(), Taken::Ended));
+}
+
+#[test]
+fn what_a_freed_queue_is_given_is_discarded_and_not_lost() {
+    let queue = QueueCore::new();
+    let turns = Arc::new(AtomicUsize::new(0));
+    let turn = || {
+        let turns = turns.clone();
+        Item::Turn(Box::new(move || {
+            turns.fetch_add(1, Ordering::Relaxed);
+        }))
+    };
+    queue.push(Entry { tag: 0, item: turn() });
+    queue.end();
+    queue.push(Entry { tag: 0, item: turn() });
+    assert_eq!(turns.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn every_event_of_many_pushers_is_taken_once() {
+    let queue = QueueCore::new();
+    let pushers: Vec<_> = (0..4_u64)
+        .map(|pusher| {
+            let queue = queue.clone();
+            std::thread::spawn(move || {
+                for n in 0..1000 {
+                    queue.reserve().unwrap().settle(done(pusher * 1000 + n));
+                }
+            })
+        })
+        .collect();
+    let takers: Vec<_> = (0..3)
+        .map(|_| {
+            let queue = queue.clone();
+            std::thread::spawn(move || {
+                let mut seen = Vec::new();
+                while let Taken::Entries(entries) = queue.take(7, Some(Duration::from_secs(30))) {
+                    seen.extend(entries.iter().filter_map(|entry| match entry.item {
+                        Item::Done { .. } => Some(entry.tag),
+                        _ => None,
+                    }));
+                }
+                seen
+            })
+        })
+        .collect();
+    pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+    queue.close();
+    let mut all: Vec<u64> = takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..4000).collect::<Vec<_>>());
+}

@@ -1,0 +1,144 @@
+//! `spb_session`: what calls share, opened and closed by the host.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use crate::api::{Session, SessionOptions};
+use crate::core::{Error, Result};
+
+use super::error::spb_error;
+use super::guard::{Out, guard, guard_or};
+use super::handle_table;
+use super::handles::{spb_operation, spb_platform, spb_session};
+use super::home::Home;
+use super::operation::submit;
+use super::options::{Options, read_optional};
+use super::platform::home;
+use super::sink::{Sink, spb_sink};
+use super::status::spb_status;
+use super::text_view::spb_str;
+use super::times::long_limit_ms;
+use super::value::spb_value;
+
+/// How a session is to be. Start from SPB_SESSION_OPTIONS_INIT; zero means default everywhere.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct spb_session_options {
+    pub struct_size: usize,
+    /// A name of your own, at most 128 bytes; empty: a random one.
+    pub id: spb_str,
+    /// A JSON object that is kept and shown, at most 8 KiB; empty: none.
+    pub metadata_json: spb_str,
+    /// Closed when unused for so long. 0: as configured, SPB_NO_TIMEOUT: never.
+    pub ttl_ms: i64,
+}
+
+// SAFETY: `repr(C)`, the size first, words without padding.
+unsafe impl Options for spb_session_options {}
+
+/// What a session handle stands for.
+pub struct SessionObject {
+    pub session: Session,
+    pub home: Arc<Home>,
+}
+
+/// Opens a session.
+///
+/// Ownership: copies the options; the caller frees `*out` with spb_session_free.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, ALREADY_EXISTS, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED,
+/// NULL_ARGUMENT, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spb_session_open(
+    platform: spb_platform,
+    options: *const spb_session_options,
+    out: Option<&mut MaybeUninit<spb_session>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    guard(err, || {
+        let out = out.required("out")?;
+        let home = home(platform)?;
+        // SAFETY: the caller vouches for the struct.
+        let options = match unsafe { read_optional(options, "options") }? {
+            Some(given) => given.resolve()?,
+            None => SessionOptions::default(),
+        };
+        let session = home.platform().open_session(options)?;
+        out.put(handle_table::insert(Arc::new(SessionObject { session, home }))?);
+        Ok(())
+    })
+}
+
+/// Reports id, metadata, ages, and what the session holds.
+///
+/// Ownership: the caller frees `*out`.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, CLOSED, NULL_ARGUMENT, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_session_info(
+    session: spb_session,
+    out: Option<&mut MaybeUninit<*mut spb_value>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    guard(err, || {
+        let out = out.required("out")?;
+        out.put(spb_value::from_document(&handle_table::get(session)?.session.info()?));
+        Ok(())
+    })
+}
+
+/// Starts closing a session: its operations are cancelled, its tools and variables go.
+///
+/// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, CLOSED, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spb_session_close(
+    session: spb_session,
+    sink: *const spb_sink,
+    out: Option<&mut MaybeUninit<spb_operation>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    // SAFETY: the caller vouches for the struct.
+    let sink = unsafe { Sink::take(sink) };
+    guard(err, || {
+        let out = out.required("out")?;
+        let object = handle_table::get(session)?;
+        let target = sink.open(&object.home)?;
+        submit(object.session.close()?, target, None, out)
+    })
+}
+
+/// Frees the handle; 0 and stale handles are allowed. The session lives until it is closed or its
+/// time is up.
+///
+/// Ownership: takes the handle.
+/// Threads: nonblocking, callback-safe.
+/// Errors: none.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_session_free(session: spb_session) {
+    guard_or((), || drop(handle_table::remove(session)));
+}
+
+impl spb_session_options {
+    fn resolve(&self) -> Result<SessionOptions> {
+        let metadata = match self.metadata_json.optional_text("options.metadata_json")? {
+            None => None,
+            Some(text) => Some(serde_json::from_str(text).map_err(|error| {
+                Error::invalid(format!("options.metadata_json is not a JSON object: {error}"))
+            })?),
+        };
+        Ok(SessionOptions {
+            id: self.id.optional_text("options.id")?.map(str::to_owned),
+            metadata,
+            ttl: long_limit_ms(self.ttl_ms, "options.ttl_ms")?,
+        })
+    }
+}

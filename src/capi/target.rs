@@ -1,0 +1,163 @@
+//! Where the events of one submission go: a queue or a callback, seen by the platform as its sinks.
+//!
+//! The platform calls these with its locks held, so they only enqueue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::api::{Chunk, Invocation, LogSink, Operation, OperationSink, ToolSink};
+use crate::core::{Error, Result, Status, Value};
+
+use super::callback_sink::CallbackSink;
+use super::handle_table::{self, Handle};
+use super::handles::spb_invocation;
+use super::invocation::InvocationObject;
+use super::item::{Entry, Item};
+use super::log_gate::{Admission, LogGate};
+use super::queue_core::{Owed, QueueCore};
+
+/// A checked sink.
+#[derive(Clone)]
+pub enum Target {
+    Queue { queue: Arc<QueueCore>, tag: u64 },
+    Callback { sink: Arc<CallbackSink>, tag: u64 },
+}
+
+impl Target {
+    fn push(&self, item: Item) {
+        match self {
+            Target::Queue { queue, tag } => queue.push(Entry { tag: *tag, item }),
+            Target::Callback { sink, tag } => sink.push(Entry { tag: *tag, item }),
+        }
+    }
+
+    /// The callback that events go to, if it is one.
+    pub fn callback(&self) -> Option<&Arc<CallbackSink>> {
+        match self {
+            Target::Queue { .. } => None,
+            Target::Callback { sink, .. } => Some(sink),
+        }
+    }
+}
+
+/// An operation's consumer. It lets go of its target at the end, so that a callback's data can be
+/// destroyed although the host still has the operation's handle.
+pub struct OperationTarget {
+    attached: Mutex<Option<Attached>>,
+    /// The end has its turn after everything that waits for this callback.
+    behind: Option<Arc<CallbackSink>>,
+    chunks: AtomicU64,
+}
+
+struct Attached {
+    target: Target,
+    owed: Option<Owed>,
+}
+
+impl OperationTarget {
+    /// Reserves the place of the end.
+    pub fn new(target: Target, behind: Option<Arc<CallbackSink>>) -> Result<Arc<Self>> {
+        let owed = match &target {
+            Target::Queue { queue, .. } => Some(queue.reserve()?),
+            Target::Callback { .. } => None,
+        };
+        Ok(Arc::new(OperationTarget {
+            attached: Mutex::new(Some(Attached { target, owed })),
+            behind,
+            chunks: AtomicU64::new(0),
+        }))
+    }
+}
+
+impl OperationSink for OperationTarget {
+    fn chunk(&self, operation: &Operation, chunk: Chunk) {
+        self.chunks.fetch_add(1, Ordering::Relaxed);
+        if let Some(attached) = &*self.attached.lock() {
+            attached.target.push(Item::Chunk { operation: operation.host_id(), chunk });
+        }
+    }
+
+    fn done(&self, operation: &Operation, outcome: Result<Value>) {
+        let Some(attached) = self.attached.lock().take() else { return };
+        let chunks = self.chunks.load(Ordering::Relaxed);
+        let item = Item::Done { operation: operation.host_id(), outcome, chunks };
+        match &self.behind {
+            None => attached.end(item),
+            Some(callback) => {
+                let turn = Item::Turn(Box::new(move || attached.end(item)));
+                callback.push(Entry { tag: 0, item: turn });
+            }
+        }
+    }
+}
+
+impl Attached {
+    fn end(self, item: Item) {
+        match (&self.target, self.owed) {
+            (Target::Queue { tag, .. }, Some(owed)) => owed.settle(Entry { tag: *tag, item }),
+            (target, _) => target.push(item),
+        }
+    }
+}
+
+/// The host's side of a tool.
+pub struct ToolTarget(pub Target);
+
+impl ToolSink for ToolTarget {
+    fn call(&self, invocation: Arc<Invocation>) {
+        let object = Arc::new(InvocationObject::new(invocation.clone()));
+        match handle_table::insert::<spb_invocation>(object) {
+            Ok(handle) => {
+                invocation.set_host_id(handle.id());
+                self.0.push(Item::ToolCall { handle, invocation });
+            }
+            Err(error) => {
+                // A call that ended meanwhile needs no answer.
+                let _ = invocation.fail(Error::new(Status::Unavailable, error.message()));
+            }
+        }
+    }
+
+    fn cancel(&self, invocation: &Arc<Invocation>) {
+        let handle = spb_invocation::from_id(invocation.host_id());
+        // Without a handle the host has not heard of the call, and will not.
+        if handle.id() != 0 {
+            self.0.push(Item::ToolCancel { handle });
+        }
+    }
+}
+
+/// The host's side of a log subscription.
+pub struct LogTarget {
+    target: Target,
+    gate: Arc<LogGate>,
+}
+
+impl LogTarget {
+    pub fn new(target: Target) -> Self {
+        LogTarget { target, gate: Arc::default() }
+    }
+
+    fn tell_if_new(&self, admission: Admission) {
+        if admission == Admission::DropAndTell {
+            self.target.push(Item::Overflow { gate: self.gate.clone() });
+        }
+    }
+}
+
+impl LogSink for LogTarget {
+    fn record(&self, record: &serde_json::Value, dropped: u64) {
+        if dropped > 0 {
+            self.tell_if_new(self.gate.count_dropped(dropped));
+        }
+        match self.gate.admit() {
+            Admission::Enter => {
+                let record = Value::from_document(record);
+                self.target.push(Item::Log { record, gate: self.gate.clone() });
+            }
+            refused => self.tell_if_new(refused),
+        }
+    }
+}
