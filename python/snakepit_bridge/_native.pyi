@@ -1,0 +1,284 @@
+"""The native half of the worker: its connection to the platform, and the scan before encoding.
+
+`connect` starts one Rust thread (`spb-link`) that owns the Unix socket, answers heartbeats and
+never needs the GIL. Nothing is started before, so the module may be imported before a fork; in a
+child forked after `connect` every method of a link or request raises `LinkClosed`.
+
+A JSON document is `bytes`. Attachments are a list; the document refers to item N as
+`{"$spb":{"attachment":N}}`. An item is a blob, or a tensor `(dtype, shape, data)` with one of the
+dtypes bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64,
+little-endian, row-major. What is sent may be any buffer (`bytes` are not copied, anything else is);
+what is received is a `Buffer`.
+
+All methods may be called from any thread. A method that waits releases the GIL, lets Python's
+signal handlers run, and ends at once when the link dies. Status numbers are the platform's
+(`Status` in the C ABI).
+"""
+
+import os
+from typing import Literal, TypeAlias, final
+
+from typing_extensions import Buffer as AnyBuffer
+
+SentAttachment: TypeAlias = AnyBuffer | tuple[str, tuple[int, ...], AnyBuffer]
+ReceivedAttachment: TypeAlias = Buffer | tuple[str, tuple[int, ...], Buffer]
+
+CallFrame: TypeAlias = tuple[
+    Literal["call"],
+    int,  # call_id
+    str,  # session_id
+    str,  # framework
+    str,  # operation
+    bytes,  # parameters as JSON
+    list[ReceivedAttachment],
+    int,  # deadline_remaining_ms, counted down until it is handed over; 0: no deadline
+    bool,  # the caller takes chunks
+    str,  # traceparent, or ""
+]
+CancelFrame: TypeAlias = tuple[Literal["cancel"], int, int]  # call_id, reason
+ReadyFrame: TypeAlias = tuple[Literal["ready"], int]  # request id, after Request.arm
+CreditFrame: TypeAlias = tuple[Literal["credit"], int]  # call_id, after Link.arm_credit
+DrainFrame: TypeAlias = tuple[Literal["drain"]]
+Frame: TypeAlias = CallFrame | CancelFrame | ReadyFrame | CreditFrame | DrainFrame
+
+ChunkItem: TypeAlias = tuple[Literal["chunk"], int, bytes, list[ReceivedAttachment]]
+PayloadItem: TypeAlias = tuple[Literal["payload"], bytes, list[ReceivedAttachment]]
+ErrorItem: TypeAlias = tuple[
+    Literal["error"],
+    int,  # status
+    str,  # message
+    bool,  # retryable
+    bytes,  # details: a JSON object, or b""
+    str,  # python_type, or ""
+    str,  # traceback, or ""
+]
+VariableItem: TypeAlias = tuple[
+    Literal["variable"],
+    str,  # name
+    str,  # type
+    bytes,  # value as JSON
+    list[ReceivedAttachment],
+    int,  # version
+    bytes,  # constraints as JSON, or b""
+    bytes,  # metadata as JSON, or b""
+]
+VariablesItem: TypeAlias = tuple[Literal["variables"], list[VariableItem]]
+DeletedItem: TypeAlias = tuple[Literal["deleted"]]
+ToolsItem: TypeAlias = tuple[Literal["tools"], bytes]
+EndItem: TypeAlias = tuple[Literal["end"]]
+Item: TypeAlias = (
+    ChunkItem
+    | PayloadItem
+    | ErrorItem
+    | VariableItem
+    | VariablesItem
+    | DeletedItem
+    | ToolsItem
+    | EndItem
+)
+
+class LinkClosed(ConnectionError):
+    """The connection to the platform is closed: nothing can be sent, nothing more will come."""
+
+class CallCancelled(Exception):
+    """The call cannot go on: the host gave it up, or it has ended."""
+
+    reason: int
+    """The host's status: 9 cancelled, 10 deadline. 8 (closed): the call has its result already."""
+    def __init__(self, reason: int, message: str = "call was cancelled") -> None: ...
+
+class ValueRefused(ValueError):
+    """A value that has no place on the link. `str()` is "at PATH: MESSAGE"."""
+
+    path: str
+    """The place of the fault in the value, for example `$.a[3]`."""
+    def __init__(self, path: str, message: str) -> None: ...
+
+@final
+class Buffer:
+    """Read-only received bytes through the buffer protocol, without a copy.
+
+    `memoryview(b)`, `bytes(b)` and `numpy.frombuffer(b, dtype)` work on it and keep it alive. A
+    tensor's data starts at an address that suits its elements.
+    """
+
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def connect(
+    socket_path: str | os.PathLike[str],
+    token: bytes,
+    runtime: str,
+    frameworks: list[tuple[str, str, bytes]],
+    timeout_ms: int,
+) -> Link:
+    """Dials the platform, says hello and waits for the welcome; at most `timeout_ms`.
+
+    `token` is the 32 bytes of the handoff; `runtime` is for people ("CPython 3.11.7"); `frameworks`
+    are `(framework_id, version, schema as JSON)`. Raises `ConnectionError` with the reason when the
+    socket is not there, the platform refuses, or time runs out.
+    """
+
+@final
+class Link:
+    """One worker's connection to the platform. Dropping the last reference closes it."""
+
+    slot: int
+    """The place in the pool that this worker fills."""
+    generation: int
+    """Which worker in that place it is."""
+    value_bytes_max: int
+    """The largest value that may be sent, document and attachments together."""
+    frames_ignored: int
+    """Frames from the host that belonged to nothing known here: they crossed with an end."""
+
+    def next_batch(self, max_frames: int, timeout_ms: int) -> list[Frame] | None:
+        """What has arrived, oldest first, at most `max_frames` of it.
+
+        Waits up to `timeout_ms` for the first frame; `[]` on timeout. `None` once the link is
+        closed and everything was taken. Several threads may call it; each frame goes to one of
+        them.
+        """
+
+    def send_result(self, call_id: int, json: bytes, attachments: list[SentAttachment]) -> None:
+        """Ends a call with its result. Its open requests fail; nothing more can be done for it.
+
+        Raises `ValueRefused` (the call is then still open) for a value beyond a limit,
+        `LinkClosed`, and `RuntimeError` if the call has its result already. Works on a cancelled
+        call. Waits while the queue to the socket is full.
+        """
+
+    def send_error(
+        self,
+        call_id: int,
+        status: int,
+        message: str,
+        python_type: str = "",
+        traceback: str = "",
+        causes: list[tuple[str, str]] = ...,
+        details_json: bytes | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        """Ends a call with an error; otherwise like `send_result`.
+
+        `causes` are `(type, message)`, nearest first. `retryable` none: as the status says. Texts
+        are cut at 64 KiB, the traceback from its beginning.
+        """
+
+    def send_chunk(self, call_id: int, json: bytes, attachments: list[SentAttachment]) -> None:
+        """Sends one chunk, for one credit; waits for credit and room. Chunks are numbered in
+        sending order.
+
+        Raises `CallCancelled` (also while it waits), `LinkClosed`, `ValueRefused`.
+        """
+
+    def try_send_chunk(self, call_id: int, json: bytes, attachments: list[SentAttachment]) -> bool:
+        """`send_chunk` that never waits: `False` if there is no credit or room now."""
+
+    def arm_credit(self, call_id: int) -> None:
+        """Asks for one `("credit", call_id)` frame in a later batch: when a chunk can be sent, or
+        never again."""
+
+    def call_tool(
+        self,
+        call_id: int,
+        name: str,
+        json: bytes,
+        attachments: list[SentAttachment],
+        stream: bool = False,
+        timeout_ms: int = 0,
+        traceparent: str = "",
+    ) -> Request:
+        """Calls a host tool on behalf of a call. `timeout_ms` 0: as long as the call has left.
+
+        Items: with `stream` any number of `chunk`, then one `payload` or `error`. Like all that
+        open a request it raises `CallCancelled`, `LinkClosed`, `ValueRefused`, and `RuntimeError`
+        when 16384 are open.
+        """
+
+    def query_tools(self, call_id: int) -> Request:
+        """Asks which host tools the call may use. Item: `tools` or `error`."""
+
+    def state_get(self, call_id: int, name: str) -> Request:
+        """Reads a variable of the call's session. Item: `variable` or `error`."""
+
+    def state_set(
+        self,
+        call_id: int,
+        name: str,
+        json: bytes,
+        attachments: list[SentAttachment],
+        expected_version: int | None = None,
+    ) -> Request:
+        """Writes a variable, if it still has the expected version. Item: `variable` or `error`."""
+
+    def state_register(
+        self,
+        call_id: int,
+        name: str,
+        type: str,
+        json: bytes,
+        attachments: list[SentAttachment],
+        constraints_json: bytes | None = None,
+        metadata_json: bytes | None = None,
+    ) -> Request:
+        """Makes a variable with its first value. Item: `variable` or `error`."""
+
+    def state_delete(self, call_id: int, name: str, expected_version: int | None = None) -> Request:
+        """Removes a variable. Item: `deleted` or `error`."""
+
+    def state_list(self, call_id: int, pattern: str = "") -> Request:
+        """Lists variables; `pattern` knows `*` and `?`, empty means all. Item: `variables` or
+        `error`."""
+
+    def log(self, call_id: int, level: int, target: str, message: str) -> None:
+        """Sends a log record (levels of `logging`; call_id 0: of no call). Never waits and never
+        raises: what finds no place is dropped and counted in the next record, what is longer than
+        16 KiB is cut."""
+
+    def send_drained(self) -> None:
+        """Says that all calls are finished after a drain."""
+
+    def is_cancelled(self, call_id: int) -> bool:
+        """Whether the host gave the call up, or it has ended. Cheap."""
+
+    def close(self) -> None:
+        """Sends what is queued, closes, and waits until that is done, 2 seconds at most. May be
+        repeated."""
+
+@final
+class Request:
+    """One thing asked of the host. Dropping it unfinished cancels it.
+
+    Its items end with exactly one `payload`, `error`, `variable`, `variables`, `deleted` or
+    `tools`; after that every call gives `("end",)`.
+    """
+
+    id: int
+    """The worker's own number for it."""
+
+    def next(self, timeout_ms: int | None = None) -> Item | None:
+        """The next item; waits for it. `None` on timeout.
+
+        Raises `CallCancelled` when the call was cancelled or has ended, queued items or not;
+        `LinkClosed` when the link died and all items that came before were taken.
+        """
+
+    def try_next(self) -> Item | None:
+        """The next item if one is there. Raises what `next` raises."""
+
+    def arm(self) -> None:
+        """Asks for one `("ready", id)` frame in a later batch: when there is an item, or a reason
+        to raise."""
+
+    def cancel(self) -> None:
+        """Gives the request up: its tool is cancelled, what is queued is dropped. Repeatable."""
+
+def scan(obj: object) -> int:
+    """0: `obj` is a plain JSON tree and may go to the JSON encoder as it is.
+
+    That is: dicts with `str` keys, lists, `str`, `int`, `float`, `bool` and `None`, all of exactly
+    these types, and no key that reads "$spb" behind zero or more extra "$". 1: something else is in
+    it; the scan stops there, so the rest is unchecked. Raises `ValueRefused` when it meets NaN or
+    an infinity, an int outside -2^63 to 2^64-1, nesting deeper than 64, or a lone surrogate.
+    """

@@ -1,0 +1,58 @@
+//! Received bytes as a Python object: read-only, through the buffer protocol, without a copy.
+//!
+//! The only file of the extension with `unsafe` in it: the protocol hands out a raw pointer. Knows
+//! nothing of where the bytes came from.
+
+use std::ffi::{c_int, c_void};
+
+use bytes::Bytes;
+use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Read-only bytes: `memoryview(b)`, `bytes(b)` and `numpy.frombuffer(b, …)` work on it.
+#[pyclass(frozen, module = "snakepit_bridge._native")]
+pub struct Buffer {
+    bytes: Bytes,
+}
+
+impl Buffer {
+    pub fn new(bytes: Bytes) -> Self {
+        Buffer { bytes }
+    }
+}
+
+#[pymethods]
+#[expect(unsafe_code, reason = "the buffer protocol is a C interface")]
+impl Buffer {
+    fn __len__(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<snakepit_bridge._native.Buffer of {} bytes>", self.bytes.len())
+    }
+
+    /// # Safety
+    /// Python calls this with a view to fill in, or null.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        if view.is_null() {
+            return Err(PyBufferError::new_err("view is null"));
+        }
+        let bytes = &slf.get().bytes;
+        let start = bytes.as_ptr().cast_mut().cast::<c_void>();
+        let length = ffi::Py_ssize_t::try_from(bytes.len())?;
+        // SAFETY: `view` is Python's and not null. The view holds a reference to `slf`, which is
+        // frozen and keeps `bytes` alive and unmoved; read-only is declared, and asking for more is
+        // refused by the call.
+        let filled = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, length, 1, flags) };
+        match filled {
+            0 => Ok(()),
+            _ => Err(PyErr::fetch(slf.py())),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The link itself, without Python: one connection, its thread, and everything that travels on it.
+//!
+//! All shared state is one plain struct behind one lock ([`state`]); the rules that change it are
+//! ordinary functions which a test can call. Waiting, waking and the network are around it. Nothing
+//! in here may name pyo3: bytes that belong to Python arrive as opaque [`bytes::Bytes`].
+
+pub mod asking;
+pub mod calls;
+pub mod dial;
+pub mod outbox;
+pub mod receive;
+pub mod requests;
+pub mod sending;
+pub mod settle;
+pub mod shared;
+pub mod signals;
+pub mod state;
+pub mod thread;
+
+pub use dial::Dial;
+pub use requests::Item;
+pub use shared::{Attempt, Shared};
+pub use state::{Incoming, Refusal};

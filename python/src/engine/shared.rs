@@ -1,0 +1,130 @@
+//! The link's state behind its lock, and how threads wait on it and the socket reads from it.
+//!
+//! The lock is only held for what `state` does in memory, so taking it while holding the GIL is
+//! fine; sleeping is not, and is left to the caller to arrange.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use parking_lot::{Condvar, Mutex};
+use snakepit_bridge_proto as pb;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::outbox::Take;
+use super::state::State;
+
+/// One link, as everybody who takes part in it holds it.
+#[derive(Default)]
+pub struct Shared {
+    state: Mutex<State>,
+    /// Tells the link's thread that Python wants to leave.
+    pub leave: Notify,
+    ended: Mutex<bool>,
+    ended_now: Condvar,
+}
+
+/// What a try brought: a result, or where to wait before the next one.
+pub enum Attempt<T> {
+    Done(T),
+    Wait(Arc<Condvar>),
+}
+
+impl Shared {
+    /// Does `act` under the lock, then wakes whom it concerns.
+    pub fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = act(&mut state);
+        let wakes = state.take_wakes();
+        drop(state);
+        wakes.fire();
+        result
+    }
+
+    /// Tries once.
+    pub fn attempt<T>(&self, act: impl FnOnce(&mut State) -> Attempt<T>) -> Option<T> {
+        match self.with(act) {
+            Attempt::Done(result) => Some(result),
+            Attempt::Wait(_) => None,
+        }
+    }
+
+    /// Tries until it is done, at most until `until`. Woken by whatever the attempt waits for, and
+    /// by the end of the link.
+    pub fn wait<T>(
+        &self,
+        until: Instant,
+        mut act: impl FnMut(&mut State) -> Attempt<T>,
+    ) -> Option<T> {
+        let mut state = self.state.lock();
+        loop {
+            match act(&mut state) {
+                Attempt::Done(result) => {
+                    let wakes = state.take_wakes();
+                    drop(state);
+                    wakes.fire();
+                    return Some(result);
+                }
+                Attempt::Wait(condvar) => {
+                    state.take_wakes().fire();
+                    let timed_out = condvar.wait_until(&mut state, until.into_std()).timed_out();
+                    if timed_out && Instant::now() >= until {
+                        drop(state);
+                        return self.attempt(act);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The link's thread is through.
+    pub fn set_ended(&self) {
+        *self.ended.lock() = true;
+        self.ended_now.notify_all();
+    }
+
+    /// Waits until the link's thread is through, at most until `until`.
+    pub fn wait_ended(&self, until: Instant) {
+        let mut ended = self.ended.lock();
+        while !*ended {
+            if self.ended_now.wait_until(&mut ended, until.into_std()).timed_out() {
+                return;
+            }
+        }
+    }
+
+    fn take(&self, context: &Context<'_>) -> Take {
+        self.with(|state| {
+            let (take, is_room) = state.outbox.take(context.waker());
+            if is_room {
+                state.wakes.all.push(state.outbox.room.clone());
+                state.fire_armed();
+            }
+            take
+        })
+    }
+}
+
+/// The frames that wait, as messages for tonic.
+pub struct Outgoing {
+    shared: Arc<Shared>,
+}
+
+impl Outgoing {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Outgoing { shared }
+    }
+}
+
+impl tokio_stream::Stream for Outgoing {
+    type Item = pb::WorkerMessage;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.shared.take(context) {
+            Take::Message(message) => Poll::Ready(Some(message)),
+            Take::Nothing => Poll::Pending,
+            Take::End => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Everything that the link's thread and Python's threads share, and what Python may do to it.
+//!
+//! Plain data behind one lock: no function here waits, touches the network or calls Python. Whom to
+//! wake is collected in [`Wakes`] and done after the lock is released. What Python sends is in
+//! `sending`, what it asks in `asking`, what the host does in `receive`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use parking_lot::Condvar;
+use snakepit_bridge_proto as pb;
+use tokio::time::Instant;
+
+use super::calls::{Call, Calls};
+use super::outbox::Outbox;
+use super::requests::Requests;
+use super::shared::Attempt;
+use crate::limits::INBOX_FRAMES_MAX;
+
+/// The state of one link.
+#[derive(Default)]
+pub struct State {
+    pub calls: Calls,
+    pub requests: Requests,
+    pub outbox: Outbox,
+    pub wakes: Wakes,
+    /// Frames that belonged to no call or request that we know.
+    pub frames_ignored: u64,
+    inbox: VecDeque<Incoming>,
+    arrived: Arc<Condvar>,
+    closed: Option<Refusal>,
+    pub last_request: u64,
+    /// Calls whose asyncio task waits for credit or room.
+    pub armed: Vec<u64>,
+}
+
+/// What `next_batch` hands to Python.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A call, and when it came: its deadline counts from there.
+    Call(Box<pb::Call>, Instant),
+    Cancel {
+        call_id: u64,
+        reason: i32,
+    },
+    Ready(u64),
+    Credit(u64),
+    Drain,
+}
+
+/// Why something cannot be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The call was cancelled, or has ended and takes nothing more.
+    Cancelled { call_id: u64, reason: i32 },
+    /// The link is closed; the text says why.
+    Closed(Arc<str>),
+    /// The call has a result already, or never was.
+    NoCall(u64),
+    /// Too many requests are open.
+    RequestsFull,
+}
+
+/// Who has to be woken once the lock is free.
+#[derive(Default)]
+pub struct Wakes {
+    pub all: Vec<Arc<Condvar>>,
+    writer: Option<Waker>,
+}
+
+impl Refusal {
+    pub fn cancelled(call_id: u64, reason: i32) -> Self {
+        Refusal::Cancelled { call_id, reason }
+    }
+
+    /// The call is over: nothing can be done for it any more.
+    pub fn ended(call_id: u64) -> Self {
+        Refusal::Cancelled { call_id, reason: STATUS_CLOSED }
+    }
+}
+
+impl State {
+    /// Why the link is closed, if it is.
+    pub fn closed(&self) -> Option<&Refusal> {
+        self.closed.as_ref()
+    }
+
+    /// Closes the link for everybody and wakes whoever waits. The first reason counts.
+    pub fn close(&mut self, reason: &str) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.closed = Some(Refusal::Closed(reason.into()));
+        self.outbox.end();
+        self.wakes.all.push(self.arrived.clone());
+        self.wakes.all.push(self.outbox.room.clone());
+        self.wakes.all.extend(self.calls.values().filter_map(|call| call.waiter.clone()));
+        self.wakes.all.extend(self.requests.values().map(|request| request.ready.clone()));
+    }
+
+    /// Hands a frame to `next_batch`.
+    pub fn deliver(&mut self, incoming: Incoming) {
+        if self.inbox.is_empty() {
+            self.wakes.all.push(self.arrived.clone());
+        }
+        if self.inbox.len() >= INBOX_FRAMES_MAX {
+            return self.close("host sent more frames than a worker may hold untaken");
+        }
+        self.inbox.push_back(incoming);
+    }
+
+    /// Up to `frames_max` frames; `None` once the link is closed and all were taken.
+    pub fn take_batch(&mut self, frames_max: usize) -> Attempt<Option<Vec<Incoming>>> {
+        if self.inbox.is_empty() {
+            return match self.closed {
+                Some(_) => Attempt::Done(None),
+                None => Attempt::Wait(self.arrived.clone()),
+            };
+        }
+        let count = frames_max.min(self.inbox.len());
+        let batch = self.inbox.drain(..count).collect();
+        if !self.inbox.is_empty() {
+            // Another thread may take the rest.
+            self.wakes.all.push(self.arrived.clone());
+        }
+        Attempt::Done(Some(batch))
+    }
+
+    /// A call that something can still be done for, or why not.
+    pub fn live_call(&self, call_id: u64) -> Result<(), Refusal> {
+        if let Some(refusal) = &self.closed {
+            return Err(refusal.clone());
+        }
+        match self.calls.get(&call_id) {
+            Some(Call { cancelled: Some(reason), .. }) => Err(Refusal::cancelled(call_id, *reason)),
+            Some(_) => Ok(()),
+            None => Err(Refusal::ended(call_id)),
+        }
+    }
+
+    /// Whom to wake after the lock is released.
+    pub fn take_wakes(&mut self) -> Wakes {
+        let mut wakes = std::mem::take(&mut self.wakes);
+        wakes.writer = self.outbox.take_waker();
+        wakes
+    }
+}
+
+impl Wakes {
+    /// Wakes them. Never under the lock: who wakes up wants it at once.
+    pub fn fire(self) {
+        for condvar in self.all {
+            condvar.notify_all();
+        }
+        if let Some(writer) = self.writer {
+            writer.wake();
+        }
+    }
+}
+
+/// `Status::Closed` of the platform.
+const STATUS_CLOSED: i32 = 8;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! The link's rules without a network: what Python does and what the host does, in every order that
+//! matters.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+use snakepit_bridge_proto::host_frame::Kind as Host;
+use snakepit_bridge_proto::worker_frame::Kind;
+use tokio::time::Instant;
+
+use super::*;
+use crate::engine::outbox::Take;
+use crate::engine::{Attempt, Item};
+use crate::limits::{
+    FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PONGS_MAX,
+    REQUESTS_MAX,
+};
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn host(state: &mut State, kinds: impl IntoIterator<Item = Host>) {
+    let frames = kinds.into_iter().map(|kind| pb::HostFrame { kind: Some(kind) }).collect();
+    state.receive(frames, Instant::now());
+}
+
+fn call(call_id: u64, chunk_credit: u32) -> Host {
+    Host::Call(pb::Call { call_id, chunk_credit, ..pb::Call::default() })
+}
+
+fn with_call(chunk_credit: u32) -> State {
+    let mut state = State::default();
+    host(&mut state, [call(1, chunk_credit)]);
+    assert!(matches!(state.take_batch(10), Attempt::Done(Some(batch)) if batch.len() == 1));
+    state
+}
+
+fn chunk(state: &mut State, call_id: u64) -> Attempt<Result<(), Refusal>> {
+    state.send_chunk(call_id, &mut Some(pb::Payload::default()))
+}
+
+fn result(state: &mut State, call_id: u64) -> Attempt<Result<(), Refusal>> {
+    let outcome = pb::call_result::Outcome::Payload(pb::Payload::default());
+    state.send_result(call_id, &mut Some(outcome))
+}
+
+fn ask(state: &mut State, call_id: u64) -> Attempt<Result<u64, Refusal>> {
+    let mut frame = Some(|request_id| {
+        Kind::ToolRequest(pb::ToolRequest { call_id, request_id, ..pb::ToolRequest::default() })
+    });
+    state.open_request(call_id, true, &mut frame)
+}
+
+fn message(state: &mut State) -> Option<Vec<Kind>> {
+    match state.outbox.take(Waker::noop()).0 {
+        Take::Message(message) => {
+            Some(message.frames.into_iter().filter_map(|frame| frame.kind).collect())
+        }
+        Take::Nothing | Take::End => None,
+    }
+}
+
+#[test]
+fn credit_is_spent_and_numbers_count_on() {
+    let mut state = with_call(1);
+    assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
+    assert!(matches!(chunk(&mut state, 1), Attempt::Wait(_)));
+    host(&mut state, [Host::Credit(pb::CallCredit { call_id: 1, chunks: 2 })]);
+    assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
+    let sent = message(&mut state).unwrap();
+    let numbers: Vec<_> = sent
+        .iter()
+        .map(|kind| match kind {
+            Kind::Chunk(chunk) => chunk.sequence,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(numbers, [0, 1]);
+}
+
+#[test]
+fn nothing_can_be_done_for_a_call_that_is_over_cancelled_or_unknown() {
+    for (end, expected) in [(None, Refusal::ended(1)), (Some(10), Refusal::cancelled(1, 10))] {
+        let mut state = with_call(5);
+        match end {
+            Some(reason) => {
+                host(&mut state, [Host::Cancel(pb::CallCancel { call_id: 1, reason })]);
+            }
+            None => assert!(matches!(result(&mut state, 1), Attempt::Done(Ok(())))),
+        }
+        assert!(state.is_cancelled(1));
+        assert!(matches!(chunk(&mut state, 1), Attempt::Done(Err(found)) if found == expected));
+        assert!(matches!(ask(&mut state, 1), Attempt::Done(Err(found)) if found == expected));
+        let again = result(&mut state, 1);
+        match end {
+            Some(_) => assert!(matches!(again, Attempt::Done(Ok(()))), "it still ends once"),
+            None => assert!(matches!(again, Attempt::Done(Err(Refusal::NoCall(1))))),
+        }
+    }
+    assert!(State::default().is_cancelled(77));
+}
+
+#[test]
+fn after_the_close_everything_is_refused_and_what_came_is_handed_out() {
+    let mut state = with_call(5);
+    host(&mut state, [call(2, 0)]);
+    state.close("first");
+    state.close("second");
+    let closed = Refusal::Closed("first".into());
+    assert_eq!(state.closed(), Some(&closed));
+    assert!(matches!(chunk(&mut state, 1), Attempt::Done(Err(found)) if found == closed));
+    assert!(matches!(result(&mut state, 1), Attempt::Done(Err(found)) if found == closed));
+    assert!(matches!(ask(&mut state, 1), Attempt::Done(Err(found)) if found == closed));
+    assert_eq!(state.send_drained(), Err(closed));
+    assert!(matches!(state.take_batch(10), Attempt::Done(Some(batch)) if batch.len() == 1));
+    assert!(matches!(state.take_batch(10), Attempt::Done(None)));
+    assert!(matches!(state.outbox.take(Waker::noop()).0, Take::End));
+}
+
+#[test]
+fn a_message_is_bounded_by_frames_and_by_bytes() {
+    let mut state = with_call(100_000);
+    for _ in 0..FRAMES_PER_MESSAGE_MAX + 1 {
+        assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
+    }
+    assert_eq!(message(&mut state).unwrap().len(), FRAMES_PER_MESSAGE_MAX);
+    assert_eq!(message(&mut state).unwrap().len(), 1);
+    for bytes in [MESSAGE_BYTES_SOFT_MAX * 4, MESSAGE_BYTES_SOFT_MAX / 2, 10, 10] {
+        let payload = pb::Payload { json: vec![b' '; bytes].into(), ..pb::Payload::default() };
+        assert!(matches!(state.send_chunk(1, &mut Some(payload)), Attempt::Done(Ok(()))));
+    }
+    assert_eq!(message(&mut state).unwrap().len(), 1, "a large frame travels alone");
+    assert_eq!(message(&mut state).unwrap().len(), 3);
+    assert!(message(&mut state).is_none());
+}
+
+#[test]
+fn a_full_queue_makes_wait_and_announces_room_once_at_half() {
+    let mut state = with_call(u32::MAX);
+    host(&mut state, [call(2, 1)]);
+    for _ in 0..OUTBOX_FRAMES_MAX {
+        assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
+    }
+    assert!(matches!(chunk(&mut state, 1), Attempt::Wait(_)));
+    assert!(matches!(result(&mut state, 1), Attempt::Wait(_)));
+    assert!(matches!(ask(&mut state, 1), Attempt::Wait(_)));
+    assert!(!state.is_cancelled(1), "the waiting result has not ended the call");
+    let mut announced_at = Vec::new();
+    let mut left = OUTBOX_FRAMES_MAX;
+    while left > 0 {
+        let (take, is_room) = state.outbox.take(Waker::noop());
+        assert!(matches!(take, Take::Message(_)));
+        left -= FRAMES_PER_MESSAGE_MAX;
+        announced_at.extend(is_room.then_some(left));
+    }
+    assert_eq!(announced_at, [OUTBOX_FRAMES_MAX / 2]);
+}
+
+#[test]
+fn the_writer_is_woken_once_for_many_frames() {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut state = with_call(10);
+    assert!(matches!(state.outbox.take(&waker).0, Take::Nothing));
+    for _ in 0..3 {
+        assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
+        state.take_wakes().fire();
+    }
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn heartbeats_go_first_and_are_bounded() {
+    let mut state = with_call(1);
+    assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
+    let pings = (0..1000).map(|number| Host::Ping(pb::Ping { number }));
+    host(&mut state, pings);
+    let sent = message(&mut state).unwrap();
+    assert_eq!(sent.len(), PONGS_MAX + 1);
+    assert!(matches!(sent.first(), Some(Kind::Pong(pb::Pong { number: 0 }))));
+    assert!(matches!(sent.last(), Some(Kind::Chunk(_))));
+}
+
+#[test]
+fn log_records_beyond_the_bound_are_counted_in_the_next() {
+    let mut state = State::default();
+    for _ in 0..OUTBOX_LOGS_MAX + 7 {
+        state.outbox.push_log(pb::LogRecord::default());
+    }
+    let mut sent = 0;
+    while let Some(kinds) = message(&mut state) {
+        sent += kinds.len();
+    }
+    assert_eq!(sent, OUTBOX_LOGS_MAX);
+    state.outbox.push_log(pb::LogRecord::default());
+    let last = message(&mut state).unwrap();
+    assert!(matches!(last.as_slice(), [Kind::Log(record)] if record.dropped == 7));
+}
+
+#[test]
+fn a_host_that_floods_the_inbox_is_cut_off() {
+    let mut state = State::default();
+    host(&mut state, (0..=INBOX_FRAMES_MAX).map(|_| Host::Drain(pb::Drain {})));
+    assert!(matches!(state.closed(), Some(Refusal::Closed(_))));
+}
+
+#[test]
+fn requests_end_with_their_objects_and_are_bounded() {
+    let mut state = with_call(0);
+    for number in 1..=REQUESTS_MAX {
+        // The frames are taken meanwhile, or the queue would be full first.
+        while message(&mut state).is_some() {}
+        assert!(matches!(ask(&mut state, 1), Attempt::Done(Ok(id)) if id == number as u64));
+    }
+    assert!(matches!(ask(&mut state, 1), Attempt::Done(Err(Refusal::RequestsFull))));
+    for id in 1..=REQUESTS_MAX as u64 {
+        state.forget_request(id);
+    }
+    assert!(state.requests.is_empty() && state.calls[&1].requests.is_empty());
+    assert!(matches!(state.take_item(1), Attempt::Done(Ok(Item::End))));
+}

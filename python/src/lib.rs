@@ -1,0 +1,37 @@
+//! `snakepit_bridge._native`: the native half of the Python worker.
+//!
+//! The worker dials home: [`connect`] opens one connection to the platform, and everything between
+//! the two travels on it. Python sees plain objects ([`link`], [`request`]); the connection lives
+//! in [`engine`], on a thread of its own that needs no GIL. [`scan`] tells Python which values may
+//! go to the JSON encoder as they are. The module may be imported before a fork; no thread and no
+//! runtime exist before `connect`.
+//!
+//! Read in this order: connect, link, request, engine, then what they translate with.
+
+mod buffer;
+mod connect;
+mod engine;
+mod errors;
+mod fork;
+mod limits;
+mod link;
+mod payload;
+mod request;
+mod scan;
+mod tuples;
+mod waiting;
+
+use pyo3::prelude::*;
+
+/// The native half of the Python worker: see `_native.pyi`.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::add_to(module)?;
+    module.add_class::<link::Link>()?;
+    module.add_class::<request::Request>()?;
+    module.add_class::<buffer::Buffer>()?;
+    module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
+    module.add_function(wrap_pyfunction!(scan::scan, module)?)?;
+    module.add_function(wrap_pyfunction!(fork::_forked, module)?)?;
+    Ok(())
+}

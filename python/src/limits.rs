@@ -1,0 +1,69 @@
+//! Every limit of the worker's side of the link, with its reason. A queue, buffer or wait without a
+//! limit named here is a defect. Where the platform has the same limit, `src/core/limits.rs` holds
+//! the figure that counts and this file repeats it, because the worker must not send what the
+//! platform would refuse.
+
+use std::time::Duration;
+
+/// Deepest nesting of a JSON document (`core::limits::JSON_DEPTH_MAX`).
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Largest value where the host's welcome names none (`core::limits::VALUE_BYTES_MAX`).
+pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Attachments of one value (`core::limits::ATTACHMENTS_MAX`).
+pub const ATTACHMENTS_MAX: usize = 1024;
+/// Dimensions of a tensor (`core::limits::TENSOR_DIMS_MAX`).
+pub const TENSOR_DIMS_MAX: usize = 64;
+/// What a message may be larger than its largest value (`core::limits::MESSAGE_OVERHEAD_BYTES`).
+pub const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
+/// Largest message at all: what gRPC's length prefix can say.
+pub const MESSAGE_BYTES_MAX: usize = u32::MAX as usize;
+/// Frames that one outgoing message gathers (`core::limits::FRAMES_PER_MESSAGE_MAX`).
+pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
+/// Bytes after which a message is sent although more frames wait
+/// (`core::limits::MESSAGE_BYTES_SOFT_MAX`).
+pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
+
+/// Frames waiting for the socket; above this the sender waits.
+pub const OUTBOX_FRAMES_MAX: usize = 16 * 1024;
+/// Bytes waiting for the socket; above this the sender waits. Two of the largest values.
+pub const OUTBOX_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
+/// Log records among them; above this records are dropped and counted.
+pub const OUTBOX_LOGS_MAX: usize = 1024;
+/// Heartbeats not yet answered; a host that asks faster than this gets no answer to the rest.
+pub const PONGS_MAX: usize = 64;
+/// Frames that Python has not taken. The platform holds far fewer calls than this in one worker, so
+/// a host that gets here is not keeping to the contract.
+pub const INBOX_FRAMES_MAX: usize = 64 * 1024;
+/// Requests of Python that are open at once.
+pub const REQUESTS_MAX: usize = 16 * 1024;
+/// Chunks that a host tool may send ahead of Python, and after how many taken ones more credit is
+/// given.
+pub const TOOL_CHUNK_WINDOW: u32 = 256;
+pub const TOOL_CREDIT_GRANT: u32 = TOOL_CHUNK_WINDOW / 2;
+
+/// One log record; what is longer is cut, and says so (`core::limits::LOG_RECORD_BYTES_MAX`).
+pub const LOG_RECORD_BYTES_MAX: usize = 16 * 1024;
+/// Each text of an error that is sent; what is longer is cut, and says so.
+pub const ERROR_TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Causes of an error that is sent: the nearest.
+pub const ERROR_CAUSES_MAX: usize = 32;
+
+/// What a closing link waits for the host to read the last frames and end the stream.
+pub const CLOSE_FLUSH: Duration = Duration::from_secs(1);
+/// What `Link.close` waits for the link's thread to end.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Longest wait of the main thread without looking whether Python has a signal to handle.
+pub const SIGNAL_CHECK: Duration = Duration::from_millis(500);
+/// Longest wait of any other thread in one piece; Python handles no signals there.
+pub const WAIT_PIECE: Duration = Duration::from_secs(60);
+
+/// Flow-control windows: a value of any size flows without waiting for window updates on a local
+/// socket.
+pub const H2_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+pub const H2_FRAME_BYTES: u32 = 1024 * 1024;
+
+/// Up to this size bytes are copied; above it the original is kept alive instead.
+pub const COPY_BYTES_MAX: usize = 4 * 1024;
+/// Received attachments up to this size are copied out of their message, which would stay in memory
+/// as a whole.
+pub const DETACH_BYTES_MAX: usize = 64 * 1024;

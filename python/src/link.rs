@@ -1,0 +1,370 @@
+//! `Link`: the worker's connection as Python sees it.
+//!
+//! Translates arguments, waits without the GIL, raises what the engine refuses. What happens on the
+//! link is the engine's business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use snakepit_bridge_proto as pb;
+use snakepit_bridge_proto::call_result::Outcome;
+use snakepit_bridge_proto::state_request::Verb;
+use snakepit_bridge_proto::worker_frame::Kind;
+use tokio::time::Instant;
+
+use crate::engine::Shared;
+use crate::engine::outbox::cut;
+use crate::engine::state::State;
+use crate::fork::Home;
+use crate::limits::{
+    CLOSE_WAIT, ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, TOOL_CHUNK_WINDOW,
+    VALUE_BYTES_MAX,
+};
+use crate::payload::{outgoing, shared_bytes};
+use crate::request::Request;
+use crate::{errors, tuples, waiting};
+
+/// One worker's connection to the platform.
+#[pyclass(frozen, module = "snakepit_bridge._native")]
+pub struct Link {
+    shared: Arc<Shared>,
+    home: Home,
+    /// The place in the pool that this worker fills.
+    #[pyo3(get)]
+    slot: u32,
+    /// Which worker in that place it is.
+    #[pyo3(get)]
+    generation: u64,
+    /// The largest value that may be sent, document and attachments together.
+    #[pyo3(get)]
+    value_bytes_max: usize,
+}
+
+#[pymethods]
+impl Link {
+    /// What has arrived, at most `max_frames` of it; see `_native.pyi`.
+    fn next_batch<'py>(
+        &self,
+        py: Python<'py>,
+        max_frames: usize,
+        timeout_ms: u64,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        self.home.check(py)?;
+        let timeout = Some(Duration::from_millis(timeout_ms));
+        let frames_max = max_frames.max(1);
+        let batch = waiting::wait(py, &self.shared, timeout, |state| state.take_batch(frames_max))?;
+        let list = PyList::empty(py);
+        match batch {
+            Some(None) => return Ok(None),
+            None => {}
+            Some(Some(frames)) => {
+                for frame in frames {
+                    list.append(tuples::of_frame(py, frame)?)?;
+                }
+            }
+        }
+        Ok(Some(list))
+    }
+
+    /// Ends a call with its result.
+    fn send_result(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+    ) -> PyResult<()> {
+        self.home.check(py)?;
+        let payload = outgoing(json, attachments, self.value_bytes_max)?;
+        self.finish(py, call_id, Outcome::Payload(payload))
+    }
+
+    /// Ends a call with an error.
+    #[expect(clippy::too_many_arguments, reason = "Python calls it with keywords")]
+    #[pyo3(signature = (
+        call_id, status, message, python_type="", traceback="", causes=Vec::new(),
+        details_json=None, retryable=None
+    ))]
+    fn send_error(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        status: i32,
+        mut message: String,
+        python_type: &str,
+        traceback: &str,
+        causes: Vec<(String, String)>,
+        details_json: Option<&Bound<'_, PyBytes>>,
+        retryable: Option<bool>,
+    ) -> PyResult<()> {
+        self.home.check(py)?;
+        cut(&mut message, ERROR_TEXT_BYTES_MAX);
+        let error = pb::Error {
+            status,
+            message,
+            retryable: retryable.unwrap_or(RETRYABLE.contains(&status)),
+            details_json: details_json.map(shared_bytes).unwrap_or_default(),
+            python_type: python_type.to_owned(),
+            python_traceback: tail(traceback),
+            causes: causes.into_iter().take(ERROR_CAUSES_MAX).map(cause).collect(),
+        };
+        self.finish(py, call_id, Outcome::Error(error))
+    }
+
+    /// Sends a chunk; waits for credit without the GIL.
+    fn send_chunk(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+    ) -> PyResult<()> {
+        self.home.check(py)?;
+        let mut payload = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        let sent =
+            waiting::wait_done(py, &self.shared, |state| state.send_chunk(call_id, &mut payload))?;
+        sent.map_err(|refusal| errors::refusal(py, &refusal))
+    }
+
+    /// Sends a chunk if there is credit and room now.
+    fn try_send_chunk(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+    ) -> PyResult<bool> {
+        self.home.check(py)?;
+        let mut payload = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        match self.shared.attempt(|state| state.send_chunk(call_id, &mut payload)) {
+            Some(Ok(())) => Ok(true),
+            Some(Err(refusal)) => Err(errors::refusal(py, &refusal)),
+            None => Ok(false),
+        }
+    }
+
+    /// Asks for one `("credit", call_id)` frame when a chunk can be sent, or can no longer be.
+    fn arm_credit(&self, py: Python<'_>, call_id: u64) -> PyResult<()> {
+        self.home.check(py)?;
+        self.shared.with(|state| state.arm_credit(call_id));
+        Ok(())
+    }
+
+    /// Calls a host tool.
+    #[expect(clippy::too_many_arguments, reason = "Python calls it with keywords")]
+    #[pyo3(signature = (
+        call_id, name, json, attachments, stream=false, timeout_ms=0, traceparent=""
+    ))]
+    fn call_tool(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        name: String,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+        stream: bool,
+        timeout_ms: u64,
+        traceparent: &str,
+    ) -> PyResult<Request> {
+        let arguments = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        let request = pb::ToolRequest {
+            call_id,
+            request_id: 0,
+            name,
+            arguments,
+            stream,
+            chunk_credit: if stream { TOOL_CHUNK_WINDOW } else { 0 },
+            timeout_ms,
+            traceparent: traceparent.to_owned(),
+        };
+        self.open(py, call_id, true, |request_id| {
+            Kind::ToolRequest(pb::ToolRequest { request_id, ..request })
+        })
+    }
+
+    /// Asks which host tools the call may use.
+    fn query_tools(&self, py: Python<'_>, call_id: u64) -> PyResult<Request> {
+        self.open(py, call_id, false, |request_id| {
+            Kind::ToolQuery(pb::ToolQuery { call_id, request_id })
+        })
+    }
+
+    /// Reads a variable of the call's session.
+    fn state_get(&self, py: Python<'_>, call_id: u64, name: String) -> PyResult<Request> {
+        self.state(py, call_id, Verb::Get(pb::VariableGet { name }))
+    }
+
+    /// Writes a variable of the call's session.
+    #[pyo3(signature = (call_id, name, json, attachments, expected_version=None))]
+    fn state_set(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        name: String,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+        expected_version: Option<u64>,
+    ) -> PyResult<Request> {
+        let value = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        self.state(py, call_id, Verb::Set(pb::VariableSet { name, value, expected_version }))
+    }
+
+    /// Makes a variable in the call's session.
+    #[expect(clippy::too_many_arguments, reason = "Python calls it with keywords")]
+    #[pyo3(signature = (
+        call_id, name, r#type, json, attachments, constraints_json=None, metadata_json=None
+    ))]
+    fn state_register(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        name: String,
+        r#type: String,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+        constraints_json: Option<&Bound<'_, PyBytes>>,
+        metadata_json: Option<&Bound<'_, PyBytes>>,
+    ) -> PyResult<Request> {
+        let register = pb::VariableRegister {
+            name,
+            r#type,
+            initial: Some(outgoing(json, attachments, self.value_bytes_max)?),
+            constraints_json: constraints_json.map(shared_bytes).unwrap_or_default(),
+            metadata_json: metadata_json.map(shared_bytes).unwrap_or_default(),
+        };
+        self.state(py, call_id, Verb::Register(register))
+    }
+
+    /// Removes a variable of the call's session.
+    #[pyo3(signature = (call_id, name, expected_version=None))]
+    fn state_delete(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        name: String,
+        expected_version: Option<u64>,
+    ) -> PyResult<Request> {
+        self.state(py, call_id, Verb::Delete(pb::VariableDelete { name, expected_version }))
+    }
+
+    /// Lists the variables of the call's session.
+    #[pyo3(signature = (call_id, pattern=""))]
+    fn state_list(&self, py: Python<'_>, call_id: u64, pattern: &str) -> PyResult<Request> {
+        self.state(py, call_id, Verb::List(pb::VariableList { pattern: pattern.to_owned() }))
+    }
+
+    /// Sends a log record, or drops and counts it.
+    fn log(&self, call_id: u64, level: i32, target: String, message: String) {
+        // Logging must work anywhere, a forked child included: there it says nothing.
+        if self.home.is_here() {
+            let record = pb::LogRecord { call_id, level, target, message, dropped: 0 };
+            self.shared.with(|state| state.outbox.push_log(record));
+        }
+    }
+
+    /// Says that all calls are finished after a drain.
+    fn send_drained(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.check(py)?;
+        let sent = self.shared.with(State::send_drained);
+        sent.map_err(|refusal| errors::refusal(py, &refusal))
+    }
+
+    /// Whether the host gave the call up, or it has ended.
+    fn is_cancelled(&self, py: Python<'_>, call_id: u64) -> PyResult<bool> {
+        self.home.check(py)?;
+        Ok(self.shared.with(|state| state.is_cancelled(call_id)))
+    }
+
+    /// Frames from the host that belonged to nothing known here: they crossed with an end.
+    #[getter]
+    fn frames_ignored(&self, py: Python<'_>) -> PyResult<u64> {
+        self.home.check(py)?;
+        Ok(self.shared.with(|state| state.frames_ignored))
+    }
+
+    /// Sends what is queued, then closes.
+    fn close(&self, py: Python<'_>) {
+        if self.home.is_here() {
+            self.leave();
+            py.detach(|| self.shared.wait_ended(Instant::now() + CLOSE_WAIT));
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<snakepit_bridge._native.Link slot {} generation {}>", self.slot, self.generation)
+    }
+}
+
+impl Link {
+    /// The link that a welcome opened.
+    pub fn new(shared: Arc<Shared>, home: Home, welcome: &pb::Welcome) -> Self {
+        let message_bytes_max = usize::try_from(welcome.message_bytes_max).unwrap_or(usize::MAX);
+        let value_bytes_max = match message_bytes_max.saturating_sub(MESSAGE_OVERHEAD_BYTES) {
+            0 => VALUE_BYTES_MAX,
+            named => named,
+        };
+        let pb::Welcome { slot, generation, .. } = *welcome;
+        Link { shared, home, slot, generation, value_bytes_max }
+    }
+
+    fn finish(&self, py: Python<'_>, call_id: u64, outcome: Outcome) -> PyResult<()> {
+        let mut outcome = Some(outcome);
+        let sent =
+            waiting::wait_done(py, &self.shared, |state| state.send_result(call_id, &mut outcome))?;
+        sent.map_err(|refusal| errors::refusal(py, &refusal))
+    }
+
+    fn state(&self, py: Python<'_>, call_id: u64, verb: Verb) -> PyResult<Request> {
+        self.open(py, call_id, false, |request_id| {
+            Kind::StateRequest(pb::StateRequest { call_id, request_id, verb: Some(verb) })
+        })
+    }
+
+    fn open(
+        &self,
+        py: Python<'_>,
+        call_id: u64,
+        is_tool: bool,
+        frame: impl FnOnce(u64) -> Kind + Send,
+    ) -> PyResult<Request> {
+        self.home.check(py)?;
+        let mut frame = Some(frame);
+        let opened = waiting::wait_done(py, &self.shared, |state| {
+            state.open_request(call_id, is_tool, &mut frame)
+        })?;
+        match opened {
+            Ok(id) => Ok(Request::new(self.shared.clone(), self.home, id)),
+            Err(refusal) => Err(errors::refusal(py, &refusal)),
+        }
+    }
+
+    fn leave(&self) {
+        self.shared.with(|state| state.close("link was closed by this worker"));
+        self.shared.leave.notify_one();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // In a forked child the lock may be held by a thread that does not exist there.
+        if self.home.is_here() {
+            self.leave();
+        }
+    }
+}
+
+fn cause((r#type, mut message): (String, String)) -> pb::PythonCause {
+    cut(&mut message, ERROR_TEXT_BYTES_MAX);
+    pb::PythonCause { r#type, message }
+}
+
+/// The end of a traceback says most.
+fn tail(traceback: &str) -> String {
+    let start = traceback.ceil_char_boundary(traceback.len().saturating_sub(ERROR_TEXT_BYTES_MAX));
+    traceback.get(start..).unwrap_or_default().to_owned()
+}
+
+/// `Status::is_retryable` of the platform: again, busy, resource exhausted, unavailable.
+const RETRYABLE: [i32; 4] = [1, 7, 17, 18];

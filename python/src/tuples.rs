@@ -1,0 +1,121 @@
+//! What the host sent, as the tuples that Python's code takes apart.
+//!
+//! The shapes are the interface of `_native.pyi`. Knows nothing of when they are handed over.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use snakepit_bridge_proto as pb;
+use tokio::time::Instant;
+
+use crate::engine::{Incoming, Item};
+use crate::payload::incoming;
+
+type Tuple<'py> = PyResult<Bound<'py, PyTuple>>;
+
+/// A frame of a batch.
+pub fn of_frame(py: Python<'_>, frame: Incoming) -> Tuple<'_> {
+    match frame {
+        Incoming::Call(call, came) => of_call(py, *call, came),
+        Incoming::Cancel { call_id, reason } => {
+            (intern!(py, "cancel"), call_id, reason).into_pyobject(py)
+        }
+        Incoming::Ready(request_id) => (intern!(py, "ready"), request_id).into_pyobject(py),
+        Incoming::Credit(call_id) => (intern!(py, "credit"), call_id).into_pyobject(py),
+        Incoming::Drain => (intern!(py, "drain"),).into_pyobject(py),
+    }
+}
+
+/// An item of a request.
+pub fn of_item(py: Python<'_>, item: Item) -> Tuple<'_> {
+    match item {
+        Item::Chunk(chunk) => {
+            let (json, attachments) = incoming(py, chunk.payload)?;
+            (intern!(py, "chunk"), chunk.sequence, json, attachments).into_pyobject(py)
+        }
+        Item::Payload(payload) => {
+            let (json, attachments) = incoming(py, Some(payload))?;
+            (intern!(py, "payload"), json, attachments).into_pyobject(py)
+        }
+        Item::Error(error) => of_error(py, error),
+        Item::Variable(variable) => of_variable(py, variable),
+        Item::Variables(variables) => {
+            let list = PyList::empty(py);
+            for variable in variables {
+                list.append(of_variable(py, variable)?)?;
+            }
+            (intern!(py, "variables"), list).into_pyobject(py)
+        }
+        Item::Deleted => (intern!(py, "deleted"),).into_pyobject(py),
+        Item::Tools(json) => (intern!(py, "tools"), PyBytes::new(py, &json)).into_pyobject(py),
+        Item::End => (intern!(py, "end"),).into_pyobject(py),
+    }
+}
+
+fn of_call(py: Python<'_>, call: pb::Call, came: Instant) -> Tuple<'_> {
+    let (json, attachments) = incoming(py, call.parameters)?;
+    let tuple = (
+        intern!(py, "call"),
+        call.call_id,
+        call.session_id,
+        call.framework_id,
+        call.operation_name,
+        json,
+        attachments,
+        remaining_ms(call.deadline_remaining_ms, came),
+        call.stream,
+        call.traceparent,
+    );
+    tuple.into_pyobject(py)
+}
+
+/// What is left of a deadline after waiting here. 0 stays 0, for it means that there is none.
+fn remaining_ms(at_arrival_ms: u64, came: Instant) -> u64 {
+    let waited_ms = u64::try_from(came.elapsed().as_millis()).unwrap_or(u64::MAX);
+    at_arrival_ms.saturating_sub(waited_ms).max(at_arrival_ms.min(1))
+}
+
+fn of_error(py: Python<'_>, error: pb::Error) -> Tuple<'_> {
+    let tuple = (
+        intern!(py, "error"),
+        error.status,
+        error.message,
+        error.retryable,
+        PyBytes::new(py, &error.details_json),
+        error.python_type,
+        error.python_traceback,
+    );
+    tuple.into_pyobject(py)
+}
+
+fn of_variable(py: Python<'_>, variable: pb::Variable) -> Tuple<'_> {
+    let (json, attachments) = incoming(py, variable.value)?;
+    let tuple = (
+        intern!(py, "variable"),
+        variable.name,
+        variable.r#type,
+        json,
+        attachments,
+        variable.version,
+        PyBytes::new(py, &variable.constraints_json),
+        PyBytes::new(py, &variable.metadata_json),
+    );
+    tuple.into_pyobject(py)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_counts_down_and_never_turns_into_none() {
+        let now = Instant::now();
+        let earlier = now.checked_sub(Duration::from_secs(5)).unwrap();
+        assert_eq!(remaining_ms(0, earlier), 0, "no deadline stays none");
+        assert_eq!(remaining_ms(4000, earlier), 1, "a missed deadline is not none");
+        assert!(remaining_ms(60_000, earlier) <= 55_000);
+        assert!(remaining_ms(60_000, earlier) > 1);
+    }
+}
