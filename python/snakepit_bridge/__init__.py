@@ -1,0 +1,115 @@
+"""snakepit-bridge in Python: what adapter authors and authors of plain functions import.
+
+Owns the list of public names. Each is imported when it is first used, so that importing the package
+costs next to nothing: a worker imports it before it knows what it will run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .context import CallContext, current
+    from .errors import (
+        AlreadyExists,
+        BridgeError,
+        ConnectionClosed,
+        ConstraintViolation,
+        DeadlineExceeded,
+        InvalidArgument,
+        NotFound,
+        OperationCancelled,
+        RemotePythonError,
+        ResourceExhausted,
+        StateError,
+        Status,
+        ToolFailed,
+        TypeMismatch,
+        Unavailable,
+        Unsupported,
+        ValueRefused,
+        VersionConflict,
+        WouldDeadlock,
+    )
+    from .frameworks.base import Framework, operation
+    from .functions import function
+    from .session import Session, Variable
+    from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
+
+_HOMES = {
+    "context": ("CallContext", "current"),
+    "errors": (
+        "AlreadyExists",
+        "BridgeError",
+        "ConnectionClosed",
+        "ConstraintViolation",
+        "DeadlineExceeded",
+        "InvalidArgument",
+        "NotFound",
+        "OperationCancelled",
+        "RemotePythonError",
+        "ResourceExhausted",
+        "StateError",
+        "Status",
+        "ToolFailed",
+        "TypeMismatch",
+        "Unavailable",
+        "Unsupported",
+        "ValueRefused",
+        "VersionConflict",
+        "WouldDeadlock",
+    ),
+    "frameworks.base": ("Framework", "operation"),
+    "functions": ("function",),
+    "session": ("Session", "Variable"),
+    "tools": ("AsyncToolStream", "ToolInfo", "ToolStream", "Tools"),
+}
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AlreadyExists",
+    "AsyncToolStream",
+    "BridgeError",
+    "CallContext",
+    "ConnectionClosed",
+    "ConstraintViolation",
+    "DeadlineExceeded",
+    "Framework",
+    "InvalidArgument",
+    "NotFound",
+    "OperationCancelled",
+    "RemotePythonError",
+    "ResourceExhausted",
+    "Session",
+    "StateError",
+    "Status",
+    "ToolFailed",
+    "ToolInfo",
+    "ToolStream",
+    "Tools",
+    "TypeMismatch",
+    "Unavailable",
+    "Unsupported",
+    "ValueRefused",
+    "Variable",
+    "VersionConflict",
+    "WouldDeadlock",
+    "current",
+    "function",
+    "operation",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

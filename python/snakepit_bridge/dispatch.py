@@ -1,0 +1,181 @@
+"""The dispatch loop: frames from the host to the threads, the event loop, and the calls that run.
+
+Owns the calls in progress, who listens, drain, and the end of the link. One thread of the pool
+listens at a time. A plain call that comes alone is run by the thread that heard it, after an idle
+one took its place: waking that one is then not on the call's way. Nothing that a handler does can
+end the loop. Must not know how one call is run.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+from . import _native
+from .bridge import Bridge
+from .calls import Calls
+from .context import CallContext
+from .errors import NotFound, ResourceExhausted, Status
+from .frameworks.base import Operation
+from .loop import EventLoop, Start
+from .threads import ThreadPool
+
+Alone = tuple[CallContext, Operation, Any, Any]
+
+
+class Dispatcher:
+    """Runs everything that one link delivers. `operations` are found by framework id, then
+    by name.
+    """
+
+    def __init__(
+        self, link: Any, operations: dict[str, dict[str, Operation]], threads_max: int
+    ) -> None:
+        self._link = link
+        self._operations = operations
+        self._threads = ThreadPool(threads_max)
+        self._bridge = Bridge(link, self._threads)
+        self._loop = EventLoop(self._bridge)
+        self._calls = Calls(self._bridge, self._ended)
+        self._running: dict[int, CallContext] = {}
+        self._draining = False
+        self._drained = False
+        self._drain_lock = threading.Lock()
+        self._finished = threading.Event()
+        self._crash: BaseException | None = None
+
+    def run(self) -> bool:
+        """Serves until the link closes. True after a drain: then no call is left running."""
+        if any(made.asynchronous for known in self._operations.values() for made in known.values()):
+            self._loop.start()
+        self._threads.submit(self._listen)
+        self._finished.wait()
+        if self._crash is not None:
+            raise self._crash
+        for call in list(self._running.values()):
+            call.note_cancel(Status.CANCELLED)
+        self._loop.stop(LOOP_STOP_SECONDS_MAX)
+        self._threads.stop()
+        return self._drained
+
+    def _listen(self) -> None:
+        """Takes batches on a pool thread until a call comes alone and another thread can listen."""
+        self._threads.block()
+        self._bridge.dispatch_thread_id = threading.get_ident()
+        alone: Alone | None = None
+        try:
+            next_batch = self._link.next_batch
+            while alone is None:
+                batch = next_batch(FRAMES_MAX, WAIT_MS)
+                if batch is None:
+                    self._finished.set()
+                    return
+                alone = self._take(batch) if batch else None
+        except BaseException as fault:
+            self._crash = fault
+            self._finished.set()
+            return
+        finally:
+            self._threads.unblock()
+        self._calls.run(*alone)
+
+    def _hand_over(self) -> bool:
+        """Lets an idle thread listen in place of this one, which is then free for a call."""
+        here, self._bridge.dispatch_thread_id = self._bridge.dispatch_thread_id, None
+        if self._threads.submit_if_idle(self._listen):
+            return True
+        self._bridge.dispatch_thread_id = here
+        return False
+
+    def _take(self, batch: list[tuple[Any, ...]]) -> Alone | None:
+        """Passes the frames on; what it returns is for this thread, which no longer listens."""
+        alone: Alone | None = None
+        starts: list[Start] = []
+        cancels: list[int] = []
+        ready: list[int] = []
+        credit: list[int] = []
+        for frame in batch:
+            kind = frame[0]
+            if kind == "call":
+                alone = self._call(frame, starts, len(batch) == 1)
+            elif kind == "ready":
+                ready.append(frame[1])
+            elif kind == "credit":
+                credit.append(frame[1])
+            elif kind == "cancel":
+                self._cancel(frame[1], frame[2])
+                cancels.append(frame[1])
+            elif kind == "drain":
+                self._draining = True
+        if starts or cancels or ready or credit:
+            self._loop.post(starts, cancels, ready, credit)
+        if self._draining:
+            self._drain_when_idle()
+        return alone
+
+    def _call(self, frame: tuple[Any, ...], starts: list[Start], lone: bool) -> Alone | None:
+        _, call_id, session_id, framework, name, json, attachments, left_ms, stream, trace = frame
+        call = CallContext(
+            self._bridge, call_id, session_id, framework, name, left_ms, stream, trace
+        )
+        self._running[call_id] = call
+        operation = self._operations.get(framework, _NONE).get(name)
+        if operation is None:
+            self._calls.fail(call, self._unknown(framework, name))
+        elif operation.inline:
+            self._calls.run(call, operation, json, attachments)
+        elif operation.asynchronous:
+            make = functools.partial(self._calls.arun, call, operation, json, attachments)
+            starts.append((call_id, make, functools.partial(self._calls.fail, call)))
+        elif lone and self._hand_over():
+            return call, operation, json, attachments
+        else:
+            try:
+                self._threads.submit(self._calls.run, call, operation, json, attachments)
+            except RuntimeError as fault:
+                self._calls.fail(call, ResourceExhausted(f"call cannot run: {fault}"))
+        return None
+
+    def _cancel(self, call_id: int, reason: int) -> None:
+        call = self._running.get(call_id)
+        if call is not None:
+            call.note_cancel(reason)
+
+    def _ended(self, call_id: int) -> None:
+        """From any thread, after the answer was sent."""
+        self._running.pop(call_id, None)
+        if self._draining:
+            self._drain_when_idle()
+
+    def _drain_when_idle(self) -> None:
+        # Both the last call and the drain frame look, and exactly one of them finds the other's
+        # mark.
+        with self._drain_lock:
+            if self._drained or self._running:
+                return
+            self._drained = True
+        try:
+            self._link.send_drained()
+        except _native.LinkClosed:
+            return
+        self._link.close()
+
+    def _unknown(self, framework: str, name: str) -> NotFound:
+        known = self._operations.get(framework)
+        if known is None:
+            message = f"framework {framework!r} is not loaded here"
+            return NotFound(message, details={"framework": framework})
+        message = f"framework {framework!r} has no operation {name!r}"
+        return NotFound(message, details={"framework": framework, "operation": name})
+
+
+# Frames taken at once, as the host sends them at most.
+FRAMES_MAX = 256
+# How long one wait for frames lasts; between two of them Python's own signal handlers get their
+# turn.
+WAIT_MS = 1000
+# What tasks get to end when the link is gone.
+LOOP_STOP_SECONDS_MAX = 1.0
+
+_NONE: dict[str, Operation] = {}

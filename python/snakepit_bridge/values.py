@@ -1,0 +1,120 @@
+"""Values: Python objects to and from a JSON document with attachments.
+
+Owns the two directions and the fast path. What is already a plain JSON tree goes straight to
+orjson; the rest is converted by `conversions`, exactly or not at all. Must not know the link or
+what a value is for. The table of types is docs/values.md, the shared examples are
+tests/vectors/values.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from . import _native
+from .bridge import refused
+from .conversions import ATTACHMENTS_MAX, plain
+from .errors import InvalidArgument, ResourceExhausted, ValueRefused
+from .tensors import to_array
+
+Encoded = tuple[bytes, list[Any]]
+
+
+def encode(obj: Any, bytes_max: int | None = None) -> Encoded:
+    """The document and attachments of `obj`.
+
+    Raises `ValueRefused` naming the place of what has no exact form, and `ResourceExhausted` when
+    document and attachments together are larger than `bytes_max`.
+    """
+    try:
+        is_plain = _native.scan(obj) == 0
+    except _native.ValueRefused as fault:
+        raise refused(fault) from None
+    if is_plain:
+        json, attachments = _dumps(obj), list[Any]()
+    else:
+        tree, attachments = plain(obj)
+        json = _dumps(tree)
+    if bytes_max is not None and len(json) + _attached_bytes(attachments) > bytes_max:
+        given = len(json) + _attached_bytes(attachments)
+        raise ResourceExhausted(
+            f"value has {given} bytes, the limit is {bytes_max}",
+            details={"path": "$", "bytes": given, "limit": bytes_max},
+            retryable=False,
+        )
+    return json, attachments
+
+
+def decode(json: bytes, attachments: list[Any]) -> Any:
+    """The object of a document: blobs become bytes, tensors read-only numpy arrays without
+    a copy.
+    """
+    try:
+        tree = orjson.loads(json)
+    except orjson.JSONDecodeError as fault:
+        raise InvalidArgument(f"document is not JSON: {fault}") from None
+    if attachments or TAG_BYTES in json:
+        return _resolved(tree, attachments)
+    return tree
+
+
+def _dumps(tree: Any) -> bytes:
+    try:
+        return orjson.dumps(tree, option=_STRICT)
+    except orjson.JSONEncodeError as fault:
+        # What the scan does not look at is left to orjson: lone surrogates have no UTF-8 form.
+        raise ValueRefused("$", str(fault)) from None
+
+
+def _attached_bytes(attachments: list[Any]) -> int:
+    total = 0
+    for attachment in attachments:
+        data = attachment[2] if type(attachment) is tuple else attachment
+        total += memoryview(data).nbytes
+    return total
+
+
+def _resolved(node: Any, attachments: list[Any]) -> Any:
+    if type(node) is list:
+        return [_resolved(item, attachments) for item in node]
+    if type(node) is not dict:
+        return node
+    if TAG in node:
+        return _attachment(node, attachments)
+    return {
+        key[1:] if key.endswith(TAG) and is_escaped(key) else key: _resolved(item, attachments)
+        for key, item in node.items()
+    }
+
+
+def is_escaped(key: str) -> bool:
+    """Whether the key is a user's own, written with one more `$` to tell it from the tag."""
+    return key.lstrip("$") == "spb" and key.startswith("$$")
+
+
+def _attachment(node: dict[str, Any], attachments: list[Any]) -> Any:
+    tag = node[TAG]
+    if len(node) != 1 or type(tag) is not dict or list(tag) != ["attachment"]:
+        raise InvalidArgument('tag is not {"$spb": {"attachment": N}}')
+    number = tag["attachment"]
+    if type(number) is not int or not 0 <= number < len(attachments):
+        have = len(attachments)
+        raise InvalidArgument(f"refers to attachment {number!r}, and the value has {have}")
+    attachment = attachments[number]
+    if type(attachment) is tuple:
+        return to_array(*attachment)
+    return bytes(attachment)
+
+
+TAG = "$spb"
+TAG_BYTES = b"$spb"
+
+# Nothing is converted behind the caller's back: what is not plain JSON takes the slow path.
+_STRICT = (
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+
+__all__ = ["ATTACHMENTS_MAX", "Encoded", "decode", "encode"]
