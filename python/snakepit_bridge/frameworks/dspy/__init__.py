@@ -1,0 +1,18 @@
+"""The DSPy adapter (framework id `dspy`): DSPy programs run with the host's language model and
+tools.
+
+It needs dspy 3.4 or later and says so if it is missing or older. Modules here import DSPy at their
+top, so nothing outside may import this package before the framework is configured. Reading order:
+framework, program, signature, field_types, lm, engines, wire, tools, streaming.
+"""
+
+from __future__ import annotations
+
+from . import compat
+
+compat.require()
+
+# After the version check, which explains what is missing.
+from .framework import DSPyFramework  # noqa: E402
+
+__all__ = ["DSPyFramework"]
