@@ -1,0 +1,34 @@
+/* Small comforts over the C ABI: JSON in and out, and one way to give up. */
+#ifndef ASK_HOST_H
+#define ASK_HOST_H
+
+#include "text.h"
+
+#include <cjson/cJSON.h>
+#include <snakepit_bridge.h>
+
+/* Where things happen. */
+struct place {
+    spb_platform platform;
+    spb_queue queue;
+    spb_session session;
+};
+
+/* Ends the program with the error's message if `status` is not OK. Takes `error`. */
+void must(spb_status status, spb_error *error, const char *what);
+
+/* A value made from `json`, which is deleted. spb_value_free it. */
+spb_value *value_of_json(cJSON *json);
+
+/* The document of `value`, parsed. cJSON_Delete it. */
+cJSON *json_of_value(const spb_value *value);
+
+/* The settings of the platform: one pool with one worker that serves DSPy and this directory's
+ * ask_helpers.py. */
+char *platform_settings(void);
+
+/* What DSPy is told to use as language model: the tool `model` here, or a provider if SPB_DEMO_LM
+ * names one. */
+cJSON *language_model(void);
+
+#endif
