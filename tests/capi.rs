@@ -1,0 +1,76 @@
+//! Drives the C programs of `tests/c`: as they are, and watched by valgrind or, with a Python
+//! worker, by the compiler's sanitizers.
+
+#[path = "abi/built.rs"]
+mod built;
+#[path = "abi/program.rs"]
+mod program;
+#[path = "worker/support.rs"]
+#[expect(dead_code, reason = "only the configuration is needed here")]
+mod support;
+
+use program::Program;
+
+#[test]
+fn values() {
+    Program::build("values").run(&[]);
+}
+
+#[test]
+fn values_under_valgrind() {
+    Program::build("values").run_under_valgrind(&[]);
+}
+
+#[test]
+fn hostile_callers() {
+    Program::build("hostile").run(&[]);
+}
+
+#[test]
+fn hostile_callers_under_valgrind() {
+    Program::build("hostile").run_under_valgrind(&[]);
+}
+
+#[test]
+fn lifecycle() {
+    Program::build("lifecycle").run(&[]);
+}
+
+#[test]
+fn callbacks() {
+    Program::build("callbacks").run(&[]);
+}
+
+#[test]
+fn callbacks_under_valgrind() {
+    Program::build("callbacks").run_under_valgrind(&[]);
+}
+
+#[test]
+fn unloading() {
+    Program::build("unload").run(&[built::library().to_str().unwrap()]);
+}
+
+#[test]
+fn calls_of_python() {
+    Program::build("worker").run(&[&one_worker()]);
+}
+
+#[test]
+fn calls_of_python_sanitized() {
+    Program::build_sanitized("worker").run(&[&one_worker()]);
+}
+
+#[test]
+fn calls_by_python() {
+    Program::build("tools").run(&[&one_worker()]);
+}
+
+#[test]
+fn calls_by_python_sanitized() {
+    Program::build_sanitized("tools").run(&[&one_worker()]);
+}
+
+fn one_worker() -> String {
+    support::config(1, 4).to_string()
+}

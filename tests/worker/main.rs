@@ -1,0 +1,13 @@
+//! Everything that is tested with real Python workers, in one program: calls, streams, DSPy, what
+//! the platform says of itself, and what happens when workers or the host die.
+//!
+//! One test per promise; each opens its own platform. `make setup` prepares the interpreter.
+
+mod support;
+
+mod calls;
+mod dspy;
+mod faults;
+mod health;
+mod streams;
+mod telemetry;
