@@ -1,0 +1,44 @@
+# The project's verbs. Each does its own set-up, so each works in a clean clone. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+# Tests that start workers find the interpreter here.
+export SPB_PYTHON := $(CURDIR)/.venv/bin/python
+
+.PHONY: help setup demo test test-fast lint header bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup: ## system packages, .venv, the Python worker (quick when nothing changed)
+	@scripts/setup.sh test
+
+demo: ## a C program asks DSPy, and DSPy calls back into C
+	@scripts/setup.sh run
+	scripts/demo.sh
+
+test: ## every test: Rust, C hosts, Python
+	@scripts/setup.sh test
+	scripts/test.sh all
+
+test-fast: ## unit tests, layering and house style, the Python side: no pool is started
+	@scripts/setup.sh test
+	scripts/test.sh fast
+
+lint: ## formatting, clippy, ruff, licences (where cargo-deny is installed)
+	@scripts/setup.sh test
+	scripts/lint.sh
+
+header: ## writes include/snakepit_bridge.h anew from src/capi
+	SPB_UPDATE_HEADER=1 cargo test --test abi
+
+bench: ## every benchmark in benches/, against an optimised worker
+	@RELEASE=1 scripts/setup.sh test
+	for bench in benches/*.rs; do cargo bench --bench "$$(basename "$$bench" .rs)"; done
+
+clean: ## everything that was built or installed in this checkout
+	cargo clean
+	rm -rf .venv

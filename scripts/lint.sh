@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Everything that is checked without running the product. The header's drift is a test
+# (tests/abi.rs), and so are layering and tidiness (tests/architecture.rs, tests/tidy.rs).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The same interpreter as maturin takes, so that neither makes the other rebuild.
+export PYO3_PYTHON="$PWD/.venv/bin/python"
+
+step() {
+    printf '+ %s\n' "$*"
+    "$@"
+}
+
+step cargo fmt --all -- --check
+step cargo clippy --workspace --lib --bins --examples -- -D warnings
+# Tests may unwrap, panic and look at the clock. clippy.toml says so for test functions; this says
+# it for their helpers too, of which each test file uses its own part.
+in_tests=(-A dead_code -A clippy::disallowed_methods -A clippy::expect_used
+    -A clippy::indexing_slicing -A clippy::panic -A clippy::unwrap_used)
+step cargo clippy --workspace --tests --benches -- -D warnings "${in_tests[@]}"
+step .venv/bin/ruff check .
+step .venv/bin/ruff format --check .
+if cargo deny --version >/dev/null 2>&1; then
+    step cargo deny --all-features check
+else
+    echo '- cargo deny is not installed here: licences and sources are not checked'
+fi
