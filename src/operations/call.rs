@@ -146,10 +146,15 @@ impl Call {
     }
 
     fn dispatch(self: &Arc<Self>, operation: &Arc<Operation>, lease: WorkerLease) {
-        if let Err(error) = self.try_dispatch(operation, lease) {
-            self.release();
-            operation.finish(Err(error));
+        let Err(error) = self.try_dispatch(operation, lease) else { return };
+        self.release();
+        if error.status() == Status::WorkerLost {
+            // Its connection broke before anything was sent: another worker may have it.
+            let again = self.clone().wait_for_worker(operation.clone());
+            self.services.runtime.spawn(again);
+            return;
         }
+        operation.finish(Err(error));
     }
 
     fn try_dispatch(
@@ -158,7 +163,8 @@ impl Call {
         lease: WorkerLease,
     ) -> Result<()> {
         self.check()?;
-        if !operation.assigned() {
+        operation.assigned();
+        if operation.is_done() {
             return Ok(());
         }
         let link = lease.link().clone();
@@ -171,12 +177,10 @@ impl Call {
         }
         self.pool.metrics.running.inc();
         self.pool.metrics.bytes_in.inc_by(self.request.parameters.bytes_len() as u64);
-        link.begin(self.start_frame(), self.clone()).inspect_err(|_| {
-            self.pool.metrics.running.dec();
-        })?;
+        link.begin(self.start_frame(), self.clone())?;
         if operation.is_done() {
             // It ended between the assignment and the sending: the worker must hear of that.
-            link.cancel(self.id, Status::Cancelled);
+            self.stop(Status::Cancelled);
         }
         Ok(())
     }
