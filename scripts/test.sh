@@ -17,6 +17,7 @@ main() {
     case "$SELECTION" in
         all)
             step cargo test --no-fail-fast
+            step cargo test -p snakepit_bridge_native --test engine
             python_tests ''
             ;;
         fast)

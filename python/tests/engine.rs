@@ -1,0 +1,9 @@
+//! Runs the unit tests of the link's engine, which knows nothing of Python, mounted on its own: the
+//! extension itself can only be loaded by an interpreter, and is tested from there.
+
+#[path = "../src/engine/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the extension uses what the tests do not")]
+mod engine;
+#[path = "../src/limits.rs"]
+#[expect(dead_code, reason = "the extension uses what the tests do not")]
+mod limits;
