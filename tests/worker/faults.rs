@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use super::support::{
-    begin, call, close, config, eventually, marked_processes, open, outcome, session,
+    begin, call, close, config, eventually, marked_processes, open, outcome, python, session,
 };
 use serde_json::json;
 use snakepit_bridge::core::Status;
@@ -69,6 +69,45 @@ fn workers_get_an_allow_list_for_an_environment() {
     assert_eq!(get("CARGO_MANIFEST_DIR"), json!(env!("CARGO_MANIFEST_DIR")));
     assert_eq!(get("CARGO"), json!(null));
     close(&platform);
+}
+
+/// Dials the platform's socket as a worker would, with a token of its own invention and with one of
+/// the wrong length, and says how it went.
+const STRANGER: &str = "
+import sys
+from snakepit_bridge import _native
+for token in (bytes(32), b'short'):
+    try:
+        _native.connect(sys.argv[1], token, 'stranger', [], 10000)
+    except ConnectionError as refusal:
+        print('refused:', refusal)
+    else:
+        print('admitted')
+";
+
+#[test]
+fn a_stranger_on_the_socket_is_refused_and_changes_nothing() {
+    let run_dir = tempfile::tempdir().unwrap();
+    let mut config = config(1, 1);
+    config["run_dir"] = json!(run_dir.path());
+    let platform = open(&config);
+    let session = session(&platform);
+    let pid = call(&session, "pid", json!({})).unwrap();
+    let directory = std::fs::read_dir(run_dir.path()).unwrap().next().unwrap().unwrap().path();
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&directory.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    #[expect(clippy::disallowed_methods, reason = "the test is the stranger")]
+    let stranger = std::process::Command::new(python())
+        .args(["-c", STRANGER, directory.join("bridge.sock").to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&stranger.stdout).into_owned();
+    assert_eq!(said.matches("refused:").count(), 2, "{said}{stranger:?}");
+    assert!(said.contains("unknown or used token"), "{said}");
+    assert_eq!(call(&session, "pid", json!({})).unwrap(), pid);
+    close(&platform);
+    assert_eq!(std::fs::read_dir(run_dir.path()).unwrap().count(), 0, "the directory is gone");
 }
 
 /// The host of the next test: four workers, each with a stubborn grandchild, one holding the GIL in
