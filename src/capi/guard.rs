@@ -33,6 +33,20 @@ pub fn guard(err: ErrorOut<'_>, body: impl FnOnce() -> Result<()>) -> spb_status
     }
 }
 
+/// For functions with one output: refuses a NULL one before `body` runs, and hands out what it
+/// made.
+pub fn guard_out<T>(
+    out: Option<&mut MaybeUninit<T>>,
+    err: ErrorOut<'_>,
+    body: impl FnOnce() -> Result<T>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    guard(err, || {
+        out.required("out")?.put(body()?);
+        Ok(())
+    })
+}
+
 /// For functions without a status: `fallback` stands for a panic and for a forked child.
 pub fn guard_or<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     if is_forked_child() { fallback } else { guard_memory(fallback, body) }

@@ -7,7 +7,7 @@ use crate::api::Invocation;
 use crate::core::{Error, Result, Status};
 
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_or};
+use super::guard::{guard, guard_or, guard_out};
 use super::handle_table;
 use super::handles::spb_invocation;
 use super::options::{Options, check_flags, check_reserved, read};
@@ -65,11 +65,8 @@ pub extern "C" fn spb_invocation_info(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(spb_value::from_document(&handle_table::get(invocation)?.invocation.info()));
-        Ok(())
+    guard_out(out, err, || {
+        Ok(spb_value::from_document(&handle_table::get(invocation)?.invocation.info()))
     })
 }
 
@@ -85,12 +82,9 @@ pub extern "C" fn spb_invocation_args(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let arguments = handle_table::get(invocation)?.invocation.arguments().clone();
-        out.put(spb_value::into_raw(arguments));
-        Ok(())
+        Ok(spb_value::into_raw(arguments))
     })
 }
 
@@ -106,12 +100,7 @@ pub extern "C" fn spb_invocation_is_cancelled(
     out: Option<&mut MaybeUninit<u8>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(handle_table::get(invocation)?.invocation.is_cancelled().into());
-        Ok(())
-    })
+    guard_out(out, err, || Ok(handle_table::get(invocation)?.invocation.is_cancelled().into()))
 }
 
 /// Sends a chunk ahead of the answer, to a caller that asked for chunks ("stream" in

@@ -10,7 +10,7 @@ use crate::snakepit::os::arm_fork_marker;
 
 use super::callback_pool::refuse_blocking;
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_or};
+use super::guard::{Out, guard, guard_or, guard_out};
 use super::handle_table;
 use super::handles::{spb_operation, spb_platform};
 use super::home::Home;
@@ -47,16 +47,13 @@ pub extern "C" fn spb_platform_open(
     out: Option<&mut MaybeUninit<spb_platform>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let config = config_json.optional_text("config_json")?.unwrap_or("{}");
         arm_fork_marker().map_err(|error| {
             Error::new(Status::ResourceExhausted, format!("no page for the fork mark: {error}"))
         })?;
         let home = Home::open(config.as_bytes())?;
-        out.put(handle_table::insert(Arc::new(PlatformObject { home }))?);
-        Ok(())
+        handle_table::insert(Arc::new(PlatformObject { home }))
     })
 }
 
@@ -142,12 +139,7 @@ pub extern "C" fn spb_platform_health(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(spb_value::from_document(&home(platform)?.platform().health()));
-        Ok(())
-    })
+    guard_out(out, err, || Ok(spb_value::from_document(&home(platform)?.platform().health())))
 }
 
 /// Renders all metrics in Prometheus's text format.
@@ -162,12 +154,7 @@ pub extern "C" fn spb_platform_metrics(
     out: Option<&mut MaybeUninit<*mut spb_text>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(spb_text::into_raw(&home(platform)?.platform().metrics_text()));
-        Ok(())
-    })
+    guard_out(out, err, || Ok(spb_text::into_raw(&home(platform)?.platform().metrics_text())))
 }
 
 /// Describes what a framework's operations take and give, as JSON Schema; all frameworks for an
@@ -184,12 +171,9 @@ pub extern "C" fn spb_platform_schema(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let framework = framework.optional_text("framework")?;
-        out.put(spb_value::from_document(&home(platform)?.platform().schema(framework)?));
-        Ok(())
+        Ok(spb_value::from_document(&home(platform)?.platform().schema(framework)?))
     })
 }
 

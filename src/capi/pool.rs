@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::PoolRef;
 
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_or};
+use super::guard::{Out, guard, guard_or, guard_out};
 use super::handle_table;
 use super::handles::{spb_operation, spb_platform, spb_pool};
 use super::home::Home;
@@ -37,13 +37,10 @@ pub extern "C" fn spb_pool_get(
     out: Option<&mut MaybeUninit<spb_pool>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let home = home(platform)?;
         let pool = home.platform().pool(name.text("name")?)?;
-        out.put(handle_table::insert(Arc::new(PoolObject { pool, home }))?);
-        Ok(())
+        handle_table::insert(Arc::new(PoolObject { pool, home }))
     })
 }
 
@@ -89,12 +86,7 @@ pub extern "C" fn spb_pool_stats(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(spb_value::from_document(&handle_table::get(pool)?.pool.stats()));
-        Ok(())
-    })
+    guard_out(out, err, || Ok(spb_value::from_document(&handle_table::get(pool)?.pool.stats())))
 }
 
 /// Changes the number of workers. More start at once; fewer leave when their calls have ended.

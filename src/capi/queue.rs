@@ -10,7 +10,7 @@ use crate::core::{Error, Result, Status};
 use super::callback_pool::refuse_blocking;
 use super::error::spb_error;
 use super::event::spb_event;
-use super::guard::{Out, guard, guard_or, null_argument};
+use super::guard::{Out, guard, guard_or, guard_out, null_argument};
 use super::handle_table;
 use super::handles::{spb_platform, spb_queue};
 use super::home::Home;
@@ -54,13 +54,10 @@ pub extern "C" fn spb_queue_new(
     out: Option<&mut MaybeUninit<spb_queue>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let home = home(platform)?;
         let core = home.new_queue();
-        out.put(handle_table::insert(Arc::new(QueueObject { core, home }))?);
-        Ok(())
+        handle_table::insert(Arc::new(QueueObject { core, home }))
     })
 }
 
@@ -118,12 +115,7 @@ pub extern "C" fn spb_queue_fd(
     out: Option<&mut MaybeUninit<i32>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(handle_table::get(queue)?.core.fd()?);
-        Ok(())
-    })
+    guard_out(out, err, || handle_table::get(queue)?.core.fd())
 }
 
 /// Frees a queue; 0 and stale handles are allowed. Threads that wait in it return CLOSED, events in

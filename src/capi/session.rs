@@ -7,7 +7,7 @@ use crate::api::{Session, SessionOptions};
 use crate::core::{Error, Result};
 
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_or};
+use super::guard::{Out, guard, guard_or, guard_out};
 use super::handle_table;
 use super::handles::{spb_operation, spb_platform, spb_session};
 use super::home::Home;
@@ -56,9 +56,7 @@ pub unsafe extern "C" fn spb_session_open(
     out: Option<&mut MaybeUninit<spb_session>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let home = home(platform)?;
         // SAFETY: the caller vouches for the struct.
         let options = match unsafe { read_optional(options, "options") }? {
@@ -66,8 +64,7 @@ pub unsafe extern "C" fn spb_session_open(
             None => SessionOptions::default(),
         };
         let session = home.platform().open_session(options)?;
-        out.put(handle_table::insert(Arc::new(SessionObject { session, home }))?);
-        Ok(())
+        handle_table::insert(Arc::new(SessionObject { session, home }))
     })
 }
 
@@ -83,11 +80,8 @@ pub extern "C" fn spb_session_info(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
-        out.put(spb_value::from_document(&handle_table::get(session)?.session.info()?));
-        Ok(())
+    guard_out(out, err, || {
+        Ok(spb_value::from_document(&handle_table::get(session)?.session.info()?))
     })
 }
 

@@ -11,7 +11,7 @@ use crate::core::{Error, Result};
 
 use super::callback_sink::CallbackSink;
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_or};
+use super::guard::{Out, guard, guard_or, guard_out};
 use super::handle_table::{self, Handle};
 use super::handles::{spb_operation, spb_platform, spb_session, spb_tool};
 use super::home::Home;
@@ -137,14 +137,11 @@ pub extern "C" fn spb_tool_list(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let home = home(platform)?;
         let session = session_of(session, &home)?;
         let session = session.as_ref().map(|object| &object.session);
-        out.put(spb_value::from_document(&home.platform().tools(session)));
-        Ok(())
+        Ok(spb_value::from_document(&home.platform().tools(session)))
     })
 }
 

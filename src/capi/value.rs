@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::core::{Attachment, DType, Error, Result, Status, Tensor, Value};
 
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_memory, guard_or, null_argument};
+use super::guard::{Out, guard, guard_memory, guard_or, guard_out, null_argument};
 use super::status::spb_status;
 use super::text_view::{NulText, slice, spb_str};
 
@@ -91,12 +91,9 @@ pub extern "C" fn spb_value_from_json(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let value = Value::from_json(Bytes::copy_from_slice(json.bytes("json")?))?;
-        out.put(spb_value::into_raw(value));
-        Ok(())
+        Ok(spb_value::into_raw(value))
     })
 }
 

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use crate::core::{Error, Result, Status, Value};
 
 use super::error::spb_error;
-use super::guard::{Out, guard, null_argument};
+use super::guard::{Out, guard, guard_out, null_argument};
 use super::status::spb_status;
 use super::text::spb_text;
 use super::text_view::spb_str;
@@ -146,13 +146,10 @@ fn make(
     err: Option<&mut MaybeUninit<*mut spb_error>>,
     document: impl FnOnce() -> Result<serde_json::Value>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         // Checked like any other: a text may be over the limit.
         let value = Value::from_json(document()?.to_string())?;
-        out.put(spb_value::into_raw(value));
-        Ok(())
+        Ok(spb_value::into_raw(value))
     })
 }
 

@@ -8,7 +8,7 @@ use crate::api::RegisterVariable;
 use crate::core::Result;
 
 use super::error::spb_error;
-use super::guard::{Out, guard};
+use super::guard::{Out, guard, guard_out};
 use super::handle_table;
 use super::handles::spb_session;
 use super::options::{Options, read};
@@ -128,13 +128,10 @@ pub extern "C" fn spb_variable_list(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    let out = Out::zeroed(out);
-    guard(err, || {
-        let out = out.required("out")?;
+    guard_out(out, err, || {
         let object = handle_table::get(session)?;
         let pattern = pattern.text("pattern")?;
-        out.put(spb_value::from_document(&object.session.describe_variables(pattern)?));
-        Ok(())
+        Ok(spb_value::from_document(&object.session.describe_variables(pattern)?))
     })
 }
 

@@ -4,7 +4,7 @@
 //! retries.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -30,7 +30,6 @@ struct Inner {
     calls: Mutex<FxHashMap<u64, Arc<dyn CallPeer>>>,
     tools: Mutex<FxHashMap<u64, Arc<dyn ToolPeer>>>,
     open: watch::Sender<bool>,
-    drained: AtomicBool,
     pings_sent: AtomicU64,
     pings_answered: AtomicU64,
     pong: Notify,
@@ -58,7 +57,6 @@ impl WorkerLink {
             calls: Mutex::default(),
             tools: Mutex::default(),
             open: watch::Sender::new(true),
-            drained: AtomicBool::new(false),
             pings_sent: AtomicU64::new(0),
             pings_answered: AtomicU64::new(0),
             pong: Notify::new(),
@@ -139,11 +137,6 @@ impl WorkerLink {
         let _ = open.wait_for(|open| !open).await;
     }
 
-    /// Calls that have not ended.
-    pub fn calls_len(&self) -> usize {
-        self.inner.calls.lock().len()
-    }
-
     pub(super) fn call(&self, id: u64) -> Option<Arc<dyn CallPeer>> {
         self.inner.calls.lock().get(&id).cloned()
     }
@@ -163,10 +156,6 @@ impl WorkerLink {
     pub(super) fn ponged(&self, number: u64) {
         self.inner.pings_answered.fetch_max(number, Ordering::Release);
         self.inner.pong.notify_waiters();
-    }
-
-    pub(super) fn set_drained(&self) {
-        self.inner.drained.store(true, Ordering::Relaxed);
     }
 
     /// Ends the link and tells every peer. Later calls of this do nothing.
