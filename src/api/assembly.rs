@@ -21,7 +21,7 @@ use crate::snakepit::{self, ResourceLimits};
 use crate::state::Variables;
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
-use crate::transport::{Endpoint, EndpointAddress, Gate, Listener, LogNote, WorkerEvents};
+use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
 
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
@@ -85,7 +85,6 @@ fn build(
     let pools = start_pools(&config, &listener, &services)?;
     let platform = Arc::new(Platform {
         sessions: Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl)),
-        in_flight: services.in_flight.clone(),
         live: RwLock::default(),
         closing: Mutex::new(Closing::Open { hooks: Vec::new() }),
         machinery: Mutex::new(Some(Machinery { runtime, listener, endpoint: None })),
@@ -135,17 +134,20 @@ fn start_pools(
     listener: &Listener,
     services: &Services,
 ) -> Result<HashMap<String, CallPool>> {
+    if config.pools.is_empty() {
+        return Ok(HashMap::new());
+    }
     // Everything that can be wrong is found before the first process is started.
+    let guard = guard_path(config)?;
     let mut planned = Vec::new();
     for (name, pool) in &config.pools {
-        let guard = guard_path(config)?;
-        planned.push((name, pool, settings(name, pool, listener)?, guard));
+        planned.push((name, pool, settings(name, pool, listener)?));
     }
     let mut pools = HashMap::new();
-    for (name, pool, settings, guard) in planned {
+    for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
-        let shape = pool_shape(name, pool, guard);
+        let shape = pool_shape(name, pool, guard.clone());
         let workers = snakepit::Pool::start(shape, Arc::new(runtime), services.runtime.clone());
         let call_pool = CallPool {
             name: Arc::from(name.as_str()),
@@ -182,12 +184,8 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
         log_level: pool.log_level.clone(),
         connect_timeout: pool.start_timeout,
         socket: listener.socket().to_path_buf(),
-        gate: gate_of(listener),
+        gate: listener.gate().clone(),
     })
-}
-
-fn gate_of(listener: &Listener) -> Gate {
-    listener.gate().clone()
 }
 
 fn pool_shape(name: &str, pool: &PoolConfig, guard: PathBuf) -> snakepit::PoolConfig {

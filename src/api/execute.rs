@@ -38,7 +38,7 @@ impl Session {
         let platform = &self.platform;
         let pool = platform.call_pool(&request.pool)?.clone();
         let parameters = request.parameters.unwrap_or_else(empty_object);
-        check_size(&parameters, platform.config.values.bytes_max)?;
+        parameters.check_size("parameters have", platform.config.values.bytes_max)?;
         let entry = if pool.catalog.is_known() {
             Some(pool.catalog.check(&request.framework, &request.operation, &parameters)?)
         } else {
@@ -47,7 +47,9 @@ impl Session {
         let parent = request.parent.as_deref();
         let (trace, parent_span) = trace_of(request.traceparent.as_deref(), parent)?;
         let own = request.timeout.deadline(platform.config.operations.timeout);
+        let id = platform.services.next_call();
         let call = CallRequest {
+            id,
             session: self.session.clone(),
             framework: request.framework,
             operation: request.operation,
@@ -59,13 +61,12 @@ impl Session {
             trace,
             parent_span,
         };
-        let place = platform.in_flight.enter()?;
-        let key = platform.services.next_call().0;
+        let place = platform.services.in_flight.enter()?;
         let operations = self.operations.clone();
-        let on_end = Box::new(move || operations.remove(key));
+        let on_end = Box::new(move || operations.remove(id));
         let services = platform.services.clone();
         let operation = Call::operation(services, pool, call, entry, place, on_end);
-        self.operations.add(key, &operation);
+        self.operations.add(id, &operation);
         if self.session.is_closed() {
             // It was closed since the check above, and its list of operations was emptied before.
             operation.stop(Error::new(Status::Cancelled, "the session was closed"));
@@ -76,17 +77,6 @@ impl Session {
 
 fn empty_object() -> Value {
     Value::from_document(&serde_json::Value::Object(serde_json::Map::new()))
-}
-
-/// Holds parameters against the configured limit, which may be below the library's own.
-fn check_size(parameters: &Value, bytes_max: usize) -> Result<()> {
-    let bytes = parameters.bytes_len();
-    if bytes <= bytes_max {
-        return Ok(());
-    }
-    let message = format!("parameters have {bytes} bytes, the limit is {bytes_max}");
-    let error = Error::new(Status::ResourceExhausted, message).retryable(false);
-    Err(error.with("path", "$").with("bytes", bytes).with("limit", bytes_max))
 }
 
 /// Executes inside tools inside executes.

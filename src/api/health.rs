@@ -31,7 +31,7 @@ impl Platform {
             "reasons": reasons,
             "pools": pools,
             "sessions": self.sessions.len(),
-            "operations_in_flight": self.in_flight.count(),
+            "operations_in_flight": self.services.in_flight.count(),
         })
     }
 

@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::config::PlatformConfig;
 use crate::core::nearest::suggestion;
 use crate::core::{Error, Result, SessionId, Status};
-use crate::operations::{CallPool, InFlight, Operation, Services};
+use crate::operations::{CallPool, Operation, Services};
 use crate::sessions::Sessions;
 use crate::telemetry::{LogHub, Metrics};
 use crate::transport::{Endpoint, Listener};
@@ -27,7 +27,6 @@ pub struct Platform {
     pub(super) config: PlatformConfig,
     pub(super) handle: Handle,
     pub(super) services: Arc<Services>,
-    pub(super) in_flight: Arc<InFlight>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) live: RwLock<HashMap<SessionId, Arc<SessionOperations>>>,
     pub(super) pools: HashMap<String, CallPool>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::core::{Deadline, Error, Result, SessionId, Status, Value};
+use crate::core::{CallId, Deadline, Error, Result, SessionId, Status, Value};
 use crate::operations::{Job, Operation};
 use crate::sessions::OpenSession;
 
@@ -40,7 +40,7 @@ impl From<SessionOptions> for OpenSession {
 /// The operations of a session that have not ended.
 #[derive(Default)]
 pub(super) struct SessionOperations {
-    running: Mutex<FxHashMap<u64, Weak<Operation>>>,
+    running: Mutex<FxHashMap<CallId, Weak<Operation>>>,
 }
 
 impl Session {
@@ -104,12 +104,12 @@ impl Platform {
 }
 
 impl SessionOperations {
-    pub fn add(&self, key: u64, operation: &Arc<Operation>) {
-        self.running.lock().insert(key, Arc::downgrade(operation));
+    pub fn add(&self, id: CallId, operation: &Arc<Operation>) {
+        self.running.lock().insert(id, Arc::downgrade(operation));
     }
 
-    pub fn remove(&self, key: u64) {
-        self.running.lock().remove(&key);
+    pub fn remove(&self, id: CallId) {
+        self.running.lock().remove(&id);
     }
 
     pub fn len(&self) -> usize {

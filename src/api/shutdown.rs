@@ -112,7 +112,7 @@ impl Work for Shutdown {
 impl Platform {
     /// Waits until nothing is in flight, at most until `until`.
     async fn drain(&self, until: Instant) {
-        while self.in_flight.count() > 0 {
+        while self.services.in_flight.count() > 0 {
             let Some(operation) = self.any_operation() else { return };
             if tokio::time::timeout_at(until, operation.done()).await.is_err() {
                 return;

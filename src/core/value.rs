@@ -62,17 +62,20 @@ impl Value {
             let message = format!("value has {given} attachments, the limit is {ATTACHMENTS_MAX}");
             return Err(Error::new(Status::ResourceExhausted, message));
         }
-        if value.bytes_len() > VALUE_BYTES_MAX {
-            let given = value.bytes_len();
-            let message = format!("value has {given} bytes, the limit is {VALUE_BYTES_MAX}");
-            let error = Error::new(Status::ResourceExhausted, message).retryable(false);
-            return Err(error
-                .with("path", "$")
-                .with("bytes", given)
-                .with("limit", VALUE_BYTES_MAX));
-        }
+        value.check_size("value has", VALUE_BYTES_MAX)?;
         json::check(&value.json, value.attachments.len())?;
         Ok(value)
+    }
+
+    /// Holds document and attachments together against a limit; `whose` begins the message.
+    pub fn check_size(&self, whose: &str, bytes_max: usize) -> Result<()> {
+        let bytes = self.bytes_len();
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        let message = format!("{whose} {bytes} bytes, the limit is {bytes_max}");
+        let error = Error::new(Status::ResourceExhausted, message).retryable(false);
+        Err(error.with("path", "$").with("bytes", bytes).with("limit", bytes_max))
     }
 
     /// A document without attachments.

@@ -28,6 +28,8 @@ use super::stream::ChunkMeter;
 
 /// What is to be run, with everything checked that can be.
 pub struct CallRequest {
+    /// From `Services::next_call`.
+    pub id: CallId,
     pub session: Arc<Session>,
     pub framework: String,
     pub operation: String,
@@ -53,7 +55,6 @@ pub struct CallPool {
 /// One framework call under way.
 pub struct Call {
     me: Weak<Call>,
-    pub(super) id: CallId,
     pub(super) services: Arc<Services>,
     pub(super) request: CallRequest,
     pool: CallPool,
@@ -103,7 +104,6 @@ impl Call {
         };
         let call = Arc::new_cyclic(|me| Call {
             me: me.clone(),
-            id: services.next_call(),
             services,
             request,
             pool,
@@ -124,7 +124,7 @@ impl Call {
             pool: Some(self.pool.name.clone()),
             worker: lease.map(|lease| core_id(lease.worker())),
             session: Some(self.request.session.id().clone()),
-            call: Some(self.id),
+            call: Some(self.request.id),
             trace: Some(self.request.trace.trace_id()),
         }
     }
@@ -169,7 +169,7 @@ impl Call {
         }
         let link = lease.link().clone();
         let window = self.request.stream_window;
-        let meter = ChunkMeter::new(link.clone(), self.id, window);
+        let meter = ChunkMeter::new(link.clone(), self.request.id, window);
         {
             let mut progress = self.progress.lock();
             progress.lease = Some(Arc::new(lease));
@@ -188,7 +188,7 @@ impl Call {
     fn start_frame(&self) -> CallStart {
         let request = &self.request;
         CallStart {
-            call: self.id,
+            call: self.request.id,
             session: request.session.id().as_str().to_owned(),
             framework: request.framework.clone(),
             operation: request.operation.clone(),
@@ -311,7 +311,7 @@ impl Work for Call {
 
     fn stop(&self, reason: Status) {
         let Some(lease) = self.progress.lock().lease.clone() else { return };
-        lease.link().cancel(self.id, reason);
+        lease.link().cancel(self.request.id, reason);
         self.arm(Instant::now() + self.pool.cancel_grace);
     }
 
