@@ -2,13 +2,19 @@
 //! limits.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::registry::Instance;
 
 /// How a pool behaves. Fixed for its life, except for the number of workers.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
     /// Appears in messages and on the guards' command lines.
     pub name: String,
+    /// Where the pool's processes are recorded, and what marks them. Several pools may share one,
+    /// if their names differ.
+    pub instance: Arc<Instance>,
     /// The guard program; see `find_guard`.
     pub guard: PathBuf,
     /// Workers to keep.

@@ -28,6 +28,7 @@ mod find_guard;
 pub mod guard;
 pub mod os;
 mod process;
+mod registry;
 
 pub use adapter::{Adapter, OutputStream};
 pub use config::PoolConfig;
@@ -39,5 +40,6 @@ pub use journey::{Journey, Step};
 pub use lease::Lease;
 pub use lifecycle::{Manner, WorkerState};
 pub use pool::Pool;
+pub use registry::Instance;
 pub use spec::{ProcessSpec, ResourceLimits};
 pub use stats::{PoolState, PoolStats, WorkerRow};

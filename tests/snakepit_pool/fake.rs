@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, WorkerId, os,
+    Adapter, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
+    ProcessSpec, ResourceLimits, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -215,9 +215,10 @@ impl Stage {
             .on_thread_start(os::block_signals_on_this_thread)
             .build()
             .unwrap();
-        let mut config = config(&mark);
-        change(&mut config);
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
+        let instance = Instance::open(fake.directory.path()).unwrap();
+        let mut config = config(&fake.mark, instance);
+        change(&mut config);
         let pool = Pool::start(config, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }
@@ -239,10 +240,11 @@ impl Stage {
     }
 }
 
-pub fn config(mark: &str) -> PoolConfig {
+pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
     let ms = Duration::from_millis;
     PoolConfig {
         name: format!("pool-{mark}"),
+        instance,
         guard: env!("CARGO_BIN_EXE_snakepit-guard").into(),
         workers: 1,
         calls_per_worker: 1,

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -12,6 +13,7 @@ use tokio::net::UnixStream;
 use super::super::guard::{Frames, Order, Report, encode};
 use super::super::ids::WorkerId;
 use super::super::os::{GuardProcess, Reaper, spawn_guard};
+use super::super::registry::{Instance, Record};
 use super::super::spec::ProcessSpec;
 use super::output::Output;
 
@@ -24,23 +26,28 @@ pub struct Guarded {
     frames: Frames,
     /// What the socket has not taken yet: the spec, and a few orders.
     unsent: Vec<u8>,
+    _record: Record,
 }
 
-/// Starts a guard for `worker` and sends it `spec`. To be called from within the runtime.
+/// Starts a guard for `worker`, records it in `instance` and only then sends it `spec`. To be called
+/// from within the runtime.
 pub fn launch(
     guard: &Path,
+    instance: &Arc<Instance>,
     pool: &str,
     worker: WorkerId,
     spec: &ProcessSpec,
 ) -> io::Result<(Guarded, Output)> {
     let mut unsent = encode(&serde_json::to_vec(spec)?)?;
     unsent.extend(encode(&spec.handoff)?);
-    let label = worker.to_string();
+    let (label, number) = (instance.label(pool), worker.to_string());
     let GuardProcess { control, stdout, stderr, reaper } =
-        spawn_guard(guard, &[OsStr::new(pool), OsStr::new(&label)])?;
+        spawn_guard(guard, &[OsStr::new(&label), OsStr::new(&number)])?;
+    let _record = instance.record(pool, worker, reaper.pid())?;
     let control = UnixStream::from_std(control.into())?;
     let output = Output::new(stdout, stderr)?;
-    let mut guarded = Guarded { control, reaper, worker: None, frames: Frames::default(), unsent };
+    let frames = Frames::default();
+    let mut guarded = Guarded { control, reaper, worker: None, frames, unsent, _record };
     guarded.flush();
     Ok((guarded, output))
 }
