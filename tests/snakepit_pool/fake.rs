@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -216,7 +217,9 @@ impl Stage {
             .build()
             .unwrap();
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
-        let instance = Instance::open(fake.directory.path()).unwrap();
+        let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
+        let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
+        let instance = Instance::open(&base).unwrap();
         let mut config = config(&fake.mark, instance);
         change(&mut config);
         let pool = Pool::start(config, fake.clone(), runtime.handle().clone());
