@@ -24,6 +24,7 @@ use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
 use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
 
+use super::backends::backend;
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
 use super::shutdown::Closing;
@@ -164,8 +165,10 @@ fn start_pools(
     for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
-        let shape = pool_shape(name, pool, instance.clone(), guard.clone());
-        let workers = snakepit::Pool::start(shape, Arc::new(runtime), services.runtime.clone());
+        let shape = pool_shape(name, pool, instance.clone());
+        let backend = backend(pool, &guard);
+        let runtime = Arc::new(runtime);
+        let workers = snakepit::Pool::start(shape, backend, runtime, services.runtime.clone());
         let call_pool = CallPool {
             name: Arc::from(name.as_str()),
             workers,
@@ -205,16 +208,10 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
     })
 }
 
-fn pool_shape(
-    name: &str,
-    pool: &PoolConfig,
-    instance: Arc<Instance>,
-    guard: PathBuf,
-) -> snakepit::PoolConfig {
+fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepit::PoolConfig {
     snakepit::PoolConfig {
         name: name.to_owned(),
         instance,
-        guard,
         workers: pool.workers,
         calls_per_worker: pool.calls_per_worker,
         held_max: pool.calls_held_per_worker_max,

@@ -1,7 +1,6 @@
 //! Every number that a pool obeys. There are no defaults here: whoever owns the pool owns its
 //! limits.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +14,6 @@ pub struct PoolConfig {
     /// Where the pool's processes are recorded, and what marks them. Several pools may share one,
     /// if their names differ.
     pub instance: Arc<Instance>,
-    /// The guard program; see `find_guard`.
-    pub guard: PathBuf,
     /// Workers to keep.
     pub workers: usize,
     /// Leases that one worker runs at once, lent ones not counted.

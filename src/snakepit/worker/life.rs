@@ -18,7 +18,7 @@ use super::super::ids::WorkerId;
 use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
 use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
-use super::super::process::{Guarded, Output, Tail, launch};
+use super::super::process::{Guarded, Output, Tail};
 use super::super::shared::{Order, Shared};
 use super::ear::Ear;
 use super::health::Illness;
@@ -45,17 +45,12 @@ pub async fn live<A: Adapter>(
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
-    let PoolConfig { name, instance, guard, .. } = &shared.config;
-    instance.brand(name, worker, &mut spec);
-    let launched = launch(guard, instance, name, worker, &spec);
-    drop(spec);
+    shared.config.instance.brand(&shared.config.name, worker, &mut spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
-    match launched {
-        Ok((guarded, output)) => life.run(guarded, output).await,
-        Err(error) => {
-            let guard = life.shared.config.guard.display();
-            life.kind = ExitKind::SpawnFailed(format!("guard {guard}: {error}"));
-        }
+    let spawned = life.spawn(&spec).await;
+    drop(spec);
+    if let Some((guarded, output)) = spawned {
+        life.run(guarded, output).await;
     }
     life.bury()
 }
@@ -140,6 +135,8 @@ impl<A: Adapter> Life<A> {
         }
         if self.kind == ExitKind::GuardLost {
             clear(self.shared.clone(), self.worker).await;
+            let backend = &self.shared.backend;
+            let _ = tokio::time::timeout(patience, backend.clear(self.worker)).await;
         }
         // The pipes end with the tree; what a dead worker printed last is still in them.
         if let Some(output) = self.output.take() {
