@@ -31,6 +31,7 @@ mod find_guard;
 pub mod guard;
 pub mod os;
 mod process;
+mod registry;
 
 pub use adapter::{Adapter, OutputStream};
 pub use admission::{Affinity, Home};
@@ -45,5 +46,6 @@ pub use journey::{Journey, Step};
 pub use lease::Lease;
 pub use lifecycle::{Manner, WorkerState};
 pub use pool::Pool;
+pub use registry::Instance;
 pub use spec::{ProcessSpec, ResourceLimits};
 pub use stats::{PoolState, PoolStats, WorkerRow};
