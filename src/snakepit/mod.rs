@@ -32,7 +32,7 @@ mod process;
 pub use adapter::{Adapter, OutputStream};
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
-pub use exit::{Exit, ExitKind};
+pub use exit::{Cause, Exit, ExitKind, Verdict};
 pub use find_guard::find_guard;
 pub use ids::WorkerId;
 pub use journey::{Journey, Step};
