@@ -25,6 +25,7 @@ use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvent
 
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
+use super::protection;
 use super::shutdown::Closing;
 
 /// Opens a platform as `config` says.
@@ -149,12 +150,15 @@ fn start_pools(
         let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
         let shape = pool_shape(name, pool, guard.clone());
         let workers = snakepit::Pool::start(shape, Arc::new(runtime), services.runtime.clone());
+        let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
+        let protection = protection::of(pool, &name_shared, &metrics);
         let call_pool = CallPool {
-            name: Arc::from(name.as_str()),
+            name: name_shared,
             workers,
-            metrics: services.metrics.pool(name),
+            metrics,
             catalog,
             cancel_grace: pool.cancel_grace,
+            protection,
         };
         pools.insert(name.clone(), call_pool);
     }

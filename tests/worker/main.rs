@@ -9,5 +9,6 @@ mod calls;
 mod dspy;
 mod faults;
 mod health;
+mod retry;
 mod streams;
 mod telemetry;
