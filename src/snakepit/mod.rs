@@ -30,6 +30,7 @@ pub mod os;
 mod process;
 
 pub use adapter::{Adapter, OutputStream};
+pub use admission::{Affinity, Home};
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
 pub use exit::{Exit, ExitKind};

@@ -265,7 +265,12 @@ pub fn config(mark: &str) -> PoolConfig {
 
 /// A lease, within a time that is only there to end a hanging test.
 pub async fn lease(pool: &Pool<Fake>) -> Lease<Fake> {
-    pool.acquire(Some(soon())).await.unwrap()
+    pool.acquire(Some(soon()), None).await.unwrap()
+}
+
+/// A lease that needs no waiting.
+pub fn free(pool: &Pool<Fake>) -> Option<Lease<Fake>> {
+    pool.try_acquire(None).ok().flatten()
 }
 
 pub fn soon() -> Instant {

@@ -13,6 +13,7 @@
 
 mod dying;
 mod fake;
+mod homes;
 mod hosts;
 mod serving;
 mod starting;
@@ -26,7 +27,8 @@ fn main() {
         Ok("worker") => worker::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [serving::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
+            let groups =
+                [serving::TESTS, homes::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

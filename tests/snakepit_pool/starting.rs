@@ -20,7 +20,7 @@ pub const TESTS: &[Test] = &[
 
 /// Waits until the pool has failed; what its callers are told.
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<Fake>) -> StartFailure {
-    let told = pool.acquire(Some(soon())).await;
+    let told = pool.acquire(Some(soon()), None).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     assert!(matches!(pool.state(), PoolState::Failed { .. }), "{:?}", pool.state());
     assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Failed(_))));
