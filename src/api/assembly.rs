@@ -243,7 +243,7 @@ async fn expire_sessions(platform: Weak<Platform>) {
         let Some(platform) = platform.upgrade() else { return };
         for session in platform.sessions.expire_due(Instant::now()) {
             // A store that fails here is asked again when the session's data is next touched.
-            if let Err(error) = platform.clear_session(session.id()).await {
+            if let Err(error) = platform.clear_session(&session).await {
                 tracing::warn!("closing expired session {}: {error}", session.id());
             }
         }

@@ -121,7 +121,7 @@ impl Call {
         self.pool.metrics.queued.inc();
         let deadline = self.request.deadline.instant();
         let lease = tokio::select! {
-            lease = self.pool.workers.acquire(deadline, None) => Some(lease),
+            lease = self.pool.workers.acquire(deadline, self.request.home()) => Some(lease),
             () = operation.done() => None,
         };
         self.pool.metrics.queued.dec();
@@ -151,6 +151,7 @@ impl Call {
         self.check()?;
         operation.assigned();
         if operation.is_done() {
+            self.forget_late_home();
             return Ok(());
         }
         let link = lease.link().clone();
@@ -295,9 +296,9 @@ impl Work for Call {
         if let Some(at) = self.request.deadline.instant() {
             self.arm(at);
         }
-        match self.pool.workers.try_acquire(None) {
+        match self.pool.workers.try_acquire(self.request.home()) {
             Ok(Some(lease)) => me.dispatch(operation, lease),
-            Err(error) => drop(operation.finish(Err(pool_error(&self.pool.name, error)))),
+            Err(error) => self.turned_away(operation, error),
             Ok(None) => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
         }
         if operation.is_done() {

@@ -2,8 +2,9 @@
 //! goes to another worker or ends.
 //!
 //! A call that was never sent always goes on. One that was sent runs twice only if its operation is
-//! declared idempotent, nobody has seen a chunk of it, and the pool's protection agrees; its
-//! deadline stays what it was. How the worker ended is the pool's word.
+//! declared idempotent, nobody has seen a chunk of it, it is not bound to the worker that is gone,
+//! and the pool's protection agrees; its deadline stays what it was. How the worker ended is the
+//! pool's word.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::core::Error;
+use crate::core::{Affinity, Error};
 use crate::snakepit::{Exit, ExitKind, PoolError, WorkerId};
 
 use super::call::Call;
@@ -58,6 +59,14 @@ impl Call {
         operation.finish(Err(error));
     }
 
+    /// A session that was closed while its call got a worker has no home any more.
+    pub(super) fn forget_late_home(&self) {
+        let session = &self.request.session;
+        if self.request.affinity != Affinity::None && session.is_closed() {
+            self.pool.workers.forget(session.number());
+        }
+    }
+
     /// From now on the deadline ends the operation, unless it has ended.
     pub(super) fn arm_deadline(&self, operation: &Operation) {
         let Some(at) = self.request.deadline.instant() else { return };
@@ -98,7 +107,8 @@ impl Call {
 
     /// None: there is no other attempt.
     fn rest_before_retry(&self, attempts: u32) -> Option<Duration> {
-        if !self.is_idempotent() || self.has_chunks.load(Ordering::Acquire) {
+        let has_home = self.request.affinity.is_strict();
+        if !self.is_idempotent() || has_home || self.has_chunks.load(Ordering::Acquire) {
             return None;
         }
         if self.request.deadline.has_passed() {

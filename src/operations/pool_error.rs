@@ -1,5 +1,7 @@
 //! The pool's refusals in the platform's words.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value as Json};
 
 use crate::core::{Error, Status};
@@ -20,6 +22,14 @@ pub fn pool_error(pool: &str, error: PoolError) -> Error {
     let told = Error::new(status, format!("pool {pool:?}: {error}")).with("pool", pool);
     match error {
         PoolError::Failed(failure) => told.with_details(story(&failure)),
+        PoolError::HomeGone { worker } => {
+            let message = format!("pool {pool:?}: {error}; the session's next call gets a new one");
+            Error::new(status, message).with("pool", pool).with("worker", worker.to_string())
+        }
+        PoolError::HomeBusy { worker } => told.with("worker", worker.to_string()),
+        PoolError::CannotMeet { expected, remaining } => {
+            told.with("expected_ms", whole_ms(expected)).with("remaining_ms", whole_ms(remaining))
+        }
         _ => told,
     }
 }
@@ -28,9 +38,10 @@ pub fn pool_error(pool: &str, error: PoolError) -> Error {
 pub(super) fn refusal_of(error: &PoolError) -> Refusal {
     match error {
         PoolError::Full { .. } => Refusal::Full,
-        PoolError::DeadlinePassed { .. } => Refusal::Deadline,
+        PoolError::DeadlinePassed { .. } | PoolError::CannotMeet { .. } => Refusal::Deadline,
+        PoolError::HomeGone { .. } | PoolError::HomeBusy { .. } => Refusal::Home,
         PoolError::Failed(_) => Refusal::Failed,
-        PoolError::Closed => Refusal::Drained,
+        PoolError::Drained | PoolError::Closed => Refusal::Drained,
     }
 }
 
@@ -38,8 +49,7 @@ pub(super) fn refusal_of(error: &PoolError) -> Refusal {
 fn story(failure: &StartFailure) -> Map<String, Json> {
     let mut journey = Map::new();
     for (step, at) in failure.journey.steps() {
-        let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-        journey.insert(step.name().to_owned(), Json::from(at_ms));
+        journey.insert(step.name().to_owned(), Json::from(whole_ms(*at)));
     }
     let mut story = Map::new();
     story.insert("worker".to_owned(), Json::from(failure.worker.to_string()));
@@ -47,4 +57,8 @@ fn story(failure: &StartFailure) -> Map<String, Json> {
     story.insert("journey_ms".to_owned(), Json::Object(journey));
     story.insert("stderr_tail".to_owned(), Json::from(&*failure.stderr_tail));
     story
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

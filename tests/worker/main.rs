@@ -5,6 +5,7 @@
 
 mod support;
 
+mod affinity;
 mod calls;
 mod dspy;
 mod faults;

@@ -2,7 +2,7 @@
 //! allowed and nowhere else, a bounded harm by calls that kill, and stories that say what happened.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{ChunkOutcome, ExecuteRequest, Platform, Timeout};
@@ -141,9 +141,7 @@ fn a_call_that_kills_is_stopped_after_three_workers_and_the_others_go_on() {
     let poison = json!({"ledger": ledger.path(), "times": 99});
     let error = call(&session, "crash_until", poison.clone()).unwrap_err();
     assert_eq!((error.status(), ledger.lines()), (Status::WorkerLost, 3), "{error:?}");
-    let asked = Instant::now();
     let error = call(&session, "crash_until", poison).unwrap_err();
-    assert!(asked.elapsed() < Duration::from_secs(1), "it did not wait for a worker");
     assert_eq!((error.status(), ledger.lines()), (Status::Unavailable, 3), "{error:?}");
     assert_eq!(error.details()["barrier"], "crashed its worker 3 times");
     let other = json!({"ledger": ledger.path(), "times": 0});
