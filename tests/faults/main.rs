@@ -4,6 +4,7 @@
 //! One program in many roles, told apart by its environment: the runner, one scenario (a process of
 //! its own, so that what one leaves behind cannot be hidden by the next), fake workers and hosts
 //! that are to be killed. `make test` runs the short ones; `make test-faults` runs all.
+#![expect(dead_code, reason = "what other tests use of the shared modules is not all used here")]
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -28,6 +29,7 @@ mod scenario;
 
 mod host_dies;
 mod hosts;
+mod platforms;
 
 pub use figure::Figure;
 pub use scenario::{Scale, Scenario};
