@@ -13,8 +13,12 @@
     reason = "the whole program is a test"
 )]
 
+#[path = "../abi/built.rs"]
+mod built;
 #[path = "../snakepit_pool/fake.rs"]
 mod fake;
+#[path = "../abi/program.rs"]
+mod program;
 #[path = "../worker/support.rs"]
 mod support;
 #[path = "../snakepit_pool/worker.rs"]
@@ -23,13 +27,20 @@ mod worker;
 mod world;
 
 mod catalog;
+mod counted;
 mod figure;
 mod runner;
 mod scenario;
+mod wire;
 
+mod hellos;
 mod host_dies;
+mod host_leaves;
 mod hosts;
+mod memory_group;
 mod platforms;
+mod points;
+mod worker_dies;
 
 pub use figure::Figure;
 pub use scenario::{Scale, Scenario};
@@ -38,6 +49,7 @@ fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
         Ok("scenario") => scenario::run(),
+        Ok("wire") => wire::run(),
         Ok(host) => hosts::run(host),
         Err(_) => runner::run(),
     }
