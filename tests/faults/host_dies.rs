@@ -35,7 +35,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "F04",
-        promise: "host killed at random points of start, resize, drain, stop: all gone, next start works",
+        promise: "host killed at random points of start, resize, drain, stop: all gone, next start \
+                  works",
         short: true,
         patience: Duration::from_secs(240),
         run: killed_at_any_point,

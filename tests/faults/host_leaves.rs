@@ -15,7 +15,8 @@ use crate::{hosts, platforms};
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "F08",
-        promise: "host exits without shutdown, in a callback, or unloads the library: no crash, all gone",
+        promise: "host exits without shutdown, in a callback, or unloads the library: no crash, \
+                  all gone",
         short: true,
         patience: Duration::from_secs(120),
         run: leaving_host,

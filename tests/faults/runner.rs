@@ -59,8 +59,8 @@ fn attempt(scenario: Scenario, scale: Scale) -> Row {
     Row { scenario, figure }
 }
 
-/// Runs the scenario and looks at what it left: a process that carries its mark, or a run directory,
-/// is a failure however good the figure is.
+/// Runs the scenario and looks at what it left: a process that carries its mark, or a run
+/// directory, is a failure however good the figure is.
 fn in_own_process(scenario: &Scenario, scale: Scale) -> Result<Figure, String> {
     let mark = world::fresh_mark();
     let directory = tempfile::tempdir().unwrap();

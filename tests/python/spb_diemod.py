@@ -1,4 +1,4 @@
-"""Functions that the fault scenarios call: they end their own process, or keep a ledger of what ran.
+"""Functions that the fault scenarios call: they end their process, or keep a ledger of what ran.
 
 A ledger is a file opened for appending; one write of one short line survives the KILL that comes
 right after it, and is never torn.
