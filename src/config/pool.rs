@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::core::limits;
 
+use super::backend::BackendConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
 use super::secret::Secret;
@@ -70,6 +71,8 @@ pub struct PoolConfig {
     /// The least level of Python log records that workers send.
     #[schemars(extend("enum" = ["debug", "info", "warning", "error"]))]
     pub log_level: String,
+    /// How worker processes are started.
+    pub backend: BackendConfig,
     /// Resource limits of each worker process.
     pub limits: ProcessLimitsConfig,
 }
@@ -107,6 +110,10 @@ pub struct HeartbeatConfig {
     #[serde(rename = "timeout_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 1, max = TIME_MS_MAX))]
     pub timeout: Duration,
+    /// What such a worker has for printing where each of its threads stands, before it is killed.
+    #[serde(rename = "abort_grace_ms", with = "millis")]
+    #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
+    pub abort_grace: Duration,
 }
 
 /// Resource limits of a worker process, as setrlimit has them. Null: the host's.
@@ -188,6 +195,7 @@ impl Default for PoolConfig {
             cancel_grace: limits::CANCEL_GRACE,
             switch_interval_ms: SWITCH_INTERVAL_MS,
             log_level: "info".to_owned(),
+            backend: BackendConfig::default(),
             limits: ProcessLimitsConfig::default(),
         }
     }
@@ -213,7 +221,11 @@ impl Default for RestartConfig {
 
 impl Default for HeartbeatConfig {
     fn default() -> Self {
-        HeartbeatConfig { interval: limits::HEARTBEAT_INTERVAL, timeout: limits::HEARTBEAT_TIMEOUT }
+        HeartbeatConfig {
+            interval: limits::HEARTBEAT_INTERVAL,
+            timeout: limits::HEARTBEAT_TIMEOUT,
+            abort_grace: limits::ABORT_GRACE,
+        }
     }
 }
 

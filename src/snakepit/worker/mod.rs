@@ -9,5 +9,7 @@ mod life;
 mod ear;
 mod events;
 mod health;
+mod spawning;
+mod verdict;
 
 pub use life::{Ended, live};
