@@ -241,6 +241,10 @@ impl Call {
         }
     }
 
+    pub(super) fn count_late_result(&self) {
+        self.pool.metrics.late_results.inc();
+    }
+
     /// The worker died under the call: say how, as soon as the guard has told.
     pub(super) fn worker_lost(&self) {
         let Some(call) = self.me.upgrade() else { return };

@@ -23,6 +23,7 @@ pub(super) struct Families {
     operation_queue: Family<PoolLabels, DurationHistogram>,
     operations_running: Family<PoolLabels, Gauge>,
     operations_queued: Family<PoolLabels, Gauge>,
+    late_results: Family<PoolLabels, Counter>,
     workers: Family<WorkerLabels, Gauge>,
     worker_restarts: Family<PoolLabels, Counter>,
     value_bytes: Family<DirectionLabels, Counter>,
@@ -130,6 +131,7 @@ impl Families {
             running: self.operations_running.get_or_create_owned(&labels),
             queued: self.operations_queued.get_or_create_owned(&labels),
             worker_restarts: self.worker_restarts.get_or_create_owned(&labels),
+            late_results: self.late_results.get_or_create_owned(&labels),
             bytes_in: bytes("in"),
             bytes_out: bytes("out"),
             name: name.to_owned(),
@@ -178,6 +180,8 @@ impl Families {
         registry.register("operations_running", help, self.operations_running.clone());
         let help = "Operations that wait for a worker now";
         registry.register("operations_queued", help, self.operations_queued.clone());
+        let help = "Results that came when their operation had ended, and were dropped";
+        registry.register("late_results", help, self.late_results.clone());
     }
 
     fn register_workers(&self, registry: &mut Registry) {

@@ -26,8 +26,10 @@ mod figure;
 mod runner;
 mod scenario;
 
+mod hang;
 mod host_dies;
 mod hosts;
+mod python;
 
 pub use figure::Figure;
 pub use scenario::{Scale, Scenario};
