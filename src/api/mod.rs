@@ -10,6 +10,7 @@ pub mod platform;
 pub mod pool;
 pub mod session;
 pub mod shutdown;
+mod stuck_tools;
 pub mod tool;
 pub mod variable;
 

@@ -30,6 +30,7 @@ mod hang;
 mod host_dies;
 mod hosts;
 mod python;
+mod streams;
 
 pub use figure::Figure;
 pub use scenario::{Scale, Scenario};
