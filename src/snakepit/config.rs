@@ -1,7 +1,6 @@
 //! Every number that a pool obeys. There are no defaults here: whoever owns the pool owns its
 //! limits.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a pool behaves. Fixed for its life, except for the number of workers.
@@ -9,8 +8,6 @@ use std::time::Duration;
 pub struct PoolConfig {
     /// Appears in messages and on the guards' command lines.
     pub name: String,
-    /// The guard program; see `find_guard`.
-    pub guard: PathBuf,
     /// Workers to keep.
     pub workers: usize,
     /// Leases that one worker runs at once, lent ones not counted.

@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, WorkerId, os,
+    Adapter, Backend, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
+    ResourceLimits, Setsid, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -209,6 +209,16 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
+        Stage::on(Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+    }
+
+    /// Workers that `backend` starts.
+    pub fn on(
+        backend: Arc<dyn Backend>,
+        mark: String,
+        script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
+        change: impl FnOnce(&mut PoolConfig),
+    ) -> Stage {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -218,7 +228,7 @@ impl Stage {
         let mut config = config(&mark);
         change(&mut config);
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
-        let pool = Pool::start(config, fake.clone(), runtime.handle().clone());
+        let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }
 
@@ -239,11 +249,13 @@ impl Stage {
     }
 }
 
+/// The guard program as it was built with this test.
+pub const GUARD: &str = env!("CARGO_BIN_EXE_snakepit-guard");
+
 pub fn config(mark: &str) -> PoolConfig {
     let ms = Duration::from_millis;
     PoolConfig {
         name: format!("pool-{mark}"),
-        guard: env!("CARGO_BIN_EXE_snakepit-guard").into(),
         workers: 1,
         calls_per_worker: 1,
         held_max: 8,

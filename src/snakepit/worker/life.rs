@@ -17,7 +17,7 @@ use super::super::ids::WorkerId;
 use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
 use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
-use super::super::process::{Guarded, Output, Tail, launch};
+use super::super::process::{Guarded, Output, Tail};
 use super::super::shared::{Order, Shared};
 use super::ear::Ear;
 use super::health::Illness;
@@ -44,15 +44,11 @@ pub async fn live<A: Adapter>(
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
-    let launched = launch(&shared.config.guard, &shared.config.name, worker, &spec);
-    drop(spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
-    match launched {
-        Ok((guarded, output)) => life.run(guarded, output).await,
-        Err(error) => {
-            let guard = life.shared.config.guard.display();
-            life.kind = ExitKind::SpawnFailed(format!("guard {guard}: {error}"));
-        }
+    let spawned = life.spawn(&spec).await;
+    drop(spec);
+    if let Some((guarded, output)) = spawned {
+        life.run(guarded, output).await;
     }
     life.bury()
 }
@@ -134,6 +130,10 @@ impl<A: Adapter> Life<A> {
         let patience = self.shared.config.kill_grace;
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
+        }
+        if self.kind == ExitKind::GuardLost {
+            let backend = &self.shared.backend;
+            let _ = tokio::time::timeout(patience, backend.clear(self.worker)).await;
         }
         // The pipes end with the tree; what a dead worker printed last is still in them.
         if let Some(output) = self.output.take() {
