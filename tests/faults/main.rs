@@ -12,8 +12,12 @@
     reason = "the whole program is a test"
 )]
 
+#[path = "../abi/built.rs"]
+mod built;
 #[path = "../snakepit_pool/fake.rs"]
 mod fake;
+#[path = "../abi/program.rs"]
+mod program;
 #[path = "../worker/support.rs"]
 mod support;
 #[path = "../snakepit_pool/worker.rs"]
@@ -26,11 +30,13 @@ mod figure;
 mod runner;
 mod scenario;
 
+mod ending;
 mod hang;
 mod host_dies;
 mod hosts;
 mod python;
 mod streams;
+mod tools;
 
 pub use figure::Figure;
 pub use scenario::{Scale, Scenario};

@@ -98,3 +98,10 @@ def left_ms(ctx: CallContext, tool: str):
     left = ctx.deadline_remaining()
     answer = ctx.session.tools.call(tool, {})
     return {"left_ms": left * 1000, "answer": answer}
+
+
+@snakepit_bridge.function
+def obey_nothing(seconds: float):
+    """Ignores TERM and its cancel."""
+    ctypes.CDLL(None).signal(15, 1)
+    time.sleep(seconds)
