@@ -31,7 +31,10 @@ impl Call {
         match self.rest_before_retry(attempts) {
             Some(rest) => self.try_again(operation, rest).await,
             None => {
-                let error = loss.error(&self.pool.name, worker).with("attempts", attempts).retryable(self.is_idempotent());
+                let error = loss
+                    .error(&self.pool.name, worker)
+                    .with("attempts", attempts)
+                    .retryable(self.is_idempotent());
                 operation.finish(Err(error));
             }
         }

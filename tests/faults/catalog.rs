@@ -1,7 +1,7 @@
 //! All scenarios, in the order of the fault list.
 
 use crate::scenario::Scenario;
-use crate::{hellos, host_dies, host_leaves, points, worker_dies};
+use crate::{ending, hang, hellos, host_dies, host_leaves, points, streams, tools, worker_dies};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
@@ -11,6 +11,10 @@ pub fn all() -> Vec<Scenario> {
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,
+        hang::SCENARIOS,
+        tools::SCENARIOS,
+        streams::SCENARIOS,
+        ending::SCENARIOS,
     ];
     let mut all = groups.concat();
     all.sort_by_key(|scenario| scenario.id);

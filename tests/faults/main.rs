@@ -33,6 +33,8 @@ mod runner;
 mod scenario;
 mod wire;
 
+mod ending;
+mod hang;
 mod hellos;
 mod host_dies;
 mod host_leaves;
@@ -40,6 +42,9 @@ mod hosts;
 mod memory_group;
 mod platforms;
 mod points;
+mod python;
+mod streams;
+mod tools;
 mod worker_dies;
 
 pub use figure::Figure;
