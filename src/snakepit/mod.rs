@@ -34,7 +34,7 @@ mod process;
 
 pub use adapter::{Adapter, OutputStream};
 pub use backend::Backend;
-pub use backends::Setsid;
+pub use backends::{Forkserver, Setsid, TemplateConfig};
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
 pub use exit::{Exit, ExitKind};

@@ -25,6 +25,7 @@ pub fn run(role: &str) {
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
         "family" => serve_for_ever(mark, &["daemon", "deaf", "daemon"]),
+        role if role.starts_with("family-") => serve_family(mark, role),
         "starting" => serve_for_ever(mark, &["daemon", "hang"]),
         "churning" => churn_for_ever(mark),
         "forking" => fork_and_serve(mark),
@@ -55,6 +56,18 @@ fn serve_for_ever(mark: String, first: &'static [&'static str]) {
         if !first.contains(&"hang") {
             stage.pool.wait_ready(4, Some(soon())).await.unwrap();
         }
+        println!("up");
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Four workers of a backend, with a family each.
+fn serve_family(mark: String, role: &str) {
+    let way = crate::backends::Way::named(role.strip_prefix("family-").unwrap());
+    let script = |_| ["daemon", "deaf", "daemon"].map(str::to_owned).to_vec();
+    let stage = way.stage_marked(mark, script, |config| config.workers = 4);
+    stage.runtime.block_on(async {
+        stage.pool.wait_ready(4, Some(soon())).await.unwrap();
         println!("up");
         std::future::pending::<()>().await;
     });
@@ -131,7 +144,7 @@ fn check_clean() {
 }
 
 /// Starts this program in another role, under `wrapper` if there is one.
-fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
+pub fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
     let own = std::env::current_exe().unwrap();
     let mut command = match wrapper {
         [program, args @ ..] => {
@@ -146,7 +159,7 @@ fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
 }
 
 /// Waits until the host has begun; what it says of it.
-fn wait_up(host: &mut Child) -> String {
+pub fn wait_up(host: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
     line.trim().strip_prefix("up").unwrap().trim().to_owned()

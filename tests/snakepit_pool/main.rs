@@ -11,11 +11,14 @@
     reason = "the whole program is a test"
 )]
 
+mod backends;
 mod dying;
 mod fake;
+mod forkserver;
 mod hosts;
 mod serving;
 mod starting;
+mod template;
 mod worker;
 mod world;
 
@@ -24,9 +27,18 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
+        Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [serving::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
+            let groups = [
+                serving::TESTS,
+                starting::TESTS,
+                dying::TESTS,
+                hosts::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
+            ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

@@ -26,6 +26,12 @@ impl Reaper {
         Ok(Reaper { pidfd: pidfd_open(pid, PidfdFlags::NONBLOCK)? })
     }
 
+    /// Takes hold of a process that somebody else has taken hold of.
+    pub fn from_pidfd(pidfd: OwnedFd) -> io::Result<Reaper> {
+        rustix::fs::fcntl_setfl(&pidfd, rustix::fs::OFlags::NONBLOCK)?;
+        Ok(Reaper { pidfd })
+    }
+
     /// Sends KILL, to this very process and never to one that got its number later.
     pub fn kill(&self) {
         // It fails when the process has ended, which is what was wanted.
