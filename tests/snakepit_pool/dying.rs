@@ -29,7 +29,7 @@ async fn die(lease: &Lease<Fake>, order: &str) -> Exit {
     exited.await
 }
 
-fn next(worker: WorkerId) -> WorkerId {
+pub fn next(worker: WorkerId) -> WorkerId {
     WorkerId { generation: worker.generation + 1, ..worker }
 }
 

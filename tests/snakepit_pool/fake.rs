@@ -15,7 +15,7 @@ use snakepit_bridge::snakepit::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -28,8 +28,10 @@ type Script = Box<dyn Fn(WorkerId) -> Vec<String> + Send + Sync>;
 /// Describes fake workers and remembers what it was told.
 pub struct Fake {
     pub mark: String,
+    /// The instance's.
+    pub marker: Mutex<String>,
     script: Mutex<Script>,
-    limits: ResourceLimits,
+    pub limits: Mutex<ResourceLimits>,
     directory: tempfile::TempDir,
     expected: Mutex<HashMap<String, oneshot::Sender<UnixStream>>>,
     pub lines: Mutex<Vec<(OutputStream, String)>>,
@@ -56,8 +58,9 @@ impl Fake {
     fn new(mark: String, script: Script, runtime: tokio::runtime::Handle) -> Arc<Fake> {
         let fake = Arc::new(Fake {
             mark,
+            marker: Mutex::default(),
             script: Mutex::new(script),
-            limits: ResourceLimits { core_bytes: Some(0), ..ResourceLimits::default() },
+            limits: Mutex::new(ResourceLimits { core_bytes: Some(0), ..Default::default() }),
             directory: tempfile::tempdir().unwrap(),
             expected: Mutex::default(),
             lines: Mutex::default(),
@@ -120,7 +123,7 @@ impl Adapter for Fake {
             ],
             cwd: Some("/".into()),
             handoff: serde_json::to_vec(&handoff).unwrap(),
-            limits: self.limits.clone(),
+            limits: self.limits.lock().clone(),
         })
     }
 
@@ -210,12 +213,12 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::on(Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+        Stage::with(|_, _, _| Arc::new(Setsid::new(GUARD.into())), mark, script, change)
     }
 
-    /// Workers that `backend` starts.
-    pub fn on(
-        backend: Arc<dyn Backend>,
+    /// Workers that a backend of its own starts, made with the pool's runtime, mark and instance.
+    pub fn with(
+        backend: impl FnOnce(&Handle, &str, &Arc<Instance>) -> Arc<dyn Backend>,
         mark: String,
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
@@ -230,6 +233,8 @@ impl Stage {
         let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
         let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
         let instance = Instance::open(&base).unwrap();
+        instance.marker().clone_into(&mut fake.marker.lock());
+        let backend = backend(runtime.handle(), &fake.mark, &instance);
         let mut config = config(&fake.mark, instance);
         change(&mut config);
         let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());

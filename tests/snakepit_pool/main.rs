@@ -11,12 +11,15 @@
     reason = "the whole program is a test"
 )]
 
+mod backends;
 mod dying;
 mod fake;
+mod forkserver;
 mod hosts;
 mod registry;
 mod serving;
 mod starting;
+mod template;
 mod worker;
 mod world;
 
@@ -25,10 +28,19 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
+        Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups =
-                [serving::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS, registry::TESTS];
+            let groups = [
+                serving::TESTS,
+                starting::TESTS,
+                dying::TESTS,
+                hosts::TESTS,
+                registry::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
+            ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

@@ -45,7 +45,8 @@ pub async fn live<A: Adapter>(
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
-    shared.config.instance.brand(&shared.config.name, worker, &mut spec);
+    let PoolConfig { name, instance, .. } = &shared.config;
+    instance.brand(instance.name_of(name, &worker), &mut spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
     let spawned = life.spawn(&spec).await;
     drop(spec);
@@ -71,7 +72,7 @@ pub(super) struct Life<A: Adapter> {
     pub(super) output: Option<BoxFuture<'static, ()>>,
     pub(super) seated: Option<Arc<Seated<A>>>,
     pub(super) exit: watch::Sender<Option<Exit>>,
-    tail: Arc<Mutex<Tail>>,
+    pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
     pub(super) kind: ExitKind,
     pub(super) reason: Option<String>,
