@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
@@ -47,6 +48,15 @@ impl Reaper {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
+    /// Kills it and waits for it, blocking, for no longer than a KILL can take.
+    pub fn end(&self) {
+        self.kill();
+        let limit = Timespec { tv_sec: END_LIMIT_SECONDS, tv_nsec: 0 };
+        let _ = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&limit));
+        // It has been waited for by now, or by somebody else, or never will be.
+        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
+    }
+
     /// Resolves when the process has ended, and leaves no zombie behind.
     #[expect(unsafe_code, reason = "registers a descriptor with the runtime")]
     pub async fn ended(&self) -> io::Result<()> {
@@ -65,3 +75,5 @@ impl Reaper {
         }
     }
 }
+
+const END_LIMIT_SECONDS: i64 = 2;
