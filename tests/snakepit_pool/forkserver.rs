@@ -28,8 +28,11 @@ fn stage(
     tune: impl FnOnce(&mut TemplateConfig),
     change: impl FnOnce(&mut PoolConfig),
 ) -> Stage {
-    let make = |runtime: &_, mark: &str| -> Arc<dyn snakepit_bridge::snakepit::Backend> {
-        let mut config = template(mark, first);
+    let make = |runtime: &_,
+                mark: &str,
+                pool: &PoolConfig|
+     -> Arc<dyn snakepit_bridge::snakepit::Backend> {
+        let mut config = template(mark, pool, first);
         tune(&mut config);
         Arc::new(Forkserver::new(config, runtime))
     };
@@ -76,7 +79,7 @@ fn guard_killed() {
 }
 
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<crate::fake::Fake>) -> String {
-    let told = pool.acquire(Some(soon())).await;
+    let told = pool.acquire(Some(soon()), None).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     failure.to_string()
 }
@@ -100,8 +103,8 @@ fn threads() {
 }
 
 fn stopped() {
-    let tune = |config: &mut TemplateConfig| config.start_timeout = Duration::from_secs(1);
-    stage(&[], tune, |config| config.workers = 1).run(|pool, fake| async move {
+    let change = |config: &mut PoolConfig| config.start_timeout = Duration::from_secs(1);
+    stage(&[], |_| {}, change).run(|pool, fake| async move {
         let held = lease(&pool).await;
         let before = find_template(&fake.mark).unwrap();
         kill_process(before, Signal::STOP).unwrap();
@@ -120,7 +123,7 @@ fn slow() {
         pool.stop(Duration::from_secs(60)).await;
         let gone = fake.gone.lock();
         assert_eq!(gone.len(), 3);
-        assert!(gone.iter().all(|(_, exit)| exit.expected), "{gone:?}");
+        assert!(gone.iter().all(|(_, exit)| exit.is_expected()), "{gone:?}");
     });
 }
 

@@ -1,7 +1,9 @@
 //! Hosts as programs of their own: killed under their workers, started with odd signals, measured
 //! before and after.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,11 +26,13 @@ pub const TESTS: &[Test] = &[
 pub fn run(role: &str) {
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
-        "family" => serve_for_ever(mark, &["daemon", "deaf", "daemon"]),
+        "family" => serve_for_ever(mark, 4, &["daemon", "deaf", "daemon"]),
         role if role.starts_with("family-") => serve_family(mark, role),
-        "starting" => serve_for_ever(mark, &["daemon", "hang"]),
+        "starting" => serve_for_ever(mark, 4, &["daemon", "hang"]),
         "churning" => churn_for_ever(mark),
         "forking" => fork_and_serve(mark),
+        "hiding" => serve_for_ever(mark, 4, &["daemon", "deaf", "bare"]),
+        "small" => serve_for_ever(mark, 1, &["daemon"]),
         "exiting" => exit_at_once(mark),
         "ignoring" => {
             assert_eq!(signals("SigIgn:") >> (libc::SIGCHLD - 1) & 1, 1, "SIGCHLD is not ignored");
@@ -48,13 +52,13 @@ pub fn run(role: &str) {
     }
 }
 
-/// Four workers with a family each; says how many are up, then waits to be killed.
-fn serve_for_ever(mark: String, first: &'static [&'static str]) {
+/// Workers with a family each; says how many are up, then waits to be killed.
+fn serve_for_ever(mark: String, workers: usize, first: &'static [&'static str]) {
     let script = move |_| first.iter().map(|line| (*line).to_owned()).collect();
-    let stage = Stage::marked(mark, script, |config| config.workers = 4);
+    let stage = Stage::marked(mark, script, |config| config.workers = workers);
     stage.runtime.block_on(async {
         if !first.contains(&"hang") {
-            stage.pool.wait_ready(4, Some(soon())).await.unwrap();
+            stage.pool.wait_ready(workers, Some(soon())).await.unwrap();
         }
         println!("up");
         std::future::pending::<()>().await;
@@ -145,6 +149,15 @@ fn check_clean() {
 
 /// Starts this program in another role, under `wrapper` if there is one.
 pub fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
+    start(role, mark, wrapper, &[])
+}
+
+/// As `host`, with its run directory below `base`.
+pub fn host_below(base: &Path, role: &str, mark: &str) -> Child {
+    start(role, mark, &[], &[("SNAKEPIT_BASE", base.as_os_str())])
+}
+
+fn start(role: &str, mark: &str, wrapper: &[&str], more: &[(&str, &OsStr)]) -> Child {
     let own = std::env::current_exe().unwrap();
     let mut command = match wrapper {
         [program, args @ ..] => {
@@ -154,7 +167,7 @@ pub fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
         }
         [] => Command::new(own),
     };
-    command.env("SNAKEPIT_ROLE", role).env("SNAKEPIT_MARK", mark);
+    command.env("SNAKEPIT_ROLE", role).env("SNAKEPIT_MARK", mark).envs(more.iter().copied());
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
@@ -165,7 +178,7 @@ pub fn wait_up(host: &mut Child) -> String {
     line.trim().strip_prefix("up").unwrap().trim().to_owned()
 }
 
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let deadline = soon();
     while !condition() {
         assert!(tokio::time::Instant::now() < deadline, "never: {what}");
@@ -178,7 +191,7 @@ fn killed_host() {
     let mut host = host("family", &mark, &[]);
     wait_up(&mut host);
     // The host, and per worker a guard, the worker, a shell and two daemons with a sleep each.
-    assert!(marked(&mark).len() > 4 * 6, "{:?}", marked(&mark));
+    wait_for("their families are there", || marked(&mark).len() > 4 * 6);
     host.kill().unwrap();
     let took = wait_clean(&mark, Duration::from_secs(1));
     host.wait().unwrap();

@@ -15,7 +15,9 @@ mod backends;
 mod dying;
 mod fake;
 mod forkserver;
+mod homes;
 mod hosts;
+mod registry;
 mod serving;
 mod starting;
 mod template;
@@ -31,13 +33,15 @@ fn main() {
         Ok(host) => hosts::run(host),
         Err(_) => {
             let groups = [
-                serving::TESTS,
-                starting::TESTS,
-                dying::TESTS,
-                hosts::TESTS,
                 backends::SETSID,
                 backends::FORKSERVER,
+                dying::TESTS,
                 forkserver::TESTS,
+                homes::TESTS,
+                hosts::TESTS,
+                registry::TESTS,
+                serving::TESTS,
+                starting::TESTS,
             ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
