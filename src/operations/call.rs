@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::core::limits::EXIT_REPORT_WAIT;
 use crate::core::{CallId, Deadline, Error, Expire, Result, Status, TimerKey, Value};
 use crate::frameworks::OperationEntry;
 use crate::runtimes::{WorkerLease, WorkerPool, core_id};
@@ -21,6 +20,7 @@ use crate::telemetry::{FinishedSpan, Origin, PoolMetrics, SpanId, TraceContext};
 use crate::tools::Invocation;
 use crate::transport::CallStart;
 
+use super::loss::Loss;
 use super::operation::{Operation, Work};
 use super::pool_error::pool_error;
 use super::services::{InFlightPlace, Services};
@@ -133,7 +133,7 @@ impl Call {
         self.pool.metrics.queued.inc();
         let deadline = self.request.deadline.instant();
         let lease = tokio::select! {
-            lease = self.pool.workers.acquire(deadline) => Some(lease),
+            lease = self.pool.workers.acquire(deadline, None) => Some(lease),
             () = operation.done() => None,
         };
         self.pool.metrics.queued.dec();
@@ -241,18 +241,18 @@ impl Call {
         }
     }
 
-    /// The worker died under the call: say how, as soon as the guard has told.
+    /// The worker died under the call, or was given up: say how, as soon as it is known.
     pub(super) fn worker_lost(&self) {
         let Some(call) = self.me.upgrade() else { return };
         let lease = self.progress.lock().lease.clone();
         let Some(lease) = lease else { return };
         self.services.runtime.spawn(async move {
-            let exit = tokio::time::timeout(EXIT_REPORT_WAIT, lease.exited()).await.ok();
+            let loss = Loss::of(&lease).await;
             let worker = lease.worker();
             drop(lease);
             call.release();
             if let Some(operation) = call.live_operation() {
-                operation.finish(Err(lost_error(&call.pool.name, worker, exit.as_ref())));
+                operation.finish(Err(loss.error(&call.pool.name, worker)));
             }
         });
     }
@@ -299,9 +299,10 @@ impl Work for Call {
         if let Some(at) = self.request.deadline.instant() {
             self.arm(at);
         }
-        match self.pool.workers.try_acquire() {
-            Some(lease) => me.dispatch(operation, lease),
-            None => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
+        match self.pool.workers.try_acquire(None) {
+            Ok(Some(lease)) => me.dispatch(operation, lease),
+            Err(error) => drop(operation.finish(Err(pool_error(&self.pool.name, error)))),
+            Ok(None) => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
         }
         if operation.is_done() {
             // It ended while it was being started, when there was nothing yet to clean up.
@@ -346,24 +347,4 @@ impl Expire for Call {
             self.pool.workers.recycle(lease.worker(), "a handler did not stop when it was told to");
         }
     }
-}
-
-fn lost_error(
-    pool: &str,
-    worker: crate::snakepit::WorkerId,
-    exit: Option<&crate::snakepit::Exit>,
-) -> Error {
-    let how =
-        exit.map_or("its end was not reported in time".to_owned(), |exit| exit.kind.to_string());
-    let message = format!("worker {worker} of pool {pool:?} was lost: {how}");
-    let mut error = Error::new(Status::WorkerLost, message)
-        .with("pool", pool)
-        .with("worker", worker.to_string())
-        .with("exit", how);
-    if let Some(exit) = exit
-        && !exit.stderr_tail.is_empty()
-    {
-        error = error.with("stderr_tail", &*exit.stderr_tail);
-    }
-    error
 }

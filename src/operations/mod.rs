@@ -7,6 +7,7 @@
 pub mod call;
 pub mod call_peer;
 pub mod job;
+mod loss;
 pub mod machine;
 pub mod operation;
 pub mod pool_error;

@@ -34,11 +34,12 @@ mod process;
 mod registry;
 
 pub use adapter::{Adapter, OutputStream};
+pub use admission::{Affinity, Home};
 pub use backend::Backend;
 pub use backends::{Forkserver, ServiceLimits, Setsid, Systemd, TemplateConfig};
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
-pub use exit::{Exit, ExitKind};
+pub use exit::{Cause, Exit, ExitKind, Verdict};
 pub use find_guard::find_guard;
 pub use ids::WorkerId;
 pub use journey::{Journey, Step};

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
     Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
-    ProcessSpec, ResourceLimits, Setsid, WorkerId, os,
+    ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -28,8 +28,6 @@ type Script = Box<dyn Fn(WorkerId) -> Vec<String> + Send + Sync>;
 /// Describes fake workers and remembers what it was told.
 pub struct Fake {
     pub mark: String,
-    /// The instance's.
-    pub marker: Mutex<String>,
     script: Mutex<Script>,
     pub limits: Mutex<ResourceLimits>,
     directory: tempfile::TempDir,
@@ -58,7 +56,6 @@ impl Fake {
     fn new(mark: String, script: Script, runtime: tokio::runtime::Handle) -> Arc<Fake> {
         let fake = Arc::new(Fake {
             mark,
-            marker: Mutex::default(),
             script: Mutex::new(script),
             limits: Mutex::new(ResourceLimits { core_bytes: Some(0), ..Default::default() }),
             directory: tempfile::tempdir().unwrap(),
@@ -143,6 +140,9 @@ impl Adapter for Fake {
         async move { while pongs.changed().await.is_ok() {} }.boxed()
     }
 
+    /// Leases hear of it from the pool itself.
+    fn abandon(&self, _: &Link) {}
+
     fn probe(&self, link: &Link) -> BoxFuture<'static, Result<(), Failure>> {
         let mut link = link.clone();
         async move {
@@ -193,6 +193,8 @@ pub struct Stage {
     pub runtime: Runtime,
     pub pool: Arc<Pool<Fake>>,
     pub fake: Arc<Fake>,
+    /// Its instance's.
+    pub marker: String,
 }
 
 impl Stage {
@@ -213,12 +215,13 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::with(|_, _, _| Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+        Stage::with(|_, _, _| usual(), mark, script, change)
     }
 
-    /// Workers that a backend of its own starts, made with the pool's runtime, mark and instance.
+    /// Workers that a backend of its own starts, made for the pool's runtime, mark and
+    /// configuration.
     pub fn with(
-        backend: impl FnOnce(&Handle, &str, &Arc<Instance>) -> Arc<dyn Backend>,
+        backend: impl FnOnce(&Handle, &str, &PoolConfig) -> Arc<dyn Backend>,
         mark: String,
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
@@ -233,12 +236,12 @@ impl Stage {
         let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
         let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
         let instance = Instance::open(&base).unwrap();
-        instance.marker().clone_into(&mut fake.marker.lock());
-        let backend = backend(runtime.handle(), &fake.mark, &instance);
+        let marker = instance.marker().to_owned();
         let mut config = config(&fake.mark, instance);
         change(&mut config);
+        let backend = backend(runtime.handle(), &fake.mark, &config);
         let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
-        Stage { runtime, pool, fake }
+        Stage { runtime, pool, fake, marker }
     }
 
     /// Runs a test's body and stops the pool; then nothing may be left.
@@ -256,6 +259,19 @@ impl Stage {
         assert!(stats.workers.is_empty() && stats.queued == 0, "{stats:?}");
         assert_eq!(stats.acquired, stats.completed, "leases were lost");
     }
+}
+
+/// Starts the workers of tests that do not care how.
+fn usual() -> Arc<dyn Backend> {
+    if with_systemd() {
+        return Arc::new(Systemd::new(GUARD.as_ref(), ServiceLimits::default()).unwrap());
+    }
+    Arc::new(Setsid::new(GUARD.into()))
+}
+
+/// True when the whole suite is to run on services; see `make test-systemd`.
+pub fn with_systemd() -> bool {
+    std::env::var("SNAKEPIT_BACKEND").is_ok_and(|name| name == "systemd")
 }
 
 /// The guard program as it was built with this test.
@@ -278,6 +294,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         restart_window: ms(10_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),
         stderr_tail_bytes: 4096,
@@ -287,7 +304,12 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
 
 /// A lease, within a time that is only there to end a hanging test.
 pub async fn lease(pool: &Pool<Fake>) -> Lease<Fake> {
-    pool.acquire(Some(soon())).await.unwrap()
+    pool.acquire(Some(soon()), None).await.unwrap()
+}
+
+/// A lease that needs no waiting.
+pub fn free(pool: &Pool<Fake>) -> Option<Lease<Fake>> {
+    pool.try_acquire(None).ok().flatten()
 }
 
 pub fn soon() -> Instant {

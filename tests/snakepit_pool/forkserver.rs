@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use snakepit_bridge::snakepit::{
-    Backend, Forkserver, Instance, PoolConfig, PoolError, TemplateConfig,
-};
+use snakepit_bridge::snakepit::{Forkserver, PoolConfig, PoolError, TemplateConfig};
 
 use crate::Test;
 use crate::backends::template;
@@ -30,8 +28,11 @@ fn stage(
     tune: impl FnOnce(&mut TemplateConfig),
     change: impl FnOnce(&mut PoolConfig),
 ) -> Stage {
-    let make = |runtime: &_, mark: &str, instance: &Arc<Instance>| -> Arc<dyn Backend> {
-        let mut config = template(mark, instance, first);
+    let make = |runtime: &_,
+                mark: &str,
+                pool: &PoolConfig|
+     -> Arc<dyn snakepit_bridge::snakepit::Backend> {
+        let mut config = template(mark, pool, first);
         tune(&mut config);
         Arc::new(Forkserver::new(config, runtime))
     };
@@ -78,7 +79,7 @@ fn guard_killed() {
 }
 
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<crate::fake::Fake>) -> String {
-    let told = pool.acquire(Some(soon())).await;
+    let told = pool.acquire(Some(soon()), None).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     failure.to_string()
 }
@@ -102,8 +103,8 @@ fn threads() {
 }
 
 fn stopped() {
-    let tune = |config: &mut TemplateConfig| config.start_timeout = Duration::from_secs(1);
-    stage(&[], tune, |config| config.workers = 1).run(|pool, fake| async move {
+    let change = |config: &mut PoolConfig| config.start_timeout = Duration::from_secs(1);
+    stage(&[], |_| {}, change).run(|pool, fake| async move {
         let held = lease(&pool).await;
         let before = find_template(&fake.mark).unwrap();
         kill_process(before, Signal::STOP).unwrap();
@@ -122,7 +123,7 @@ fn slow() {
         pool.stop(Duration::from_secs(60)).await;
         let gone = fake.gone.lock();
         assert_eq!(gone.len(), 3);
-        assert!(gone.iter().all(|(_, exit)| exit.expected), "{gone:?}");
+        assert!(gone.iter().all(|(_, exit)| exit.is_expected()), "{gone:?}");
     });
 }
 

@@ -15,10 +15,12 @@ mod backends;
 mod dying;
 mod fake;
 mod forkserver;
+mod homes;
 mod hosts;
 mod registry;
 mod serving;
 mod starting;
+mod systemd;
 mod template;
 mod worker;
 mod world;
@@ -31,16 +33,20 @@ fn main() {
         Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [
-                serving::TESTS,
-                starting::TESTS,
-                dying::TESTS,
-                hosts::TESTS,
-                registry::TESTS,
+            let mut groups = vec![
                 backends::SETSID,
                 backends::FORKSERVER,
+                dying::TESTS,
                 forkserver::TESTS,
+                homes::TESTS,
+                hosts::TESTS,
+                registry::TESTS,
+                serving::TESTS,
+                starting::TESTS,
             ];
+            if fake::with_systemd() {
+                groups.extend([backends::SYSTEMD, systemd::TESTS]);
+            }
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

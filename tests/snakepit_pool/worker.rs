@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,9 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "ping" => writeln!(home.as_ref().unwrap(), "pong").unwrap(),
+        "drain" if CRASHES.load(Ordering::Relaxed) => obey("signal 11", home),
         "drain" => std::process::exit(0),
+        "fragile" => CRASHES.store(true, Ordering::Relaxed),
         "exit" => std::process::exit(rest.parse().unwrap()),
         "abort" => std::process::abort(),
         "signal" => {
@@ -65,6 +68,12 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
         "hang" => loop {
             std::thread::park();
         },
+        // As `hang`, and does not die of ABRT either.
+        "mute" => {
+            ignore(Signal::ABORT);
+            obey("hang", home);
+        }
+        "stop" => kill_process(getpid(), Signal::STOP).unwrap(),
         // Breaks the link and lives on.
         "unlink" => {
             let home = home.as_ref().unwrap();
@@ -78,9 +87,24 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
         }
         "bare" => shell(BARE),
+        // The same, with nobody beside it.
+        "lone" => shell(LONE),
+        "hog" => {
+            let bytes = rest.parse::<usize>().unwrap() << 20;
+            std::hint::black_box(vec![1_u8; bytes]);
+        }
+        "bomb" => shell("f() { sleep 600 & f & sleep 600; }; f &"),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
     }
+}
+
+fn ignore(signal: Signal) {
+    #[expect(unsafe_code, reason = "a worker that is deaf to a signal")]
+    // SAFETY: no handler is installed, the signal is only ignored.
+    unsafe {
+        libc::signal(signal.as_raw(), libc::SIG_IGN)
+    };
 }
 
 fn shell(script: &str) {
@@ -91,6 +115,9 @@ fn shell(script: &str) {
 /// it was.
 const BARE: &str = "setsid -f sh -c \
     'env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1 & exec sleep 600'";
+const LONE: &str = "setsid -f env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1";
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";
+
+static CRASHES: AtomicBool = AtomicBool::new(false);

@@ -9,5 +9,6 @@ mod calls;
 mod dspy;
 mod faults;
 mod health;
+mod hung;
 mod streams;
 mod telemetry;

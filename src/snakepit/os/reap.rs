@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 /// A process that is waited for, and reaped if it is our child.
 pub struct Reaper {
+    pid: u32,
     pidfd: OwnedFd,
 }
 
@@ -22,24 +23,29 @@ impl Reaper {
     /// Takes hold of a process that was started a moment ago. One that is not our child must only
     /// be waited for: its number may have passed to another before it was taken hold of.
     pub fn open(pid: u32) -> io::Result<Reaper> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other("a child without a process id"))?;
-        Ok(Reaper { pidfd: pidfd_open(pid, PidfdFlags::NONBLOCK)? })
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let number = number.ok_or_else(|| io::Error::other("a child without a process id"))?;
+        Ok(Reaper { pid, pidfd: pidfd_open(number, PidfdFlags::NONBLOCK)? })
     }
 
-    /// The process's number as this process sees it; fails when it has ended, or is not to be seen
-    /// from here.
-    pub fn pid(&self) -> io::Result<u32> {
-        let facts = format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd());
-        let facts = std::fs::read_to_string(facts)?;
-        let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-        pid.ok_or_else(|| io::Error::other("a process that has ended, or is out of sight"))
+    /// The process's number; its own until it is reaped.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Takes hold of a process that somebody else has taken hold of.
-    pub fn from_pidfd(pidfd: OwnedFd) -> io::Result<Reaper> {
+    pub fn from_pidfd(pid: u32, pidfd: OwnedFd) -> io::Result<Reaper> {
         rustix::fs::fcntl_setfl(&pidfd, rustix::fs::OFlags::NONBLOCK)?;
-        Ok(Reaper { pidfd })
+        Ok(Reaper { pid, pidfd })
+    }
+
+    /// As `from_pidfd`; fails if the process has ended, or cannot be seen from here.
+    pub fn from_descriptor(pidfd: OwnedFd) -> io::Result<Reaper> {
+        let facts = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+        let facts = std::fs::read_to_string(facts)?;
+        let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        let pid = pid.ok_or_else(|| io::Error::other("a process that is not to be seen"))?;
+        Reaper::from_pidfd(pid, pidfd)
     }
 
     /// Sends KILL, to this very process and never to one that got its number later.

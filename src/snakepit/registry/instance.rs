@@ -3,7 +3,6 @@
 //!
 //! Opening one first sweeps what dead ones have left.
 
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,20 +80,20 @@ impl Instance {
         format!("{}/{pool}", self.marker())
     }
 
-    /// What one of `pool`'s processes is called: `member` is a worker, or a word.
-    pub(in super::super) fn name_of(&self, pool: &str, member: &dyn Display) -> String {
-        format!("{}/{pool}/{member}", self.marker())
+    /// Has `spec`'s process, and all that descend from it, carry the worker's name.
+    pub(in super::super) fn brand(&self, pool: &str, worker: WorkerId, spec: &mut ProcessSpec) {
+        mark::write_into(&mut spec.env, mark::name(self.marker(), pool, worker));
     }
 
-    /// Has `spec`'s process, and all that descend from it, carry `name`.
-    pub(in super::super) fn brand(&self, name: String, spec: &mut ProcessSpec) {
-        mark::write_into(&mut spec.env, name);
-    }
-
-    /// Notes that the process `pid` guards what is called `name`. To be called before the guard
-    /// learns what to start, so that nothing runs without a record.
-    pub(in super::super) fn record(self: &Arc<Self>, name: String, pid: u32) -> io::Result<Record> {
-        let note = GuardNote::new(name, pid)?;
+    /// Notes that the process `pid` is the guard of `worker`. To be called before the guard learns
+    /// what to start, so that there is no worker without a record.
+    pub(in super::super) fn record(
+        self: &Arc<Self>,
+        pool: &str,
+        worker: WorkerId,
+        pid: u32,
+    ) -> io::Result<Record> {
+        let note = GuardNote::new(mark::name(self.marker(), pool, worker), pid)?;
         let number = self.records.fetch_add(1, Ordering::Relaxed);
         match &*self.directory.lock() {
             Some(directory) => note.write(directory, number)?,
@@ -106,7 +105,7 @@ impl Instance {
     /// After the loss of a worker's guard: kills what carries the worker's name, and what is found
     /// by it, until nothing is left or `limit` has passed. Blocks meanwhile.
     pub(in super::super) fn clear(&self, pool: &str, worker: WorkerId, limit: Duration) {
-        let mark = Mark::Worker(self.name_of(pool, &worker));
+        let mark = Mark::Worker(mark::name(self.marker(), pool, worker));
         let quarry = Quarry::new(mark, Vec::new(), &self.host);
         match quarry.and_then(|quarry| quarry.hunt(limit)) {
             Ok(bag) if bag.left > 0 => {

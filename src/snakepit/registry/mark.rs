@@ -4,6 +4,8 @@
 
 use std::ffi::OsString;
 
+use super::super::ids::WorkerId;
+
 /// Whose processes are meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Mark {
@@ -36,6 +38,11 @@ impl Mark {
     }
 }
 
+/// What `worker` of `pool` is called.
+pub(super) fn name(instance: &str, pool: &str, worker: WorkerId) -> String {
+    format!("{instance}/{pool}/{worker}")
+}
+
 /// Puts `name` into an environment, in the place of any other.
 pub(super) fn write_into(environment: &mut Vec<(OsString, OsString)>, name: String) {
     environment.retain(|(key, _)| key != VARIABLE);
@@ -50,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_similar_mark_is_another_mark() {
-        let one = Mark::Worker("f00d/main/0.1".to_owned());
+        let worker = |slot, generation| name("f00d", "main", WorkerId { slot, generation });
+        let one = Mark::Worker(worker(0, 1));
         let all = Mark::Instance("f00d".to_owned());
         let environment = |value: &str| format!("PATH=/bin\0SNAKEPIT_MARKER={value}\0A=b\0");
         let cases = [

@@ -58,8 +58,7 @@ impl<A: Adapter> Life<A> {
         spec: &ProcessSpec,
     ) -> io::Result<(Guarded, Output)> {
         let PoolConfig { name, instance, .. } = &self.shared.config;
-        let worker = instance.name_of(name, &self.worker);
-        let record = instance.record(worker, process.reaper.pid()?)?;
+        let record = instance.record(name, self.worker, process.reaper.pid())?;
         Guarded::new(process, record, spec)
     }
 }

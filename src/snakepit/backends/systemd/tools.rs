@@ -96,7 +96,7 @@ fn greet(control: &OwnedFd) -> std::io::Result<Reaper> {
     if poll(&mut fds, Some(&limit))? == 0 {
         return Err(std::io::Error::other("no guard has answered in time"));
     }
-    Reaper::from_pidfd(receive_descriptor(control)?)
+    Reaper::from_descriptor(receive_descriptor(control)?)
 }
 
 /// Of a program that has ended.
