@@ -9,11 +9,13 @@ pub mod pool;
 pub mod protection;
 pub mod schema;
 
+mod backend;
 mod consistency;
 mod fault;
 mod millis;
 mod secret;
 
+pub use backend::{BackendConfig, BackendKind};
 pub use platform::{
     LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, StateConfig,
     StoreKind, ToolsConfig, ValuesConfig,

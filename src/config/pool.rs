@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::core::limits;
 
+use super::backend::BackendConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
 use super::protection::{BarrierConfig, BreakerConfig, RetryConfig};
@@ -77,6 +78,8 @@ pub struct PoolConfig {
     /// The least level of Python log records that workers send.
     #[schemars(extend("enum" = ["debug", "info", "warning", "error"]))]
     pub log_level: String,
+    /// How worker processes are started.
+    pub backend: BackendConfig,
     /// Resource limits of each worker process.
     pub limits: ProcessLimitsConfig,
 }
@@ -198,6 +201,7 @@ impl Default for PoolConfig {
             cancel_grace: limits::CANCEL_GRACE,
             switch_interval_ms: SWITCH_INTERVAL_MS,
             log_level: "info".to_owned(),
+            backend: BackendConfig::default(),
             limits: ProcessLimitsConfig::default(),
         }
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::admission::{Home, NoPlace};
+use super::backend::Backend;
 use super::config::PoolConfig;
 use super::error::PoolError;
 use super::ids::WorkerId;
@@ -25,9 +26,14 @@ pub struct Pool<A: Adapter> {
 
 impl<A: Adapter> Pool<A> {
     /// Returns at once; the workers start in the background, on `runtime`.
-    pub fn start(config: PoolConfig, adapter: Arc<A>, runtime: Handle) -> Arc<Pool<A>> {
+    pub fn start(
+        config: PoolConfig,
+        backend: Arc<dyn Backend>,
+        adapter: Arc<A>,
+        runtime: Handle,
+    ) -> Arc<Pool<A>> {
         let workers = config.workers;
-        let pool = Pool { shared: Arc::new(Shared::new(config, adapter, runtime)) };
+        let pool = Pool { shared: Arc::new(Shared::new(config, backend, adapter, runtime)) };
         pool.resize(workers);
         Arc::new(pool)
     }
@@ -147,10 +153,8 @@ impl<A: Adapter> Pool<A> {
             self.shared.runtime.spawn(async move {
                 if tokio::time::timeout(grace, shared.all_left()).await.is_err() {
                     shared.lock().order_all(Order::Leave);
-                    shared.all_left().await;
                 }
-                shared.lock().phase = Phase::Stopped;
-                shared.changed.send_replace(());
+                shared.end().await;
             });
         }
         let mut changed = self.shared.changed.subscribe();
@@ -233,7 +237,10 @@ impl<A: Adapter> Pool<A> {
 
 impl<A: Adapter> Drop for Pool<A> {
     fn drop(&mut self) {
-        self.begin_stop(Order::Leave);
+        if self.begin_stop(Order::Leave) {
+            let shared = self.shared.clone();
+            self.shared.runtime.spawn(async move { shared.end().await });
+        }
     }
 }
 
@@ -260,6 +267,14 @@ impl<A: Adapter> Drop for InLine<'_, A> {
 }
 
 impl<A: Adapter> Shared<A> {
+    /// Waits for the last worker's end, and ends what the backend keeps.
+    async fn end(&self) {
+        self.all_left().await;
+        self.backend.close().await;
+        self.lock().phase = Phase::Stopped;
+        self.changed.send_replace(());
+    }
+
     /// Resolves when no slot has a task any more, and so no process.
     async fn all_left(&self) {
         let mut changed = self.changed.subscribe();

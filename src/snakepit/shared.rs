@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::admission::{Admission, Home, Limits};
+use super::backend::Backend;
 use super::backoff::Intensity;
 use super::config::PoolConfig;
 use super::error::{PoolError, StartFailure};
@@ -23,6 +24,7 @@ use super::lifecycle::{SlotState, WorkerState};
 /// One pool.
 pub struct Shared<A: Adapter> {
     pub config: PoolConfig,
+    pub backend: Arc<dyn Backend>,
     pub adapter: Arc<A>,
     pub runtime: Handle,
     /// Permits to start a worker.
@@ -96,7 +98,12 @@ pub struct Counts {
 }
 
 impl<A: Adapter> Shared<A> {
-    pub fn new(config: PoolConfig, adapter: Arc<A>, runtime: Handle) -> Self {
+    pub fn new(
+        config: PoolConfig,
+        backend: Arc<dyn Backend>,
+        adapter: Arc<A>,
+        runtime: Handle,
+    ) -> Self {
         let limits = Limits {
             running_max: config.calls_per_worker,
             held_max: config.held_max,
@@ -116,6 +123,7 @@ impl<A: Adapter> Shared<A> {
             changed: watch::Sender::new(()),
             state: Mutex::new(state),
             config,
+            backend,
             adapter,
             runtime,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, WorkerId, os,
+    Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
+    ProcessSpec, ResourceLimits, Setsid, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -209,16 +210,29 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
+        Stage::on(Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+    }
+
+    /// Workers that `backend` starts.
+    pub fn on(
+        backend: Arc<dyn Backend>,
+        mark: String,
+        script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
+        change: impl FnOnce(&mut PoolConfig),
+    ) -> Stage {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .on_thread_start(os::block_signals_on_this_thread)
             .build()
             .unwrap();
-        let mut config = config(&mark);
-        change(&mut config);
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
-        let pool = Pool::start(config, fake.clone(), runtime.handle().clone());
+        let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
+        let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
+        let instance = Instance::open(&base).unwrap();
+        let mut config = config(&fake.mark, instance);
+        change(&mut config);
+        let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }
 
@@ -239,11 +253,14 @@ impl Stage {
     }
 }
 
-pub fn config(mark: &str) -> PoolConfig {
+/// The guard program as it was built with this test.
+pub const GUARD: &str = env!("CARGO_BIN_EXE_snakepit-guard");
+
+pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
     let ms = Duration::from_millis;
     PoolConfig {
         name: format!("pool-{mark}"),
-        guard: env!("CARGO_BIN_EXE_snakepit-guard").into(),
+        instance,
         workers: 1,
         calls_per_worker: 1,
         held_max: 8,

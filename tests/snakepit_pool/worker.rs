@@ -64,6 +64,7 @@ fn obey(line: &str, home: &mut Option<UnixStream>) {
             let rabbit = format!("f() {{ echo >> {rest}; f & }}; f");
             (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
         }
+        "bare" => shell(BARE),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
     }
@@ -73,6 +74,10 @@ fn shell(script: &str) {
     assert!(Command::new("sh").args(["-c", script]).status().unwrap().success());
 }
 
+/// One that gave up its environment, in a session that a marked one has made. Its name tells whose
+/// it was.
+const BARE: &str = "setsid -f sh -c \
+    'env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1 & exec sleep 600'";
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";

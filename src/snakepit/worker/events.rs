@@ -65,7 +65,7 @@ impl<A: Adapter> Life<A> {
         Some(Event::ProcessGone)
     }
 
-    fn too_late(&mut self) -> Event {
+    pub(super) fn too_late(&mut self) -> Event {
         let timeout = self.shared.config.start_timeout;
         self.reason = Some(format!("not ready within {} ms", timeout.as_millis()));
         Event::StartFailed
@@ -135,7 +135,7 @@ async fn finish<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
     output
 }
 
-async fn obey(order: &mut watch::Receiver<Order>) -> Event {
+pub(super) async fn obey(order: &mut watch::Receiver<Order>) -> Event {
     loop {
         if order.changed().await.is_err() {
             return std::future::pending().await;
@@ -155,7 +155,7 @@ async fn told<A: Adapter>(seated: Option<&Seated<A>>, which: fn(&Seated<A>) -> &
     }
 }
 
-async fn passed(at: Option<Instant>) {
+pub(super) async fn passed(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

@@ -11,13 +11,14 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::super::adapter::Adapter;
+use super::super::config::PoolConfig;
 use super::super::error::Failure;
 use super::super::exit::{Exit, ExitKind};
 use super::super::ids::WorkerId;
 use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
 use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
-use super::super::process::{Guarded, Output, Tail, launch};
+use super::super::process::{Guarded, Output, Tail};
 use super::super::shared::{Order, Shared};
 use super::ear::Ear;
 use super::health::Illness;
@@ -38,21 +39,18 @@ pub async fn live<A: Adapter>(
     permit: OwnedSemaphorePermit,
 ) -> Ended {
     let mut journey = Journey::begin();
-    let spec = match shared.adapter.describe(worker) {
+    let mut spec = match shared.adapter.describe(worker) {
         Ok(spec) => spec,
         Err(failure) => return undescribed(journey, &failure),
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
-    let launched = launch(&shared.config.guard, &shared.config.name, worker, &spec);
-    drop(spec);
+    shared.config.instance.brand(&shared.config.name, worker, &mut spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
-    match launched {
-        Ok((guarded, output)) => life.run(guarded, output).await,
-        Err(error) => {
-            let guard = life.shared.config.guard.display();
-            life.kind = ExitKind::SpawnFailed(format!("guard {guard}: {error}"));
-        }
+    let spawned = life.spawn(&spec).await;
+    drop(spec);
+    if let Some((guarded, output)) = spawned {
+        life.run(guarded, output).await;
     }
     life.bury()
 }
@@ -134,6 +132,11 @@ impl<A: Adapter> Life<A> {
         let patience = self.shared.config.kill_grace;
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
+        }
+        if self.kind == ExitKind::GuardLost {
+            clear(self.shared.clone(), self.worker).await;
+            let backend = &self.shared.backend;
+            let _ = tokio::time::timeout(patience, backend.clear(self.worker)).await;
         }
         // The pipes end with the tree; what a dead worker printed last is still in them.
         if let Some(output) = self.output.take() {
@@ -240,6 +243,17 @@ impl<A: Adapter> Life<A> {
     }
 }
 
+/// Ends what a lost guard has left of the worker's tree.
+async fn clear<A: Adapter>(shared: Arc<Shared<A>>, worker: WorkerId) {
+    let runtime = shared.runtime.clone();
+    let cleared = runtime.spawn_blocking(move || {
+        let PoolConfig { name, instance, .. } = &shared.config;
+        instance.clear(name, worker, CLEAR_LIMIT);
+    });
+    // It fails only when the runtime ends, and everything with it.
+    let _ = cleared.await;
+}
+
 /// For a description that failed: there is no process, and the adapter has nothing to forget.
 fn undescribed(mut journey: Journey, failure: &Failure) -> Ended {
     journey.reach(Step::Ended);
@@ -252,3 +266,6 @@ fn undescribed(mut journey: Journey, failure: &Failure) -> Ended {
     };
     Ended { ending: Ending::FailedStart, exit, served: None }
 }
+
+/// For the search of processes without a guard; it takes a few milliseconds as a rule.
+const CLEAR_LIMIT: Duration = Duration::from_secs(2);

@@ -9,5 +9,6 @@ mod life;
 mod ear;
 mod events;
 mod health;
+mod spawning;
 
 pub use life::{Ended, live};
