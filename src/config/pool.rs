@@ -117,6 +117,10 @@ pub struct HeartbeatConfig {
     #[serde(rename = "timeout_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 1, max = TIME_MS_MAX))]
     pub timeout: Duration,
+    /// What such a worker has for printing where each of its threads stands, before it is killed.
+    #[serde(rename = "abort_grace_ms", with = "millis")]
+    #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
+    pub abort_grace: Duration,
 }
 
 /// Resource limits of a worker process, as setrlimit has them. Null: the host's.
@@ -227,7 +231,11 @@ impl Default for RestartConfig {
 
 impl Default for HeartbeatConfig {
     fn default() -> Self {
-        HeartbeatConfig { interval: limits::HEARTBEAT_INTERVAL, timeout: limits::HEARTBEAT_TIMEOUT }
+        HeartbeatConfig {
+            interval: limits::HEARTBEAT_INTERVAL,
+            timeout: limits::HEARTBEAT_TIMEOUT,
+            abort_grace: limits::ABORT_GRACE,
+        }
     }
 }
 

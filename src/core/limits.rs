@@ -83,6 +83,8 @@ pub const RESTART_WINDOW: Duration = Duration::from_secs(10);
 /// Between two heartbeats, and how long one may stay unanswered. Default.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A worker without a sign of life may take so long to print where it stands. Default.
+pub const ABORT_GRACE: Duration = Duration::from_secs(1);
 /// A cancelled handler may clean up for this long before its worker is replaced. Default.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// What a platform's close waits for running work where the caller names no time. Default.

@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::core::limits::EXIT_REPORT_WAIT;
 use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
 use crate::frameworks::OperationEntry;
 use crate::runtimes::{WorkerLease, core_id};
@@ -22,6 +21,7 @@ use crate::tools::Invocation;
 use crate::transport::CallStart;
 
 use super::call_request::{CallPool, CallRequest};
+use super::loss::Loss;
 use super::operation::{Operation, Work};
 use super::services::{InFlightPlace, Services};
 use super::stream::ChunkMeter;
@@ -229,18 +229,17 @@ impl Call {
         }
     }
 
-    /// The worker died under the call: say how, as soon as the guard has told.
+    /// The worker died under the call, or was given up: say how, as soon as it is known.
     pub(super) fn worker_lost(&self) {
         let Some(call) = self.me.upgrade() else { return };
         let lease = self.progress.lock().lease.clone();
         let Some(lease) = lease else { return };
         self.services.runtime.spawn(async move {
-            let exit = tokio::time::timeout(EXIT_REPORT_WAIT, lease.exited()).await.ok();
+            let loss = Loss::of(&lease).await;
             let worker = lease.worker();
             drop(lease);
             call.release();
-            let error = lost_error(&call.pool.name, worker, exit.as_ref());
-            call.worker_gone(worker, exit, error).await;
+            call.worker_gone(worker, &loss).await;
         });
     }
 
@@ -346,24 +345,4 @@ impl Expire for Call {
             self.pool.workers.recycle(lease.worker(), "a handler did not stop when it was told to");
         }
     }
-}
-
-fn lost_error(
-    pool: &str,
-    worker: crate::snakepit::WorkerId,
-    exit: Option<&crate::snakepit::Exit>,
-) -> Error {
-    let how =
-        exit.map_or("its end was not reported in time".to_owned(), |exit| exit.kind.to_string());
-    let message = format!("worker {worker} of pool {pool:?} was lost: {how}");
-    let mut error = Error::new(Status::WorkerLost, message)
-        .with("pool", pool)
-        .with("worker", worker.to_string())
-        .with("exit", how);
-    if let Some(exit) = exit
-        && !exit.stderr_tail.is_empty()
-    {
-        error = error.with("stderr_tail", &*exit.stderr_tail);
-    }
-    error
 }

@@ -12,31 +12,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::core::{Affinity, Error};
-use crate::snakepit::{Exit, ExitKind, PoolError, WorkerId};
+use crate::core::Affinity;
+use crate::snakepit::{PoolError, WorkerId};
 
 use super::call::Call;
+use super::loss::Loss;
 use super::operation::Operation;
 use super::pool_error::{pool_error, refusal_of};
 use super::protection::Subject;
 
 impl Call {
-    /// The call was sent to `worker`, which ended as `exit` says, if that is known; `error` is what
-    /// the caller is told unless another worker takes over.
-    pub(super) async fn worker_gone(
-        self: Arc<Self>,
-        worker: WorkerId,
-        exit: Option<Exit>,
-        error: Error,
-    ) {
-        self.account_for(worker, exit.as_ref());
+    /// The call was sent to `worker`, which was lost.
+    pub(super) async fn worker_gone(self: Arc<Self>, worker: WorkerId, loss: &Loss) {
+        self.account_for(worker, loss);
         let Some(operation) = self.live_operation() else { return };
         let attempts = self.progress.lock().attempts;
         match self.rest_before_retry(attempts) {
             Some(rest) => self.try_again(operation, rest).await,
             None => {
-                let error = error.with("attempts", attempts).retryable(self.is_idempotent());
-                operation.finish(Err(error));
+                let error = loss.error(&self.pool.name, worker).with("attempts", attempts);
+                operation.finish(Err(error.retryable(self.is_idempotent())));
             }
         }
     }
@@ -95,12 +90,11 @@ impl Call {
         }
     }
 
-    fn account_for(&self, worker: WorkerId, exit: Option<&Exit>) {
-        // A worker that was asked to leave says nothing against the pool.
-        if exit.is_none_or(|exit| !exit.expected) {
+    fn account_for(&self, worker: WorkerId, loss: &Loss) {
+        if !loss.is_wanted() {
             self.pool.protection.lost(worker);
         }
-        if exit.is_some_and(is_crash) {
+        if loss.is_crash() {
             self.pool.protection.crashed(self.subject());
         }
     }
@@ -151,19 +145,3 @@ impl Call {
         self.progress.lock().entry.as_ref().is_some_and(|entry| entry.idempotent)
     }
 }
-
-/// Whether a worker's end may be the doing of a call in it. Not when the pool ended it; not by the
-/// signals that people and other programs send. KILL is among them: it is how the kernel ends a
-/// process that takes too much memory.
-fn is_crash(exit: &Exit) -> bool {
-    let is_own_doing = match exit.kind {
-        ExitKind::Exited(_) => true,
-        ExitKind::Signaled { signal, .. } => !SENT_BY_OTHERS.contains(&signal),
-        ExitKind::GuardLost | ExitKind::SpawnFailed(_) => false,
-    };
-    is_own_doing && !exit.expected && exit.reason.is_none()
-}
-
-/// Signals that ask a program to end.
-const SENT_BY_OTHERS: [i32; 5] =
-    [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGPIPE];

@@ -12,6 +12,7 @@ pub mod call_peer;
 pub mod call_request;
 pub mod call_retry;
 pub mod job;
+mod loss;
 pub mod machine;
 pub mod operation;
 pub mod pool_error;

@@ -38,6 +38,9 @@ pub struct PoolConfig {
     pub probe_interval: Duration,
     /// How long a probe may go without an answer.
     pub probe_timeout: Duration,
+    /// What a worker without a sign of life has for printing where it stands, after ABRT, before
+    /// KILL.
+    pub abort_grace: Duration,
     /// After a worker was asked to leave, before TERM; after TERM, before KILL.
     pub kill_grace: Duration,
     /// How long a worker that broke its link may take to end by itself, so that its own exit is

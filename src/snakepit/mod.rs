@@ -39,7 +39,7 @@ pub use backend::Backend;
 pub use backends::Setsid;
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
-pub use exit::{Exit, ExitKind};
+pub use exit::{Cause, Exit, ExitKind, Verdict};
 pub use find_guard::find_guard;
 pub use ids::WorkerId;
 pub use journey::{Journey, Step};

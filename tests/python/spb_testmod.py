@@ -5,6 +5,7 @@ is called.
 """
 
 import asyncio
+import ctypes
 import os
 import re
 import signal
@@ -218,6 +219,20 @@ def run_shell(code: int):
 def hold_gil():
     """Keeps the interpreter lock inside C for far longer than any test waits."""
     return re.match(r"(a+)+$", "a" * 64 + "b") is None
+
+
+@snakepit_bridge.function
+def stand_still():
+    """Says so on its standard error, and does nothing more."""
+    print("standing still", file=sys.stderr, flush=True)
+    time.sleep(600)
+
+
+@snakepit_bridge.function
+def hold_gil_for(seconds: float):
+    """Keeps the interpreter lock inside C, and gives it back."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+    return "held"
 
 
 @snakepit_bridge.function

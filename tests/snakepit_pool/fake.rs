@@ -140,6 +140,9 @@ impl Adapter for Fake {
         async move { while pongs.changed().await.is_ok() {} }.boxed()
     }
 
+    /// Leases hear of it from the pool itself.
+    fn abandon(&self, _: &Link) {}
+
     fn probe(&self, link: &Link) -> BoxFuture<'static, Result<(), Failure>> {
         let mut link = link.clone();
         async move {
@@ -273,6 +276,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         restart_window: ms(10_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),
         stderr_tail_bytes: 4096,

@@ -50,7 +50,7 @@ fn crash_loop() {
         drop(lease(&pool).await);
         assert_eq!(pool.state(), PoolState::Healthy);
         for (worker, exit) in fake.gone.lock().iter() {
-            assert!(!exit.expected, "{worker}: {exit}");
+            assert!(!exit.is_expected(), "{worker}: {exit}");
         }
     });
 }

@@ -10,6 +10,7 @@ mod calls;
 mod dspy;
 mod faults;
 mod health;
+mod hung;
 mod retry;
 mod streams;
 mod telemetry;

@@ -73,6 +73,11 @@ impl Guarded {
         self.order(Order::Signal(number));
     }
 
+    /// Has the worker itself print where it stands, and die.
+    pub fn abort(&mut self) {
+        self.order(Order::Abort);
+    }
+
     /// Has the worker's whole tree killed.
     pub fn kill(&mut self) {
         self.order(Order::Kill);
