@@ -12,6 +12,7 @@ pub mod pool;
 pub mod protection;
 pub mod session;
 pub mod shutdown;
+mod stuck_tools;
 pub mod tool;
 pub mod variable;
 

@@ -229,6 +229,10 @@ impl Call {
         }
     }
 
+    pub(super) fn count_late_result(&self) {
+        self.pool.metrics.late_results.inc();
+    }
+
     /// The worker died under the call, or was given up: say how, as soon as it is known.
     pub(super) fn worker_lost(&self) {
         let Some(call) = self.me.upgrade() else { return };

@@ -32,8 +32,8 @@ impl CallPeer for Call {
         self.pool.protection.answered(self.subject());
         let operation = self.live_operation();
         self.release();
-        if let Some(operation) = operation {
-            operation.finish(outcome);
+        if !operation.is_some_and(|operation| operation.finish(outcome)) {
+            self.count_late_result();
         }
     }
 

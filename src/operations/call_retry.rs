@@ -22,7 +22,8 @@ use super::pool_error::{pool_error, refusal_of};
 use super::protection::Subject;
 
 impl Call {
-    /// The call was sent to `worker`, which was lost.
+    /// The call was sent to `worker`, which was lost: the caller is told how, unless another worker
+    /// takes over.
     pub(super) async fn worker_gone(self: Arc<Self>, worker: WorkerId, loss: &Loss) {
         self.account_for(worker, loss);
         let Some(operation) = self.live_operation() else { return };
@@ -30,8 +31,11 @@ impl Call {
         match self.rest_before_retry(attempts) {
             Some(rest) => self.try_again(operation, rest).await,
             None => {
-                let error = loss.error(&self.pool.name, worker).with("attempts", attempts);
-                operation.finish(Err(error.retryable(self.is_idempotent())));
+                let error = loss
+                    .error(&self.pool.name, worker)
+                    .with("attempts", attempts)
+                    .retryable(self.is_idempotent());
+                operation.finish(Err(error));
             }
         }
     }
@@ -91,7 +95,8 @@ impl Call {
     }
 
     fn account_for(&self, worker: WorkerId, loss: &Loss) {
-        if !loss.is_wanted() {
+        // A worker that was asked to leave says nothing against the pool.
+        if !loss.is_expected() {
             self.pool.protection.lost(worker);
         }
         if loss.is_crash() {

@@ -56,7 +56,7 @@ impl Loss {
     }
 
     /// The pool wanted the worker to go, which says nothing against the pool or the call.
-    pub fn is_wanted(&self) -> bool {
+    pub fn is_expected(&self) -> bool {
         matches!(self.cause(), Some(Cause::Asked | Cause::Forced))
     }
 
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn only_hangs_are_hung_and_only_what_the_pool_wanted_is_no_failure() {
         let worker = WorkerId { slot: 0, generation: 1 };
-        for (cause, status, is_wanted, is_crash) in [
+        for (cause, status, is_expected, is_crash) in [
             (Cause::Unasked, Status::WorkerLost, false, false),
             (Cause::Asked, Status::WorkerLost, true, false),
             (Cause::Forced, Status::WorkerLost, true, false),
@@ -118,8 +118,8 @@ mod tests {
         ] {
             let loss = given_up(cause);
             assert_eq!(loss.error("default", worker).status(), status, "{cause:?}");
-            assert_eq!((loss.is_wanted(), loss.is_crash()), (is_wanted, is_crash), "{cause:?}");
+            assert_eq!((loss.is_expected(), loss.is_crash()), (is_expected, is_crash), "{cause:?}");
         }
-        assert!(!Loss::Unreported.is_wanted() && !Loss::Unreported.is_crash());
+        assert!(!Loss::Unreported.is_expected() && !Loss::Unreported.is_crash());
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Families {
     operation_queue: Family<PoolLabels, DurationHistogram>,
     operations_running: Family<PoolLabels, Gauge>,
     operations_queued: Family<PoolLabels, Gauge>,
+    late_results: Family<PoolLabels, Counter>,
     workers: Family<WorkerLabels, Gauge>,
     worker_restarts: Family<PoolLabels, Counter>,
     operation_retries: Family<PoolLabels, Counter>,
@@ -142,6 +143,7 @@ impl Families {
             running: self.operations_running.get_or_create_owned(&labels),
             queued: self.operations_queued.get_or_create_owned(&labels),
             worker_restarts: self.worker_restarts.get_or_create_owned(&labels),
+            late_results: self.late_results.get_or_create_owned(&labels),
             bytes_in: bytes("in"),
             bytes_out: bytes("out"),
             retries: self.operation_retries.get_or_create_owned(&labels),
@@ -198,6 +200,8 @@ impl Families {
         registry.register("operations_running", help, self.operations_running.clone());
         let help = "Operations that wait for a worker now";
         registry.register("operations_queued", help, self.operations_queued.clone());
+        let help = "Results that came when their operation had ended, and were dropped";
+        registry.register("late_results", help, self.late_results.clone());
     }
 
     fn register_protection(&self, registry: &mut Registry) {

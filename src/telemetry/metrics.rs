@@ -39,6 +39,8 @@ pub struct PoolMetrics {
     pub running: Gauge,
     /// Calls that wait for a worker now.
     pub queued: Gauge,
+    /// Results that came when their operation had ended.
+    pub late_results: Counter,
     /// Documents and attachments to workers.
     pub bytes_in: Counter,
     /// Documents and attachments from workers.
@@ -277,6 +279,7 @@ mod tests {
         let pool = metrics.pool("default");
         pool.queue_wait.observe(Duration::from_millis(3));
         pool.running.set(2);
+        pool.late_results.inc();
         pool.set_worker_restarts(2);
         pool.set_worker_restarts(1);
         pool.bytes_in.inc_by(10);
@@ -300,6 +303,7 @@ mod tests {
             "spb_operation_queue_seconds_count{pool=\"default\"} 1".to_owned(),
             "spb_operations_running{pool=\"default\"} 2".to_owned(),
             "spb_operations_queued{pool=\"default\"} 0".to_owned(),
+            "spb_late_results_total{pool=\"default\"} 1".to_owned(),
             "spb_workers{pool=\"default\",state=\"ready\"} 4".to_owned(),
             "spb_worker_restarts_total{pool=\"default\"} 2".to_owned(),
             "spb_value_bytes_total{pool=\"default\",direction=\"in\"} 10".to_owned(),
