@@ -41,7 +41,8 @@ pub(super) fn refusal_of(error: &PoolError) -> Refusal {
         PoolError::DeadlinePassed { .. } | PoolError::CannotMeet { .. } => Refusal::Deadline,
         PoolError::HomeGone { .. } | PoolError::HomeBusy { .. } => Refusal::Home,
         PoolError::Failed(_) => Refusal::Failed,
-        PoolError::Drained | PoolError::Closed => Refusal::Drained,
+        // It takes no calls now: drained, or stopping.
+        _ => Refusal::Drained,
     }
 }
 
