@@ -1,13 +1,14 @@
 //! All scenarios, in the order of the fault list.
 
 use crate::scenario::Scenario;
-use crate::{hellos, host_dies, host_leaves, points, worker_dies};
+use crate::{guard_dies, hellos, host_dies, host_leaves, points, worker_dies};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
     let groups: &[&[Scenario]] = &[
         host_dies::SCENARIOS,
         host_leaves::SCENARIOS,
+        guard_dies::SCENARIOS,
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,

@@ -33,6 +33,7 @@ mod runner;
 mod scenario;
 mod wire;
 
+mod guard_dies;
 mod hellos;
 mod host_dies;
 mod host_leaves;

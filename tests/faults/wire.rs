@@ -22,6 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 
 use crate::counted::Counted;
+use crate::worker::obey;
 
 /// The role of such a worker.
 pub fn run() {
@@ -154,6 +155,10 @@ impl Worker {
                 "die" => {
                     kill_process(getpid(), Signal::KILL).unwrap();
                     std::future::pending().await
+                }
+                "family" => {
+                    ["daemon", "deaf", "bare"].iter().for_each(|verb| obey(verb, &mut None));
+                    continue;
                 }
                 "hold" => return,
                 unknown => panic!("unknown step {unknown:?}"),

@@ -37,7 +37,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn many_losses(scale: Scale) -> Figure {
-    let calls = scale.pick(600, 10_000);
+    let calls = scale.pick(400, 10_000);
     let mut config = platforms::python(&platforms::fresh_mark(), WORKERS, 8);
     config["pools"]["default"]["restart"] = json!({"backoff_min_ms": 1, "backoff_max_ms": 50});
     let platform = support::open(&config);

@@ -34,7 +34,8 @@ pub fn run() {
     }
 }
 
-fn obey(line: &str, home: &mut Option<UnixStream>) {
+/// Does what one line says. Some verbs need the connection to `home`.
+pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "ping" => writeln!(home.as_ref().unwrap(), "pong").unwrap(),
