@@ -1,7 +1,9 @@
 //! All scenarios, in the order of the fault list.
 
 use crate::scenario::Scenario;
-use crate::{guard_dies, hellos, host_dies, host_leaves, points, worker_dies};
+use crate::{
+    ending, guard_dies, hang, hellos, host_dies, host_leaves, points, streams, tools, worker_dies,
+};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
@@ -12,6 +14,10 @@ pub fn all() -> Vec<Scenario> {
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,
+        hang::SCENARIOS,
+        tools::SCENARIOS,
+        streams::SCENARIOS,
+        ending::SCENARIOS,
     ];
     let mut all = groups.concat();
     all.sort_by_key(|scenario| scenario.id);

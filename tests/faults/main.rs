@@ -33,7 +33,9 @@ mod runner;
 mod scenario;
 mod wire;
 
+mod ending;
 mod guard_dies;
+mod hang;
 mod hellos;
 mod host_dies;
 mod host_leaves;
@@ -41,6 +43,9 @@ mod hosts;
 mod memory_group;
 mod platforms;
 mod points;
+mod python;
+mod streams;
+mod tools;
 mod worker_dies;
 
 pub use figure::Figure;

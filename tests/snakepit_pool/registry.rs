@@ -297,7 +297,7 @@ fn dead_directory(base: &Path, boot: &str) -> PathBuf {
     let directory = base.join(format!("spb-{}-dead", geteuid().as_raw()));
     std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
     let note = serde_json::json!({
-        "marker": "0123456789abcdef", "pid": 1, "started_ticks": 1, "session": 1, "group": 1,
+        "marker": "0123456789abcdef", "pid": 1, "started_ticks": 1, "sid": 1, "group": 1,
         "boot": boot,
     });
     std::fs::write(directory.join("instance.json"), note.to_string()).unwrap();
