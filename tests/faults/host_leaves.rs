@@ -52,7 +52,7 @@ fn exiting_host() -> Duration {
 }
 
 /// Runs a host, which has to end well, and measures how long what it leaves stays.
-fn clean_after(host: impl FnOnce(&str)) -> Duration {
+fn clean_after(host: impl FnOnce(&str) -> String) -> Duration {
     let mark = platforms::fresh_mark();
     host(&platforms::python(&mark, 1, 4).to_string());
     let left = Instant::now();

@@ -44,6 +44,7 @@ mod memory_group;
 mod platforms;
 mod points;
 mod python;
+mod starts_fail;
 mod streams;
 mod tools;
 mod worker_dies;
