@@ -2,8 +2,7 @@
 
 use crate::scenario::Scenario;
 use crate::{
-    ending, guard_dies, hang, hellos, host_dies, host_leaves, points, starts_fail, streams, tools,
-    worker_dies,
+    ending, guard_dies, hang, hellos, host_dies, host_leaves, points, streams, tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -15,7 +14,6 @@ pub fn all() -> Vec<Scenario> {
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,
-        starts_fail::SCENARIOS,
         hang::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,
