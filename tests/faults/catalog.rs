@@ -2,7 +2,8 @@
 
 use crate::scenario::Scenario;
 use crate::{
-    ending, guard_dies, hang, hellos, host_dies, host_leaves, points, streams, tools, worker_dies,
+    ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, points, streams, tools,
+    worker_dies,
 };
 
 /// Every scenario there is.
@@ -14,6 +15,7 @@ pub fn all() -> Vec<Scenario> {
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,
+        limits::SCENARIOS,
         hang::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,

@@ -27,6 +27,7 @@ mod worker;
 mod world;
 
 mod catalog;
+mod control_group;
 mod counted;
 mod figure;
 mod runner;
@@ -40,7 +41,7 @@ mod hellos;
 mod host_dies;
 mod host_leaves;
 mod hosts;
-mod memory_group;
+mod limits;
 mod platforms;
 mod points;
 mod python;
