@@ -34,11 +34,11 @@ fn leaving_host(scale: Scale) -> Figure {
     let mut times = vec![exiting_host()];
     for _ in 0..scale.pick(1, 5) {
         for how in ["return", "callback", "thread"] {
-            times.push(clean_after(|config| leave.run(&[how, config])));
+            times.push(clean_after(|config| drop(leave.run(&[how, config]))));
         }
         let library = library();
         let library = library.to_str().unwrap();
-        times.push(clean_after(|config| unload.run(&[library, config])));
+        times.push(clean_after(|config| drop(unload.run(&[library, config]))));
     }
     Figure::time(times.len(), times.into_iter().max().unwrap(), Duration::from_secs(1))
 }
@@ -52,7 +52,7 @@ fn exiting_host() -> Duration {
 }
 
 /// Runs a host, which has to end well, and measures how long what it leaves stays.
-fn clean_after(host: impl FnOnce(&str) -> String) -> Duration {
+fn clean_after(host: impl FnOnce(&str)) -> Duration {
     let mark = platforms::fresh_mark();
     host(&platforms::python(&mark, 1, 4).to_string());
     let left = Instant::now();
