@@ -1,16 +1,21 @@
 //! All scenarios, in the order of the fault list.
 
 use crate::scenario::Scenario;
-use crate::{ending, hang, hellos, host_dies, host_leaves, points, streams, tools, worker_dies};
+use crate::{
+    ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, points, streams, tools,
+    worker_dies,
+};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
     let groups: &[&[Scenario]] = &[
         host_dies::SCENARIOS,
         host_leaves::SCENARIOS,
+        guard_dies::SCENARIOS,
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,
+        limits::SCENARIOS,
         hang::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,

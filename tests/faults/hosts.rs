@@ -18,6 +18,7 @@ pub fn run(role: &str) {
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
         "families" => serve(mark, 16, |_| family()),
+        "hiding" => serve(mark, 4, |_| ["daemon", "deaf", "bare"].map(str::to_owned).to_vec()),
         "importing" => importing(mark),
         "churning" => churning(&mark),
         "breeding" => {

@@ -27,6 +27,7 @@ mod worker;
 mod world;
 
 mod catalog;
+mod control_group;
 mod counted;
 mod figure;
 mod runner;
@@ -34,15 +35,17 @@ mod scenario;
 mod wire;
 
 mod ending;
+mod guard_dies;
 mod hang;
 mod hellos;
 mod host_dies;
 mod host_leaves;
 mod hosts;
-mod memory_group;
+mod limits;
 mod platforms;
 mod points;
 mod python;
+mod starts_fail;
 mod streams;
 mod tools;
 mod worker_dies;

@@ -22,6 +22,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 
 use crate::counted::Counted;
+use crate::platforms::ledger;
+use crate::worker::obey;
 
 /// The role of such a worker.
 pub fn run() {
@@ -29,7 +31,13 @@ pub fn run() {
     let manners: HashMap<String, String> =
         serde_json::from_str(&std::env::var(MANNERS).unwrap()).unwrap();
     let own = format!("{}.{}", handoff.slot, handoff.generation);
-    let manner = manners.get(&own).map_or("", String::as_str).to_owned();
+    let manner = manners.get(&own).or_else(|| manners.get("*"));
+    let manner = manner.map_or("", String::as_str).to_owned();
+    if manner == "crash" {
+        (0..10_000).for_each(|line| eprintln!("line {line} of many"));
+        eprintln!("this is the end");
+        std::process::exit(1);
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(live(&handoff, &manner));
@@ -151,9 +159,15 @@ impl Worker {
                     let result = pb::CallResult { call_id: call.call_id, outcome };
                     self.say(Kind::Result(result)).await;
                 }
-                "die" => {
+                // An attempt that follows gets further.
+                "die once" if ledger(&act.ledger)[&act.entry.to_string()] > 1 => continue,
+                "die" | "die once" => {
                     kill_process(getpid(), Signal::KILL).unwrap();
                     std::future::pending().await
+                }
+                "family" => {
+                    ["daemon", "deaf", "bare"].iter().for_each(|verb| obey(verb, &mut None));
+                    continue;
                 }
                 "hold" => return,
                 unknown => panic!("unknown step {unknown:?}"),
@@ -211,7 +225,8 @@ async fn connect(
     MlBridgeClient::new(endpoint.connect_with_connector(connector).await.unwrap())
 }
 
-/// How the hellos of some workers are to be: `{"0.1": "version"}`; all others are honest.
+/// How the hellos of some workers are to be: `{"0.1": "version"}`, or those of all: `"*"`; any
+/// others are honest.
 pub const MANNERS: &str = "SNAKEPIT_MANNERS";
 const SCHEMA: &str = r#"{"operations": {
     "act": {"parameters": {"type": "object"}, "streaming": true},

@@ -38,6 +38,7 @@ pub fn serve(told: &Handoff) {
     }
 }
 
+/// Does what one line says. Some verbs need the connection to `home`.
 pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
