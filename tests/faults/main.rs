@@ -34,6 +34,7 @@ mod ending;
 mod hang;
 mod host_dies;
 mod hosts;
+mod overload;
 mod python;
 mod streams;
 mod tools;
