@@ -146,9 +146,10 @@ impl Platform {
 
 /// Ends the doors first, then the threads.
 fn dismantle(machinery: Machinery) {
-    let Machinery { runtime, listener, endpoint } = machinery;
+    let Machinery { runtime, instance, listener, endpoint } = machinery;
     drop(endpoint);
     drop(listener);
+    instance.close();
     runtime.shutdown_timeout(RUNTIME_GRACE);
 }
 

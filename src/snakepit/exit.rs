@@ -8,13 +8,61 @@ use super::journey::Journey;
 #[derive(Clone, Debug)]
 pub struct Exit {
     pub kind: ExitKind,
-    /// Why the pool ended it, if it did.
+    pub cause: Cause,
+    /// What led to it, in words: why the pool ended it, if it did.
     pub reason: Option<Arc<str>>,
     /// What it last printed to its standard error.
     pub stderr_tail: Arc<str>,
     pub journey: Arc<Journey>,
-    /// True if the pool had asked it to leave: a resize, a stop, a recycling.
-    pub expected: bool,
+}
+
+/// On whose account a worker ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// On its own, or a stranger's: it left, crashed, or was killed by somebody who is not us.
+    Unasked,
+    /// The pool had asked it to leave: a resize, a stop, a replacement.
+    Asked,
+    /// The pool ended it to free what was stuck in it.
+    Forced,
+    /// It showed no sign of life.
+    Hung,
+    /// It took more memory than it may have, by the pool's measure or by the kernel's.
+    Memory,
+    /// It broke its link and lived on.
+    LinkBroken,
+    /// It did not become ready, or not in time.
+    NotReady,
+}
+
+/// Why the pool has given a worker up. Cheap to clone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    pub cause: Cause,
+    /// A lower-case fragment.
+    pub reason: Arc<str>,
+}
+
+impl Exit {
+    /// True if the pool wanted it: the slot has not failed.
+    pub fn is_expected(&self) -> bool {
+        matches!(self.cause, Cause::Asked | Cause::Forced)
+    }
+}
+
+impl Cause {
+    /// For logs and the details of errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Unasked => "unasked",
+            Cause::Asked => "asked",
+            Cause::Forced => "forced",
+            Cause::Hung => "hung",
+            Cause::Memory => "memory",
+            Cause::LinkBroken => "link_broken",
+            Cause::NotReady => "not_ready",
+        }
+    }
 }
 
 /// What the kernel said.

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
-use super::admission::{Admission, Limits};
+use super::admission::{Admission, Home, Limits};
 use super::backend::Backend;
 use super::backoff::Intensity;
 use super::config::PoolConfig;
@@ -137,18 +137,10 @@ impl<A: Adapter> Shared<A> {
         self.state.lock()
     }
 
-    /// A lease for someone who did not queue.
-    pub fn take_free(self: &Arc<Self>) -> Option<Lease<A>> {
-        let seated = {
-            let mut state = self.lock();
-            if state.phase != Phase::Open {
-                return None;
-            }
-            let seated = state.admission.take_free()?;
-            state.counts.acquired += 1;
-            seated
-        };
-        Some(Lease::new(self.clone(), seated))
+    /// A lease for someone who did not queue; `None` if they must.
+    pub fn take_free(self: &Arc<Self>, home: Option<Home>) -> Result<Option<Lease<A>>, PoolError> {
+        let seated = self.lock().take_free(home)?;
+        Ok(seated.map(|seated| Lease::new(self.clone(), seated)))
     }
 
     /// A lease is over.
@@ -193,8 +185,23 @@ impl<A: Adapter> Shared<A> {
             }
             self.deliver(next);
         }
+        self.refuse_homeless();
         self.refuse_if_failing();
         self.changed.send_replace(());
+    }
+
+    /// Strict callers whose home has gone are told so.
+    fn refuse_homeless(&self) {
+        let refused = {
+            let mut state = self.lock();
+            let refused = state.admission.take_refused();
+            state.counts.refused += refused.len() as u64;
+            refused
+        };
+        for (waiting, why) in refused {
+            // One who has just given up needs no answer.
+            let _ = waiting.send(Err(why.into()));
+        }
     }
 
     /// Everyone who waits is told why there is no point in it.
@@ -224,6 +231,19 @@ impl<A: Adapter> Shared<A> {
 type Place<A> = (Waiting<A>, Arc<Seated<A>>);
 
 impl<A: Adapter> State<A> {
+    pub fn take_free(&mut self, home: Option<Home>) -> Result<Option<Arc<Seated<A>>>, PoolError> {
+        if self.phase != Phase::Open {
+            return Err(PoolError::Closed);
+        }
+        let taken = self.admission.take_free(home);
+        match &taken {
+            Ok(Some(_)) => self.counts.acquired += 1,
+            Ok(None) => {}
+            Err(_) => self.counts.refused += 1,
+        }
+        Ok(taken?)
+    }
+
     fn serve_next(&mut self) -> Option<Place<A>> {
         let place = self.admission.serve_next()?;
         self.counts.acquired += 1;

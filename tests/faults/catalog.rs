@@ -1,14 +1,25 @@
 //! All scenarios, in the order of the fault list.
 
-use crate::ending;
-use crate::hang;
-use crate::host_dies;
 use crate::scenario::Scenario;
-use crate::streams;
-use crate::tools;
+use crate::{
+    ending, hang, hellos, host_dies, host_leaves, overload, points, streams, tools, worker_dies,
+};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
-    [host_dies::SCENARIOS, hang::SCENARIOS, tools::SCENARIOS, streams::SCENARIOS, ending::SCENARIOS]
-        .concat()
+    let groups: &[&[Scenario]] = &[
+        host_dies::SCENARIOS,
+        host_leaves::SCENARIOS,
+        worker_dies::SCENARIOS,
+        points::SCENARIOS,
+        hellos::SCENARIOS,
+        hang::SCENARIOS,
+        tools::SCENARIOS,
+        streams::SCENARIOS,
+        overload::SCENARIOS,
+        ending::SCENARIOS,
+    ];
+    let mut all = groups.concat();
+    all.sort_by_key(|scenario| scenario.id);
+    all
 }

@@ -79,6 +79,6 @@ fn signals(scale: Scale) -> Figure {
 }
 
 fn program_numbers(program: &Program, arguments: &[&str]) -> Vec<i64> {
-    let printed = program.run(arguments);
+    let printed = program.printed(arguments);
     printed.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Backend, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, Setsid, WorkerId, os,
+    Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
+    ProcessSpec, ResourceLimits, Setsid, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -139,6 +140,9 @@ impl Adapter for Fake {
         async move { while pongs.changed().await.is_ok() {} }.boxed()
     }
 
+    /// Leases hear of it from the pool itself.
+    fn abandon(&self, _: &Link) {}
+
     fn probe(&self, link: &Link) -> BoxFuture<'static, Result<(), Failure>> {
         let mut link = link.clone();
         async move {
@@ -225,9 +229,12 @@ impl Stage {
             .on_thread_start(os::block_signals_on_this_thread)
             .build()
             .unwrap();
-        let mut config = config(&mark);
-        change(&mut config);
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
+        let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
+        let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
+        let instance = Instance::open(&base).unwrap();
+        let mut config = config(&fake.mark, instance);
+        change(&mut config);
         let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }
@@ -252,10 +259,11 @@ impl Stage {
 /// The guard program as it was built with this test.
 pub const GUARD: &str = env!("CARGO_BIN_EXE_snakepit-guard");
 
-pub fn config(mark: &str) -> PoolConfig {
+pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
     let ms = Duration::from_millis;
     PoolConfig {
         name: format!("pool-{mark}"),
+        instance,
         workers: 1,
         calls_per_worker: 1,
         held_max: 8,
@@ -268,6 +276,7 @@ pub fn config(mark: &str) -> PoolConfig {
         restart_window: ms(10_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),
         stderr_tail_bytes: 4096,
@@ -277,7 +286,12 @@ pub fn config(mark: &str) -> PoolConfig {
 
 /// A lease, within a time that is only there to end a hanging test.
 pub async fn lease(pool: &Pool<Fake>) -> Lease<Fake> {
-    pool.acquire(Some(soon())).await.unwrap()
+    pool.acquire(Some(soon()), None).await.unwrap()
+}
+
+/// A lease that needs no waiting.
+pub fn free(pool: &Pool<Fake>) -> Option<Lease<Fake>> {
+    pool.try_acquire(None).ok().flatten()
 }
 
 pub fn soon() -> Instant {

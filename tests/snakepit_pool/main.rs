@@ -13,7 +13,9 @@
 
 mod dying;
 mod fake;
+mod homes;
 mod hosts;
+mod registry;
 mod serving;
 mod starting;
 mod worker;
@@ -26,7 +28,14 @@ fn main() {
         Ok("worker") => worker::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [serving::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
+            let groups = [
+                dying::TESTS,
+                homes::TESTS,
+                hosts::TESTS,
+                registry::TESTS,
+                serving::TESTS,
+                starting::TESTS,
+            ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

@@ -22,7 +22,7 @@ pub const TESTS: &[Test] = &[
 
 /// Waits until the pool has failed; what its callers are told.
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<Fake>) -> StartFailure {
-    let told = pool.acquire(Some(soon())).await;
+    let told = pool.acquire(Some(soon()), None).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     assert!(matches!(pool.state(), PoolState::Failed { .. }), "{:?}", pool.state());
     assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Failed(_))));
@@ -50,7 +50,7 @@ fn crash_loop() {
         drop(lease(&pool).await);
         assert_eq!(pool.state(), PoolState::Healthy);
         for (worker, exit) in fake.gone.lock().iter() {
-            assert!(!exit.expected, "{worker}: {exit}");
+            assert!(!exit.is_expected(), "{worker}: {exit}");
         }
     });
 }

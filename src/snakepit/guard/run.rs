@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
-use rustix::process::{Pid, Resource, Signal, getppid, kill_process_group, setpgid};
+use rustix::process::{Pid, Resource, Signal, getppid, kill_process, kill_process_group, setpgid};
 
 use super::super::os::{self, ChildPlan};
 use super::super::spec::{ProcessSpec, ResourceLimits};
@@ -78,6 +78,11 @@ fn obey(link: &mut HostLink, worker: Pid) -> io::Result<bool> {
     while let Some(frame) = link.next_frame()? {
         match serde_json::from_slice(&frame)? {
             Order::Kill => return Ok(false),
+            Order::Abort => {
+                // In this order: a stopped process finds ABRT waiting when it goes on.
+                let _ = kill_process(worker, Signal::ABORT);
+                let _ = kill_process(worker, Signal::CONT);
+            }
             Order::Signal(number) => {
                 if let Some(signal) = Signal::from_named_raw(number) {
                     let _ = kill_process_group(worker, signal);

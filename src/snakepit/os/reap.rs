@@ -14,6 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 /// A process that is waited for, and reaped if it is our child.
 pub struct Reaper {
+    pid: u32,
     pidfd: OwnedFd,
 }
 
@@ -21,9 +22,14 @@ impl Reaper {
     /// Takes hold of a process that was started a moment ago. One that is not our child must only
     /// be waited for: its number may have passed to another before it was taken hold of.
     pub fn open(pid: u32) -> io::Result<Reaper> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other("a child without a process id"))?;
-        Ok(Reaper { pidfd: pidfd_open(pid, PidfdFlags::NONBLOCK)? })
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let number = number.ok_or_else(|| io::Error::other("a child without a process id"))?;
+        Ok(Reaper { pid, pidfd: pidfd_open(number, PidfdFlags::NONBLOCK)? })
+    }
+
+    /// The process's number; its own until it is reaped.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Sends KILL, to this very process and never to one that got its number later.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::adapter::Adapter;
 use super::super::error::Failure;
-use super::super::exit::ExitKind;
+use super::super::exit::{Cause, ExitKind, Verdict};
 use super::super::guard::{Outcome, Report};
 use super::super::journey::Step;
 use super::super::lease::Seated;
@@ -67,7 +67,7 @@ impl<A: Adapter> Life<A> {
 
     pub(super) fn too_late(&mut self) -> Event {
         let timeout = self.shared.config.start_timeout;
-        self.reason = Some(format!("not ready within {} ms", timeout.as_millis()));
+        self.blame(Cause::NotReady, format!("not ready within {} ms", timeout.as_millis()));
         Event::StartFailed
     }
 
@@ -75,7 +75,7 @@ impl<A: Adapter> Life<A> {
         let link = match started {
             Ok(link) => link,
             Err(failure) => {
-                self.reason = Some(failure.to_string());
+                self.blame(Cause::NotReady, failure.to_string());
                 return Event::StartFailed;
             }
         };
@@ -84,6 +84,7 @@ impl<A: Adapter> Life<A> {
             worker: self.worker,
             link,
             exit: self.exit.subscribe(),
+            verdict: watch::Sender::new(None),
             idle: Notify::new(),
             recycle: Notify::new(),
             recycle_reason: OnceLock::new(),
@@ -95,34 +96,39 @@ impl<A: Adapter> Life<A> {
         match illness {
             Illness::LinkLost => Event::LinkLost,
             Illness::ProbeFailed(why) => {
-                self.reason.get_or_insert(why);
+                self.blame(Cause::Hung, why);
                 Event::ProbeFailed
             }
         }
     }
 
-    /// Remembers why, for the account of its end. The first reason counts.
+    /// Remembers why, for the account of its end.
     pub(super) fn note(&mut self, event: Event) {
-        let asked = match event {
-            Event::DrainAsked => "it is no longer wanted".to_owned(),
-            Event::LeaveAsked => "it had to leave".to_owned(),
+        match event {
+            Event::DrainAsked => self.blame(Cause::Asked, "it is no longer wanted".to_owned()),
+            Event::LeaveAsked => self.blame(Cause::Asked, "it had to leave".to_owned()),
             Event::RecycleAsked => {
                 let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
-                reason.cloned().unwrap_or_default()
+                self.blame(Cause::Forced, reason.cloned().unwrap_or_default());
             }
-            Event::LinkLost => {
-                self.link_lost = true;
-                return;
-            }
+            Event::LinkLost => self.link_lost = true,
             Event::GraceOver if self.link_lost && self.state == WorkerState::Stopping => {
-                self.reason.get_or_insert("it broke its link and did not end".to_owned());
-                return;
+                self.blame(Cause::LinkBroken, "it broke its link and did not end".to_owned());
             }
-            _ => return,
+            _ => {}
+        }
+    }
+
+    /// The first verdict counts, unless a graver one follows. A worker whose link broke ends on its
+    /// own account, whatever is asked of it afterwards.
+    pub(super) fn blame(&mut self, cause: Cause, reason: String) {
+        let grave = |cause| matches!(cause, Cause::Hung | Cause::Memory);
+        let counts = match &self.verdict {
+            Some(earlier) => grave(cause) && !grave(earlier.cause),
+            None => !self.link_lost || grave(cause) || cause == Cause::LinkBroken,
         };
-        if self.reason.is_none() && !self.link_lost {
-            self.reason = Some(asked);
-            self.expected = true;
+        if counts {
+            self.verdict = Some(Verdict { cause, reason: Arc::from(reason) });
         }
     }
 }
