@@ -2,7 +2,8 @@
 
 use crate::scenario::Scenario;
 use crate::{
-    ending, hang, hellos, host_dies, host_leaves, overload, points, streams, tools, worker_dies,
+    descriptors, ending, hang, hellos, host_dies, host_leaves, overload, points, stopped, streams,
+    tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -14,6 +15,8 @@ pub fn all() -> Vec<Scenario> {
         points::SCENARIOS,
         hellos::SCENARIOS,
         hang::SCENARIOS,
+        stopped::SCENARIOS,
+        descriptors::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,
         overload::SCENARIOS,

@@ -33,6 +33,7 @@ mod runner;
 mod scenario;
 mod wire;
 
+mod descriptors;
 mod ending;
 mod hang;
 mod hellos;
@@ -44,6 +45,7 @@ mod overload;
 mod platforms;
 mod points;
 mod python;
+mod stopped;
 mod streams;
 mod tools;
 mod worker_dies;
