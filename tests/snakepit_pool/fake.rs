@@ -15,7 +15,7 @@ use snakepit_bridge::snakepit::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -29,7 +29,7 @@ type Script = Box<dyn Fn(WorkerId) -> Vec<String> + Send + Sync>;
 pub struct Fake {
     pub mark: String,
     script: Mutex<Script>,
-    limits: ResourceLimits,
+    pub limits: Mutex<ResourceLimits>,
     directory: tempfile::TempDir,
     expected: Mutex<HashMap<String, oneshot::Sender<UnixStream>>>,
     pub lines: Mutex<Vec<(OutputStream, String)>>,
@@ -57,7 +57,7 @@ impl Fake {
         let fake = Arc::new(Fake {
             mark,
             script: Mutex::new(script),
-            limits: ResourceLimits { core_bytes: Some(0), ..ResourceLimits::default() },
+            limits: Mutex::new(ResourceLimits { core_bytes: Some(0), ..Default::default() }),
             directory: tempfile::tempdir().unwrap(),
             expected: Mutex::default(),
             lines: Mutex::default(),
@@ -120,7 +120,7 @@ impl Adapter for Fake {
             ],
             cwd: Some("/".into()),
             handoff: serde_json::to_vec(&handoff).unwrap(),
-            limits: self.limits.clone(),
+            limits: self.limits.lock().clone(),
         })
     }
 
@@ -213,12 +213,12 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::on(Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+        Stage::with(|_, _| Arc::new(Setsid::new(GUARD.into())), mark, script, change)
     }
 
-    /// Workers that `backend` starts.
-    pub fn on(
-        backend: Arc<dyn Backend>,
+    /// Workers that a backend of its own starts, made with the pool's runtime and settings.
+    pub fn with(
+        backend: impl FnOnce(&Handle, &PoolConfig) -> Arc<dyn Backend>,
         mark: String,
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
@@ -235,6 +235,7 @@ impl Stage {
         let instance = Instance::open(&base).unwrap();
         let mut config = config(&fake.mark, instance);
         change(&mut config);
+        let backend = backend(runtime.handle(), &config);
         let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }

@@ -27,6 +27,7 @@ pub fn run(role: &str) {
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
         "family" => serve_for_ever(mark, 4, &["daemon", "deaf", "daemon"]),
+        role if role.starts_with("family-") => serve_family(mark, role),
         "starting" => serve_for_ever(mark, 4, &["daemon", "hang"]),
         "churning" => churn_for_ever(mark),
         "forking" => fork_and_serve(mark),
@@ -59,6 +60,18 @@ fn serve_for_ever(mark: String, workers: usize, first: &'static [&'static str]) 
         if !first.contains(&"hang") {
             stage.pool.wait_ready(workers, Some(soon())).await.unwrap();
         }
+        println!("up");
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Four workers of a backend, with a family each.
+fn serve_family(mark: String, role: &str) {
+    let way = crate::backends::Way::named(role.strip_prefix("family-").unwrap());
+    let script = |_| ["daemon", "deaf", "daemon"].map(str::to_owned).to_vec();
+    let stage = way.stage_marked(mark, script, |config| config.workers = 4);
+    stage.runtime.block_on(async {
+        stage.pool.wait_ready(4, Some(soon())).await.unwrap();
         println!("up");
         std::future::pending::<()>().await;
     });

@@ -11,13 +11,16 @@
     reason = "the whole program is a test"
 )]
 
+mod backends;
 mod dying;
 mod fake;
+mod forkserver;
 mod homes;
 mod hosts;
 mod registry;
 mod serving;
 mod starting;
+mod template;
 mod worker;
 mod world;
 
@@ -26,6 +29,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
+        Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
             let groups = [
@@ -35,6 +39,9 @@ fn main() {
                 registry::TESTS,
                 serving::TESTS,
                 starting::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
             ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {

@@ -261,7 +261,7 @@ fn deleted_by_hand() {
         held.exited().await;
         drop(held);
         settled(&pool, "starts fail", |stats| stats.start_failures > 0).await;
-        let told = pool.acquire(Some(soon())).await;
+        let told = pool.acquire(Some(soon()), None).await;
         let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
         assert!(failure.reason.contains("No such file"), "{}", failure.reason);
     });

@@ -20,7 +20,11 @@ pub struct Handoff {
 }
 
 pub fn run() {
-    let told: Handoff = serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap();
+    serve(&serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap());
+}
+
+/// Dials home and obeys.
+pub fn serve(told: &Handoff) {
     let mut home = None;
     for line in &told.first {
         obey(line, &mut home);
@@ -34,7 +38,7 @@ pub fn run() {
     }
 }
 
-fn obey(line: &str, home: &mut Option<UnixStream>) {
+pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "ping" => writeln!(home.as_ref().unwrap(), "pong").unwrap(),
@@ -52,6 +56,15 @@ fn obey(line: &str, home: &mut Option<UnixStream>) {
         }
         "out" => println!("{rest}"),
         "err" => eprintln!("{rest}"),
+        "secret" => {}
+        "environment" => std::env::vars().for_each(|(name, value)| println!("{name}={value}")),
+        "descriptors" => {
+            for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+                let target = std::fs::read_link(entry.path());
+                println!("{} {target:?}", entry.file_name().display());
+            }
+            println!("end");
+        }
         "hang" => loop {
             std::thread::park();
         },

@@ -3,7 +3,7 @@
 //! reaped" or "not our child" is a fine answer.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{
@@ -32,6 +32,13 @@ impl Reaper {
         self.pid
     }
 
+    /// Takes hold of a process that somebody else has taken hold of.
+    pub fn from_pidfd(pidfd: OwnedFd) -> io::Result<Reaper> {
+        rustix::fs::fcntl_setfl(&pidfd, rustix::fs::OFlags::NONBLOCK)?;
+        let pid = number_of(&pidfd)?;
+        Ok(Reaper { pid, pidfd })
+    }
+
     /// Sends KILL, to this very process and never to one that got its number later.
     pub fn kill(&self) {
         // It fails when the process has ended, which is what was wanted.
@@ -55,4 +62,12 @@ impl Reaper {
             }
         }
     }
+}
+
+/// The number of the process behind a pidfd, as the kernel tells it of each descriptor.
+fn number_of(pidfd: &OwnedFd) -> io::Result<u32> {
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let number = facts.lines().find_map(|line| line.strip_prefix("Pid:"));
+    let number = number.and_then(|number| number.trim().parse().ok());
+    number.ok_or_else(|| io::Error::other("a descriptor that is of no living process"))
 }

@@ -72,7 +72,7 @@ pub(super) struct Life<A: Adapter> {
     pub(super) output: Option<BoxFuture<'static, ()>>,
     pub(super) seated: Option<Arc<Seated<A>>>,
     pub(super) exit: watch::Sender<Option<Exit>>,
-    tail: Arc<Mutex<Tail>>,
+    pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
     pub(super) kind: ExitKind,
     /// Why the pool ends it, once it does.

@@ -36,10 +36,18 @@ impl<A: Adapter> Life<A> {
         spawned: Result<GuardProcess, Failure>,
         spec: &ProcessSpec,
     ) -> Option<(Guarded, Output)> {
-        let held = spawned.map_err(|failure| failure.to_string()).and_then(|process| {
-            self.record_and_send(process, spec).map_err(|error| format!("guard: {error}"))
+        let held = spawned.and_then(|process| {
+            let held = self.record_and_send(process, spec);
+            held.map_err(|error| Failure::new(format!("guard: {error}")))
         });
-        held.map_err(|error| self.kind = ExitKind::SpawnFailed(error)).ok()
+        match held {
+            Ok(held) => Some(held),
+            Err(failure) => {
+                self.tail.lock().push(failure.stderr_tail().as_bytes());
+                self.kind = ExitKind::SpawnFailed(failure.to_string());
+                None
+            }
+        }
     }
 
     /// A guard that has nothing to start yet leaves by itself when its host dies; from the spec on
