@@ -2,7 +2,6 @@
 //! fails, what was begun is taken down again.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -108,12 +107,8 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
     let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
     let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
     opened.map_err(|error| {
-        let status = match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::ResourceExhausted,
-            _ => Status::Unavailable,
-        };
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
-        Error::new(status, message).with("field", "run_dir")
+        Error::new(Status::of_io(&error), message).with("field", "run_dir")
     })
 }
 

@@ -184,15 +184,24 @@ impl<A: Adapter> Life<A> {
             }
             Effect::KillGuard => guarded.kill_guard(),
             Effect::Arm(grace) => {
-                let config = &self.shared.config;
                 let time = match grace {
-                    Grace::Lost => config.lost_grace,
-                    Grace::Abort => config.abort_grace,
-                    Grace::Obey => config.kill_grace,
+                    Grace::Lost => self.shared.config.lost_grace,
+                    Grace::Abort => self.shared.config.abort_grace,
+                    Grace::Obey => self.obey_grace(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
             Effect::Bury => {}
+        }
+    }
+
+    /// A pool that stops has less patience with TERM. What follows KILL takes its time.
+    fn obey_grace(&self) -> Duration {
+        let kill_grace = self.shared.config.kill_grace;
+        let stop_grace = self.shared.lock().stop_grace;
+        match (self.state, stop_grace) {
+            (WorkerState::Stopping, Some(grace)) => grace.min(kill_grace),
+            _ => kill_grace,
         }
     }
 
