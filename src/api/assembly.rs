@@ -164,11 +164,11 @@ fn start_pools(
     let mut pools = HashMap::new();
     for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
-        let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
         let shape = pool_shape(name, pool, instance.clone());
-        let backend = backend(pool, &guard);
-        let runtime = Arc::new(runtime);
-        let workers = snakepit::Pool::start(shape, backend, runtime, services.runtime.clone());
+        let (logs, handle) = (&services.logs, &services.runtime);
+        let backend = backend(pool.backend.kind, &shape, &settings, &guard, logs, handle)?;
+        let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
+        let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
         let call_pool = CallPool {
             name: Arc::from(name.as_str()),
             workers,

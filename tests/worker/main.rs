@@ -8,6 +8,7 @@ mod support;
 mod calls;
 mod dspy;
 mod faults;
+mod forked;
 mod health;
 mod hung;
 mod streams;
