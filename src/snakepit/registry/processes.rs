@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 /// A process at the moment it was looked at. Number and start together are a name that is never
@@ -36,6 +37,12 @@ impl Held {
     /// True if it was still there to be killed.
     pub fn kill(&self) -> bool {
         pidfd_send_signal(&self.fd, Signal::KILL).is_ok()
+    }
+
+    pub fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut fds, Some(&now)), Ok(1..))
     }
 
     /// Readable when it has ended.
