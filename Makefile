@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast lint header bench clean
+.PHONY: help setup demo test test-fast test-faults lint header bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -27,6 +27,10 @@ test: ## every test: Rust, C hosts, Python
 test-fast: ## unit tests, layering and house style, the Python side: no pool is started
 	@scripts/setup.sh test
 	scripts/test.sh fast
+
+test-faults: ## every fault scenario at full scale, ends with a table (ten minutes)
+	@scripts/setup.sh test
+	cargo test --test faults -- --all
 
 lint: ## formatting, clippy, ruff, licences (where cargo-deny is installed)
 	@scripts/setup.sh test

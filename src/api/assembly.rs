@@ -23,6 +23,7 @@ use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
 use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
 
+use super::backends::backend;
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
 use super::shutdown::Closing;
@@ -147,8 +148,10 @@ fn start_pools(
     for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
-        let shape = pool_shape(name, pool, guard.clone());
-        let workers = snakepit::Pool::start(shape, Arc::new(runtime), services.runtime.clone());
+        let shape = pool_shape(name, pool);
+        let backend = backend(pool, &guard);
+        let runtime = Arc::new(runtime);
+        let workers = snakepit::Pool::start(shape, backend, runtime, services.runtime.clone());
         let call_pool = CallPool {
             name: Arc::from(name.as_str()),
             workers,
@@ -188,10 +191,9 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
     })
 }
 
-fn pool_shape(name: &str, pool: &PoolConfig, guard: PathBuf) -> snakepit::PoolConfig {
+fn pool_shape(name: &str, pool: &PoolConfig) -> snakepit::PoolConfig {
     snakepit::PoolConfig {
         name: name.to_owned(),
-        guard,
         workers: pool.workers,
         calls_per_worker: pool.calls_per_worker,
         held_max: pool.calls_held_per_worker_max,
@@ -204,6 +206,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, guard: PathBuf) -> snakepit::PoolCo
         restart_window: pool.restart.window,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
+        memory_hard_bytes: pool.limits.memory_hard_bytes,
         abort_grace: pool.heartbeat.abort_grace,
         kill_grace: pool.kill_grace,
         lost_grace: crate::core::limits::LOST_GRACE,

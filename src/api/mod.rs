@@ -2,6 +2,7 @@
 //! checks and delegates; the C ABI and the served endpoint only wrap it.
 
 pub mod assembly;
+mod backends;
 pub mod endpoint;
 pub mod execute;
 pub mod health;

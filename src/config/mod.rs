@@ -8,11 +8,13 @@ pub mod platform;
 pub mod pool;
 pub mod schema;
 
+mod backend;
 mod consistency;
 mod fault;
 mod millis;
 mod secret;
 
+pub use backend::{BackendConfig, BackendKind};
 pub use platform::{
     LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, StateConfig,
     StoreKind, ToolsConfig, ValuesConfig,

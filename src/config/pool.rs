@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::core::limits;
 
+use super::backend::BackendConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
 use super::secret::Secret;
@@ -70,6 +71,8 @@ pub struct PoolConfig {
     /// The least level of Python log records that workers send.
     #[schemars(extend("enum" = ["debug", "info", "warning", "error"]))]
     pub log_level: String,
+    /// How worker processes are started.
+    pub backend: BackendConfig,
     /// Resource limits of each worker process.
     pub limits: ProcessLimitsConfig,
 }
@@ -125,6 +128,10 @@ pub struct ProcessLimitsConfig {
     /// Address space.
     #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
     pub address_space_bytes: Option<u64>,
+    /// Resident memory of a worker with everything it has started. A worker above it is killed at
+    /// once, and its calls end as lost; measured at each heartbeat.
+    #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
+    pub memory_hard_bytes: Option<u64>,
     /// Processes and threads of the user.
     #[schemars(range(min = 1))]
     pub processes: Option<u64>,
@@ -192,6 +199,7 @@ impl Default for PoolConfig {
             cancel_grace: limits::CANCEL_GRACE,
             switch_interval_ms: SWITCH_INTERVAL_MS,
             log_level: "info".to_owned(),
+            backend: BackendConfig::default(),
             limits: ProcessLimitsConfig::default(),
         }
     }

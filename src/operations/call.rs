@@ -133,7 +133,7 @@ impl Call {
         self.pool.metrics.queued.inc();
         let deadline = self.request.deadline.instant();
         let lease = tokio::select! {
-            lease = self.pool.workers.acquire(deadline) => Some(lease),
+            lease = self.pool.workers.acquire(deadline, None) => Some(lease),
             () = operation.done() => None,
         };
         self.pool.metrics.queued.dec();
@@ -299,9 +299,10 @@ impl Work for Call {
         if let Some(at) = self.request.deadline.instant() {
             self.arm(at);
         }
-        match self.pool.workers.try_acquire() {
-            Some(lease) => me.dispatch(operation, lease),
-            None => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
+        match self.pool.workers.try_acquire(None) {
+            Ok(Some(lease)) => me.dispatch(operation, lease),
+            Err(error) => drop(operation.finish(Err(pool_error(&self.pool.name, error)))),
+            Ok(None) => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
         }
         if operation.is_done() {
             // It ended while it was being started, when there was nothing yet to clean up.

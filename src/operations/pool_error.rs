@@ -7,9 +7,11 @@ use crate::snakepit::PoolError;
 pub fn pool_error(pool: &str, error: PoolError) -> Error {
     let status = match &error {
         PoolError::Full { .. } => Status::ResourceExhausted,
-        PoolError::DeadlinePassed { .. } => Status::Deadline,
+        PoolError::DeadlinePassed { .. } | PoolError::CannotMeet { .. } => Status::Deadline,
+        PoolError::HomeGone { .. } => Status::SessionWorkerUnavailable,
+        PoolError::HomeBusy { .. } => Status::Busy,
         PoolError::Closed => Status::Closed,
-        PoolError::Failed { .. } => Status::Unavailable,
+        PoolError::Failed { .. } | PoolError::Drained => Status::Unavailable,
     };
     Error::new(status, format!("pool {pool:?}: {error}")).with("pool", pool)
 }

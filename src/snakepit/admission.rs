@@ -1,23 +1,40 @@
-//! Who gets the next free place: seats of ready workers, and a queue of those who wait for one.
+//! Who gets the next free place: seats of ready workers, and one line of those who wait.
 //!
 //! Pure and single-threaded; it lives under the pool's one lock, so everything here is short. `S`
-//! is what the winner gets of a worker, `W` what is kept of one who waits.
+//! is what the winner gets of a worker, `W` what is kept of one who waits. It must not know time,
+//! processes or what a key stands for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::WorkerId;
 
-/// The seats of all workers that are ready or draining, and the queue.
+mod homes;
+mod seat;
+
+use homes::Homes;
+pub use homes::{Affinity, Aim, Home, NoHome};
+use seat::{Rank, Seat};
+
+/// The seats of all workers that are ready or draining, and the line.
 pub struct Admission<S, W> {
     limits: Limits,
     seats: Vec<Option<Seat<S>>>,
-    /// Where the search for the least loaded begins, so that equals take turns.
-    next_slot: usize,
-    queue: BTreeMap<u64, W>,
+    /// Seats with room, the least loaded first; equals take turns.
+    free: BTreeSet<Rank>,
+    /// Seats with room for which someone waits: the first ticket of each, and its slot.
+    called: BTreeSet<(u64, u32)>,
+    next_turn: u64,
+    /// Everyone who waits.
+    line: BTreeMap<u64, Waiter<W>>,
+    /// The tickets of those whom any worker can serve; the others stand at their worker's seat.
+    anyone: BTreeSet<u64>,
     next_ticket: u64,
+    homes: Homes,
+    /// Out of the line without a place, and not told yet.
+    refused: Vec<(W, NoHome)>,
 }
 
-/// What a worker and the queue can take.
+/// What a worker and the line can take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Running leases of one worker.
@@ -27,14 +44,18 @@ pub struct Limits {
     pub queue_max: usize,
 }
 
-struct Seat<S> {
-    worker: WorkerId,
-    payload: S,
-    running: usize,
-    lent: usize,
-    /// Leases that nobody will return before the worker is gone.
-    stuck: usize,
-    open: bool,
+/// Why nobody is put in the line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoPlace {
+    Full,
+    Home(NoHome),
+}
+
+struct Waiter<W> {
+    waiting: W,
+    home: Option<Home>,
+    /// The slot of the only worker that may serve it.
+    at: Option<u32>,
 }
 
 impl<S: Clone, W> Admission<S, W> {
@@ -42,106 +63,170 @@ impl<S: Clone, W> Admission<S, W> {
         Admission {
             limits,
             seats: Vec::new(),
-            next_slot: 0,
-            queue: BTreeMap::new(),
+            free: BTreeSet::new(),
+            called: BTreeSet::new(),
+            next_turn: 0,
+            line: BTreeMap::new(),
+            anyone: BTreeSet::new(),
             next_ticket: 0,
+            homes: Homes::default(),
+            refused: Vec::new(),
         }
     }
 
     /// A new worker takes its slot's seat.
     pub fn publish(&mut self, worker: WorkerId, payload: S) {
-        let slot = worker.slot as usize;
-        if self.seats.len() <= slot {
-            self.seats.resize_with(slot + 1, || None);
+        self.clear(worker.slot);
+        let index = worker.slot as usize;
+        if self.seats.len() <= index {
+            self.seats.resize_with(index + 1, || None);
         }
-        if let Some(seat) = self.seats.get_mut(slot) {
-            *seat = Some(Seat { worker, payload, running: 0, lent: 0, stuck: 0, open: true });
+        if let Some(place) = self.seats.get_mut(index) {
+            *place = Some(Seat::new(worker, payload));
         }
+        self.list(worker.slot);
     }
 
-    /// The worker gets nothing new.
+    /// The worker gets nothing new; those who wait for it alone are refused.
     pub fn withdraw(&mut self, worker: WorkerId) {
-        if let Some(seat) = self.seat_mut(worker) {
-            seat.open = false;
+        if self.seat(worker).is_some() {
+            self.edit(worker.slot, |seat| seat.open = false);
+            self.turn_away(worker.slot);
         }
     }
 
-    /// One of the worker's leases will not come back; the worker gets nothing new. Its payload, if
-    /// it is seated.
+    /// One of the worker's leases will not come back; the worker is withdrawn. Its payload, if it
+    /// is seated.
     pub fn give_up_one(&mut self, worker: WorkerId) -> Option<S> {
-        let seat = self.seat_mut(worker)?;
-        seat.open = false;
-        seat.stuck += 1;
-        Some(seat.payload.clone())
+        self.seat(worker)?;
+        self.withdraw(worker);
+        self.edit(worker.slot, |seat| {
+            seat.stuck += 1;
+            seat.payload.clone()
+        })
     }
 
     /// The worker is gone, and its leases with it.
     pub fn remove(&mut self, worker: WorkerId) {
-        if self.seat_mut(worker).is_some()
-            && let Some(seat) = self.seats.get_mut(worker.slot as usize)
-        {
-            *seat = None;
+        if self.seat(worker).is_some() {
+            self.clear(worker.slot);
         }
     }
 
-    /// A place for someone who has not queued: only if nobody else waits.
-    pub fn take_free(&mut self) -> Option<S> {
-        if self.queue.is_empty() { self.take() } else { None }
+    /// A place for someone who has not queued: only if nobody who could have it waits.
+    pub fn take_free(&mut self, home: Option<Home>) -> Result<Option<S>, NoHome> {
+        let aim = self.aim(home)?;
+        let nobody_waits = self.anyone.is_empty() && self.called.is_empty();
+        let slot = if nobody_waits { self.pick(aim) } else { None };
+        match (slot, aim, home) {
+            (Some(slot), _, _) => Ok(self.take(slot, home)),
+            (None, Aim::Only(worker), Some(Home { affinity: Affinity::StrictFailFast, .. })) => {
+                Err(NoHome::Busy(worker))
+            }
+            (None, _, _) => Ok(None),
+        }
     }
 
-    /// Queues at the end. The ticket takes its owner out again; a full queue gives `waiting` back.
-    pub fn enqueue(&mut self, waiting: W) -> Result<u64, W> {
-        if self.queue.len() >= self.limits.queue_max {
-            return Err(waiting);
+    /// Queues at the end. The ticket takes its owner out again.
+    pub fn enqueue(&mut self, waiting: W, home: Option<Home>) -> Result<u64, NoPlace> {
+        if self.line.len() >= self.limits.queue_max {
+            return Err(NoPlace::Full);
         }
+        let at = match self.aim(home).map_err(NoPlace::Home)? {
+            Aim::Only(worker) => Some(worker.slot),
+            Aim::Any | Aim::Rather(_) => None,
+        };
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.queue.insert(ticket, waiting);
+        match at {
+            Some(slot) => self.stand_at(slot, ticket),
+            None => {
+                self.anyone.insert(ticket);
+                self.homes.seek(home, ticket);
+            }
+        }
+        self.line.insert(ticket, Waiter { waiting, home, at });
         Ok(ticket)
     }
 
-    /// Out of the queue; `None` for one who has been served.
+    /// Out of the line; `None` for one who is not in it any more.
     pub fn leave(&mut self, ticket: u64) -> Option<W> {
-        self.queue.remove(&ticket)
+        let waiter = self.line.remove(&ticket)?;
+        match waiter.at {
+            Some(slot) => {
+                self.edit(slot, |seat| seat.waiting.remove(&ticket));
+            }
+            None => {
+                self.anyone.remove(&ticket);
+                self.homes.sought(waiter.home, ticket);
+            }
+        }
+        Some(waiter.waiting)
     }
 
-    /// The first in the queue and the place it gets, if there is one.
+    /// The first in the line among those who can be served, and the place it gets.
     pub fn serve_next(&mut self) -> Option<(W, S)> {
-        if self.queue.is_empty() {
-            return None;
-        }
-        let place = self.take()?;
-        let (_, waiting) = self.queue.pop_first()?;
+        let any = if self.free.is_empty() { None } else { self.anyone.first().copied() };
+        let (ticket, called) = match (any, self.called.first().copied()) {
+            (Some(any), Some((ticket, _))) if any < ticket => (any, None),
+            (_, Some((ticket, slot))) => (ticket, Some(slot)),
+            (Some(any), None) => (any, None),
+            (None, None) => return None,
+        };
+        let home = self.line.get(&ticket)?.home;
+        let slot = match called {
+            Some(slot) => slot,
+            None => self.pick(self.homes.rather(home))?,
+        };
+        let waiting = self.leave(ticket)?;
+        let place = self.take(slot, home)?;
         Some((waiting, place))
     }
 
-    /// Everyone out of the queue, in order.
+    /// Everyone out of the line, in order.
     pub fn dismiss_all(&mut self) -> Vec<W> {
-        std::mem::take(&mut self.queue).into_values().collect()
+        let tickets: Vec<u64> = self.line.keys().copied().collect();
+        tickets.into_iter().filter_map(|ticket| self.leave(ticket)).collect()
+    }
+
+    /// Those whose home is gone or busy since the last time this was asked.
+    pub fn take_refused(&mut self) -> Vec<(W, NoHome)> {
+        std::mem::take(&mut self.refused)
     }
 
     /// A lease is returned. Its payload, if that leaves a withdrawn worker with nothing to do.
     pub fn release(&mut self, worker: WorkerId, lent: bool) -> Option<S> {
-        let seat = self.seat_mut(worker)?;
-        let count = if lent { &mut seat.lent } else { &mut seat.running };
-        *count = count.saturating_sub(1);
-        (!seat.open && seat.is_idle()).then(|| seat.payload.clone())
+        self.seat(worker)?;
+        self.edit(worker.slot, |seat| {
+            let count = if lent { &mut seat.lent } else { &mut seat.running };
+            *count = count.saturating_sub(1);
+            (!seat.open && seat.is_idle()).then(|| seat.payload.clone())
+        })?
     }
 
     /// A running lease waits for the host: its place may be given to another.
     pub fn lend(&mut self, worker: WorkerId) {
-        if let Some(seat) = self.seat_mut(worker) {
-            seat.running = seat.running.saturating_sub(1);
-            seat.lent += 1;
+        if self.seat(worker).is_some() {
+            self.edit(worker.slot, |seat| {
+                seat.running = seat.running.saturating_sub(1);
+                seat.lent += 1;
+            });
         }
     }
 
     /// A lent lease runs again, even if that makes one more than there are places: it never waits.
     pub fn reclaim(&mut self, worker: WorkerId) {
-        if let Some(seat) = self.seat_mut(worker) {
-            seat.lent = seat.lent.saturating_sub(1);
-            seat.running += 1;
+        if self.seat(worker).is_some() {
+            self.edit(worker.slot, |seat| {
+                seat.lent = seat.lent.saturating_sub(1);
+                seat.running += 1;
+            });
         }
+    }
+
+    /// The key's home is no longer needed.
+    pub fn forget(&mut self, key: u64) {
+        self.homes.forget(key);
     }
 
     /// True if nothing but stuck leases is out, also for a worker that has no seat.
@@ -150,7 +235,7 @@ impl<S: Clone, W> Admission<S, W> {
     }
 
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.line.len()
     }
 
     /// Workers that may be given work, if they have room.
@@ -162,33 +247,89 @@ impl<S: Clone, W> Admission<S, W> {
     pub fn load(&self, worker: WorkerId) -> (usize, usize) {
         self.seat(worker).map_or((0, 0), |seat| (seat.running, seat.held()))
     }
+}
 
-    fn take(&mut self) -> Option<S> {
-        let slot = self.least_loaded()?;
-        self.next_slot = slot + 1;
-        let seat = self.seats.get_mut(slot)?.as_mut()?;
-        seat.running += 1;
-        Some(seat.payload.clone())
+/// What the functions above are made of.
+impl<S: Clone, W> Admission<S, W> {
+    /// Where `home` sends its caller. A strict home that is gone is told of once.
+    fn aim(&mut self, home: Option<Home>) -> Result<Aim, NoHome> {
+        let seats = &self.seats;
+        let is_open = |worker: WorkerId| {
+            let seat = seats.get(worker.slot as usize).and_then(Option::as_ref);
+            seat.is_some_and(|seat| seat.worker == worker && seat.open)
+        };
+        self.homes.aim(home, is_open)
     }
 
-    fn least_loaded(&self) -> Option<usize> {
-        let start = self.next_slot.min(self.seats.len());
-        let (before, after) = self.seats.split_at_checked(start)?;
-        let mut best: Option<(usize, usize)> = None;
-        let turn = after.iter().zip(start..).chain(before.iter().zip(0..));
-        for (seat, slot) in turn {
-            let Some(seat) = seat else { continue };
-            if !seat.has_room(self.limits) {
-                continue;
-            }
-            if seat.running == 0 {
-                return Some(slot);
-            }
-            if best.is_none_or(|(running, _)| seat.running < running) {
-                best = Some((seat.running, slot));
+    /// The slot whose worker is to be taken, if that has room.
+    fn pick(&self, aim: Aim) -> Option<u32> {
+        let with_room = |worker: WorkerId| {
+            let seat = self.seat(worker)?;
+            seat.has_room(self.limits).then_some(worker.slot)
+        };
+        let least_loaded = || self.free.first().map(|rank| rank.slot);
+        match aim {
+            Aim::Any => least_loaded(),
+            Aim::Rather(worker) => with_room(worker).or_else(least_loaded),
+            Aim::Only(worker) => with_room(worker),
+        }
+    }
+
+    /// Takes a place of the worker in `slot`, which becomes the home.
+    fn take(&mut self, slot: u32, home: Option<Home>) -> Option<S> {
+        self.next_turn += 1;
+        let turn = self.next_turn;
+        let (worker, payload) = self.edit(slot, |seat| {
+            seat.running += 1;
+            seat.turn = turn;
+            (seat.worker, seat.payload.clone())
+        })?;
+        if let Some(home) = home {
+            for ticket in self.homes.bind(home, worker) {
+                self.send_home(ticket, worker);
             }
         }
-        best.map(|(_, slot)| slot)
+        Some(payload)
+    }
+
+    /// One who waited for any worker has a home now: it stands there, in its old order.
+    fn send_home(&mut self, ticket: u64, worker: WorkerId) {
+        self.anyone.remove(&ticket);
+        let has_room = self.seat(worker).is_some_and(|seat| seat.has_room(self.limits));
+        let Some(waiter) = self.line.get_mut(&ticket) else { return };
+        let in_haste = waiter.home.is_some_and(|home| home.affinity == Affinity::StrictFailFast);
+        if has_room || !in_haste {
+            waiter.at = Some(worker.slot);
+            self.stand_at(worker.slot, ticket);
+        } else if let Some(waiter) = self.line.remove(&ticket) {
+            self.refused.push((waiter.waiting, NoHome::Busy(worker)));
+        }
+    }
+
+    fn stand_at(&mut self, slot: u32, ticket: u64) {
+        self.edit(slot, |seat| seat.waiting.insert(ticket));
+    }
+
+    /// Everyone who waits for this worker alone is refused, and has no home any more.
+    fn turn_away(&mut self, slot: u32) {
+        let left = self.edit(slot, |seat| (seat.worker, std::mem::take(&mut seat.waiting)));
+        let Some((worker, tickets)) = left else { return };
+        for ticket in tickets {
+            let Some(waiter) = self.line.remove(&ticket) else { continue };
+            if let Some(home) = waiter.home {
+                self.homes.part(home.key, worker);
+            }
+            self.refused.push((waiter.waiting, NoHome::Gone(worker)));
+        }
+    }
+
+    /// Empties a seat.
+    fn clear(&mut self, slot: u32) {
+        self.turn_away(slot);
+        self.unlist(slot);
+        if let Some(place) = self.seats.get_mut(slot as usize) {
+            *place = None;
+        }
     }
 
     fn seat(&self, worker: WorkerId) -> Option<&Seat<S>> {
@@ -196,23 +337,29 @@ impl<S: Clone, W> Admission<S, W> {
         (seat.worker == worker).then_some(seat)
     }
 
-    fn seat_mut(&mut self, worker: WorkerId) -> Option<&mut Seat<S>> {
-        let seat = self.seats.get_mut(worker.slot as usize)?.as_mut()?;
-        (seat.worker == worker).then_some(seat)
-    }
-}
-
-impl<S> Seat<S> {
-    fn held(&self) -> usize {
-        self.running + self.lent
+    /// Every change of a seat, so that `free` and `called` follow it.
+    fn edit<R>(&mut self, slot: u32, change: impl FnOnce(&mut Seat<S>) -> R) -> Option<R> {
+        self.unlist(slot);
+        let seat = self.seats.get_mut(slot as usize)?.as_mut()?;
+        let result = change(seat);
+        self.list(slot);
+        Some(result)
     }
 
-    fn is_idle(&self) -> bool {
-        self.held() <= self.stuck
+    fn list(&mut self, slot: u32) {
+        let Some(Some(seat)) = self.seats.get(slot as usize) else { return };
+        if seat.has_room(self.limits) {
+            self.free.insert(seat.rank());
+            self.called.extend(seat.waiting.first().map(|ticket| (*ticket, slot)));
+        }
     }
 
-    fn has_room(&self, limits: Limits) -> bool {
-        self.open && self.running < limits.running_max && self.held() < limits.held_max
+    fn unlist(&mut self, slot: u32) {
+        let Some(Some(seat)) = self.seats.get(slot as usize) else { return };
+        self.free.remove(&seat.rank());
+        if let Some(ticket) = seat.waiting.first() {
+            self.called.remove(&(*ticket, slot));
+        }
     }
 }
 

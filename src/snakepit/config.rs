@@ -1,7 +1,6 @@
 //! Every number that a pool obeys. There are no defaults here: whoever owns the pool owns its
 //! limits.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a pool behaves. Fixed for its life, except for the number of workers.
@@ -9,8 +8,6 @@ use std::time::Duration;
 pub struct PoolConfig {
     /// Appears in messages and on the guards' command lines.
     pub name: String,
-    /// The guard program; see `find_guard`.
-    pub guard: PathBuf,
     /// Workers to keep.
     pub workers: usize,
     /// Leases that one worker runs at once, lent ones not counted.
@@ -35,6 +32,9 @@ pub struct PoolConfig {
     pub probe_interval: Duration,
     /// How long a probe may go without an answer.
     pub probe_timeout: Duration,
+    /// Memory that a worker with everything it has started may take before it is killed at once;
+    /// measured once per probe interval. `None`: any.
+    pub memory_hard_bytes: Option<u64>,
     /// What a worker without a sign of life has for printing where it stands, after ABRT, before
     /// KILL.
     pub abort_grace: Duration,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admission::NoHome;
 use super::ids::WorkerId;
 use super::journey::Journey;
 
@@ -25,12 +26,37 @@ pub enum PoolError {
     Full { queue_max: usize },
     #[error("no worker was free in time, after {} ms in the queue", waited.as_millis())]
     DeadlinePassed { waited: Duration },
+    /// The deadline would pass in the queue, by the time that recent work took.
+    #[error(
+        "a worker is expected to be free in {} ms, and the deadline is in {} ms",
+        expected.as_millis(), remaining.as_millis()
+    )]
+    CannotMeet { expected: Duration, remaining: Duration },
+    /// For strict affinity: the worker that served the key is gone or leaving. The next call gets a
+    /// new one.
+    #[error("worker {worker}, which the call is bound to, is gone or leaving")]
+    HomeGone { worker: WorkerId },
+    /// For strict affinity that does not wait: the worker that serves the key has no room now.
+    #[error("worker {worker}, which the call is bound to, is busy")]
+    HomeBusy { worker: WorkerId },
+    /// The pool was drained and has not been resized since.
+    #[error("drained")]
+    Drained,
     /// The pool is stopping, or has stopped.
     #[error("closed")]
     Closed,
     /// Starts keep failing and no worker is left.
     #[error("{0}")]
     Failed(Arc<StartFailure>),
+}
+
+impl From<NoHome> for PoolError {
+    fn from(why: NoHome) -> PoolError {
+        match why {
+            NoHome::Gone(worker) => PoolError::HomeGone { worker },
+            NoHome::Busy(worker) => PoolError::HomeBusy { worker },
+        }
+    }
 }
 
 /// The last start that failed.

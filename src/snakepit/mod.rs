@@ -2,10 +2,12 @@
 //! nothing behind.
 //!
 //! It knows processes and nothing else: not what they run, how they are spoken to or what the work
-//! is. All of that comes in through `Adapter`, all numbers through `PoolConfig`. It names no other
-//! module of this crate, so that it compiles mounted on its own. `unsafe` is in `os` only.
+//! is. All of that comes in through `Adapter`, all numbers through `PoolConfig`, and the way that
+//! processes are started through `Backend`. It names no other module of this crate, so that it
+//! compiles mounted on its own. `unsafe` is in `os` only.
 
 mod adapter;
+mod backend;
 mod config;
 mod error;
 mod exit;
@@ -24,12 +26,16 @@ mod shared;
 mod slot;
 mod worker;
 
+mod backends;
 mod find_guard;
 pub mod guard;
 pub mod os;
 mod process;
 
 pub use adapter::{Adapter, OutputStream};
+pub use admission::{Affinity, Home};
+pub use backend::Backend;
+pub use backends::Setsid;
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
 pub use exit::{Cause, Exit, ExitKind, Verdict};

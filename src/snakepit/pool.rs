@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
+use super::admission::{Home, NoPlace};
+use super::backend::Backend;
 use super::config::PoolConfig;
 use super::error::PoolError;
 use super::ids::WorkerId;
@@ -24,34 +26,51 @@ pub struct Pool<A: Adapter> {
 
 impl<A: Adapter> Pool<A> {
     /// Returns at once; the workers start in the background, on `runtime`.
-    pub fn start(config: PoolConfig, adapter: Arc<A>, runtime: Handle) -> Arc<Pool<A>> {
+    pub fn start(
+        config: PoolConfig,
+        backend: Arc<dyn Backend>,
+        adapter: Arc<A>,
+        runtime: Handle,
+    ) -> Arc<Pool<A>> {
         let workers = config.workers;
-        let pool = Pool { shared: Arc::new(Shared::new(config, adapter, runtime)) };
+        let pool = Pool { shared: Arc::new(Shared::new(config, backend, adapter, runtime)) };
         pool.resize(workers);
         Arc::new(pool)
     }
 
-    /// A lease, if a ready worker has room and nobody waits for it.
-    pub fn try_acquire(&self) -> Option<Lease<A>> {
-        self.shared.take_free()
+    /// A lease, if a ready worker has room and nobody waits for it; `Ok(None)`: one must queue.
+    /// With a `home`, the worker that served its key before; see `Affinity`.
+    pub fn try_acquire(&self, home: Option<Home>) -> Result<Option<Lease<A>>, PoolError> {
+        self.shared.take_free(home)
     }
 
     /// Waits in line for a lease. Refuses at once when the line is full, the pool is closed, or its
-    /// workers cannot be started. Dropping the future leaves the line.
-    pub async fn acquire(&self, deadline: Option<Instant>) -> Result<Lease<A>, PoolError> {
+    /// workers cannot be started, and a strict caller when its home is gone. Dropping the future
+    /// leaves the line.
+    pub async fn acquire(
+        &self,
+        deadline: Option<Instant>,
+        home: Option<Home>,
+    ) -> Result<Lease<A>, PoolError> {
         let began = Instant::now();
         if deadline.is_some_and(|deadline| deadline <= began) {
             return Err(self.late(began));
         }
-        if let Some(lease) = self.try_acquire() {
-            return Ok(lease);
-        }
-        let mut place = self.queue()?;
+        let mut place = match self.take_or_queue(home)? {
+            Place::Lease(lease) => return Ok(lease),
+            Place::InLine(place) => place,
+        };
         tokio::select! {
             biased;
             answer = &mut place.answer => answer.unwrap_or(Err(PoolError::Closed)),
             () = passed(deadline) => Err(self.late(began)),
         }
+    }
+
+    /// The key's home is no longer needed. To be called when no call of that key can come any more:
+    /// until then each key takes a little memory.
+    pub fn forget(&self, key: u64) {
+        self.shared.lock().admission.forget(key);
     }
 
     /// Waits until so many workers are ready. Fails at once while starts keep failing.
@@ -121,6 +140,7 @@ impl<A: Adapter> Pool<A> {
         // The first reason stays.
         let _ = seated.recycle_reason.set(reason.to_owned());
         seated.recycle.notify_one();
+        self.shared.settle();
     }
 
     /// Ends all workers: asks them to finish, after `grace` with TERM, after the kill grace with
@@ -133,10 +153,8 @@ impl<A: Adapter> Pool<A> {
             self.shared.runtime.spawn(async move {
                 if tokio::time::timeout(grace, shared.all_left()).await.is_err() {
                     shared.lock().order_all(Order::Leave);
-                    shared.all_left().await;
                 }
-                shared.lock().phase = Phase::Stopped;
-                shared.changed.send_replace(());
+                shared.end().await;
             });
         }
         let mut changed = self.shared.changed.subscribe();
@@ -166,22 +184,25 @@ impl<A: Adapter> Pool<A> {
         true
     }
 
-    fn queue(&self) -> Result<InLine<'_, A>, PoolError> {
+    /// Under one lock, so that a place that becomes free meanwhile is not missed.
+    fn take_or_queue(&self, home: Option<Home>) -> Result<Place<'_, A>, PoolError> {
         let mut state = self.shared.lock();
-        if state.phase != Phase::Open {
-            return Err(PoolError::Closed);
-        }
-        if let Some(failure) = state.failure() {
-            state.counts.refused += 1;
-            return Err(PoolError::Failed(failure));
+        if let Some(seated) = state.take_free(home)? {
+            drop(state);
+            return Ok(Place::Lease(Lease::new(self.shared.clone(), seated)));
         }
         let (waiting, answer) = oneshot::channel();
-        let queued = state.admission.enqueue(waiting);
-        let Ok(ticket) = queued else {
-            state.counts.refused += 1;
-            return Err(PoolError::Full { queue_max: self.shared.config.queue_max });
+        let queued = match state.failure() {
+            Some(failure) => Err(PoolError::Failed(failure)),
+            None => state.admission.enqueue(waiting, home).map_err(|why| match why {
+                NoPlace::Full => PoolError::Full { queue_max: self.shared.config.queue_max },
+                NoPlace::Home(why) => why.into(),
+            }),
         };
-        Ok(InLine { shared: &self.shared, ticket, answer })
+        if queued.is_err() {
+            state.counts.refused += 1;
+        }
+        Ok(Place::InLine(InLine { shared: &self.shared, ticket: queued?, answer }))
     }
 
     fn late(&self, began: Instant) -> PoolError {
@@ -216,8 +237,17 @@ impl<A: Adapter> Pool<A> {
 
 impl<A: Adapter> Drop for Pool<A> {
     fn drop(&mut self) {
-        self.begin_stop(Order::Leave);
+        if self.begin_stop(Order::Leave) {
+            let shared = self.shared.clone();
+            self.shared.runtime.spawn(async move { shared.end().await });
+        }
     }
+}
+
+/// What a caller gets at first.
+enum Place<'a, A: Adapter> {
+    Lease(Lease<A>),
+    InLine(InLine<'a, A>),
 }
 
 /// A place in the queue; dropping it leaves the queue, or gives back the lease that has just
@@ -237,6 +267,14 @@ impl<A: Adapter> Drop for InLine<'_, A> {
 }
 
 impl<A: Adapter> Shared<A> {
+    /// Waits for the last worker's end, and ends what the backend keeps.
+    async fn end(&self) {
+        self.all_left().await;
+        self.backend.close().await;
+        self.lock().phase = Phase::Stopped;
+        self.changed.send_replace(());
+    }
+
     /// Resolves when no slot has a task any more, and so no process.
     async fn all_left(&self) {
         let mut changed = self.changed.subscribe();

@@ -12,7 +12,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
-use super::admission::{Admission, Limits};
+use super::admission::{Admission, Home, Limits};
+use super::backend::Backend;
 use super::backoff::Intensity;
 use super::config::PoolConfig;
 use super::error::{PoolError, StartFailure};
@@ -23,6 +24,7 @@ use super::lifecycle::{SlotState, WorkerState};
 /// One pool.
 pub struct Shared<A: Adapter> {
     pub config: PoolConfig,
+    pub backend: Arc<dyn Backend>,
     pub adapter: Arc<A>,
     pub runtime: Handle,
     /// Permits to start a worker.
@@ -75,6 +77,8 @@ pub struct Row {
     pub state: WorkerState,
     pub pid: Option<u32>,
     pub began: Instant,
+    /// What its whole tree has in memory; `None` until it was measured.
+    pub resident_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,7 +100,12 @@ pub struct Counts {
 }
 
 impl<A: Adapter> Shared<A> {
-    pub fn new(config: PoolConfig, adapter: Arc<A>, runtime: Handle) -> Self {
+    pub fn new(
+        config: PoolConfig,
+        backend: Arc<dyn Backend>,
+        adapter: Arc<A>,
+        runtime: Handle,
+    ) -> Self {
         let limits = Limits {
             running_max: config.calls_per_worker,
             held_max: config.held_max,
@@ -116,6 +125,7 @@ impl<A: Adapter> Shared<A> {
             changed: watch::Sender::new(()),
             state: Mutex::new(state),
             config,
+            backend,
             adapter,
             runtime,
         }
@@ -125,18 +135,10 @@ impl<A: Adapter> Shared<A> {
         self.state.lock()
     }
 
-    /// A lease for someone who did not queue.
-    pub fn take_free(self: &Arc<Self>) -> Option<Lease<A>> {
-        let seated = {
-            let mut state = self.lock();
-            if state.phase != Phase::Open {
-                return None;
-            }
-            let seated = state.admission.take_free()?;
-            state.counts.acquired += 1;
-            seated
-        };
-        Some(Lease::new(self.clone(), seated))
+    /// A lease for someone who did not queue; `None` if they must.
+    pub fn take_free(self: &Arc<Self>, home: Option<Home>) -> Result<Option<Lease<A>>, PoolError> {
+        let seated = self.lock().take_free(home)?;
+        Ok(seated.map(|seated| Lease::new(self.clone(), seated)))
     }
 
     /// A lease is over.
@@ -181,8 +183,23 @@ impl<A: Adapter> Shared<A> {
             }
             self.deliver(next);
         }
+        self.refuse_homeless();
         self.refuse_if_failing();
         self.changed.send_replace(());
+    }
+
+    /// Strict callers whose home has gone are told so.
+    fn refuse_homeless(&self) {
+        let refused = {
+            let mut state = self.lock();
+            let refused = state.admission.take_refused();
+            state.counts.refused += refused.len() as u64;
+            refused
+        };
+        for (waiting, why) in refused {
+            // One who has just given up needs no answer.
+            let _ = waiting.send(Err(why.into()));
+        }
     }
 
     /// Everyone who waits is told why there is no point in it.
@@ -212,6 +229,19 @@ impl<A: Adapter> Shared<A> {
 type Place<A> = (Waiting<A>, Arc<Seated<A>>);
 
 impl<A: Adapter> State<A> {
+    pub fn take_free(&mut self, home: Option<Home>) -> Result<Option<Arc<Seated<A>>>, PoolError> {
+        if self.phase != Phase::Open {
+            return Err(PoolError::Closed);
+        }
+        let taken = self.admission.take_free(home);
+        match &taken {
+            Ok(Some(_)) => self.counts.acquired += 1,
+            Ok(None) => {}
+            Err(_) => self.counts.refused += 1,
+        }
+        Ok(taken?)
+    }
+
     fn serve_next(&mut self) -> Option<Place<A>> {
         let place = self.admission.serve_next()?;
         self.counts.acquired += 1;

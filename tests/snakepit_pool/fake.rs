@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, WorkerId, os,
+    Adapter, Backend, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
+    ResourceLimits, Setsid, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -212,6 +212,16 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
+        Stage::on(Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+    }
+
+    /// Workers that `backend` starts.
+    pub fn on(
+        backend: Arc<dyn Backend>,
+        mark: String,
+        script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
+        change: impl FnOnce(&mut PoolConfig),
+    ) -> Stage {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -221,7 +231,7 @@ impl Stage {
         let mut config = config(&mark);
         change(&mut config);
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
-        let pool = Pool::start(config, fake.clone(), runtime.handle().clone());
+        let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }
 
@@ -242,11 +252,13 @@ impl Stage {
     }
 }
 
+/// The guard program as it was built with this test.
+pub const GUARD: &str = env!("CARGO_BIN_EXE_snakepit-guard");
+
 pub fn config(mark: &str) -> PoolConfig {
     let ms = Duration::from_millis;
     PoolConfig {
         name: format!("pool-{mark}"),
-        guard: env!("CARGO_BIN_EXE_snakepit-guard").into(),
         workers: 1,
         calls_per_worker: 1,
         held_max: 8,
@@ -259,6 +271,7 @@ pub fn config(mark: &str) -> PoolConfig {
         restart_window: ms(10_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        memory_hard_bytes: None,
         abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),
@@ -269,7 +282,12 @@ pub fn config(mark: &str) -> PoolConfig {
 
 /// A lease, within a time that is only there to end a hanging test.
 pub async fn lease(pool: &Pool<Fake>) -> Lease<Fake> {
-    pool.acquire(Some(soon())).await.unwrap()
+    pool.acquire(Some(soon()), None).await.unwrap()
+}
+
+/// A lease that needs no waiting.
+pub fn free(pool: &Pool<Fake>) -> Option<Lease<Fake>> {
+    pool.try_acquire(None).ok().flatten()
 }
 
 pub fn soon() -> Instant {

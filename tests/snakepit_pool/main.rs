@@ -13,7 +13,9 @@
 
 mod dying;
 mod fake;
+mod homes;
 mod hosts;
+mod memory;
 mod serving;
 mod starting;
 mod worker;
@@ -26,7 +28,14 @@ fn main() {
         Ok("worker") => worker::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [serving::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
+            let groups = [
+                serving::TESTS,
+                homes::TESTS,
+                starting::TESTS,
+                dying::TESTS,
+                memory::TESTS,
+                hosts::TESTS,
+            ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

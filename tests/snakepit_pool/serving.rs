@@ -7,7 +7,7 @@ use snakepit_bridge::snakepit::{PoolError, PoolState, WorkerId};
 use tokio::time::Instant;
 
 use crate::Test;
-use crate::fake::{Stage, lease, settled, soon};
+use crate::fake::{Stage, free, lease, settled, soon};
 
 pub const TESTS: &[Test] = &[
     ("serving::a_worker_starts_serves_and_leaves", starts_serves_and_leaves),
@@ -28,15 +28,15 @@ fn starts_serves_and_leaves() {
     Stage::plain(|_| {}).run(|pool, fake| async move {
         pool.wait_ready(1, Some(soon())).await.unwrap();
         assert_eq!(pool.state(), PoolState::Healthy);
-        let held = pool.try_acquire().unwrap();
+        let held = free(&pool).unwrap();
         assert_eq!(held.worker(), WorkerId { slot: 0, generation: 1 });
-        assert!(pool.try_acquire().is_none());
+        assert!(free(&pool).is_none());
         let stats = pool.stats();
         assert_eq!((stats.ready, stats.running, stats.held), (1, 1, 1));
         assert!(stats.workers[0].pid.is_some());
         let exited = held.exited();
         drop(held);
-        drop(pool.try_acquire().unwrap());
+        drop(free(&pool).unwrap());
         pool.stop(Duration::from_secs(5)).await;
         let exit = exited.await;
         assert!(exit.is_expected(), "{exit}");
@@ -53,7 +53,7 @@ fn capacity_is_shared_out_evenly() {
     });
     stage.run(|pool, _| async move {
         pool.wait_ready(3, Some(soon())).await.unwrap();
-        let leases: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
+        let leases: Vec<_> = std::iter::from_fn(|| free(&pool)).collect();
         assert_eq!(leases.len(), 6);
         for row in pool.stats().workers {
             assert_eq!(row.running, 2, "{row:?}");
@@ -80,7 +80,7 @@ fn waiters_are_served_in_order() {
             waiters.push(tokio::runtime::Handle::current().spawn(waiter));
             settled(&pool, "it queues", |stats| stats.queued == queued + 1).await;
         }
-        assert!(pool.try_acquire().is_none());
+        assert!(free(&pool).is_none());
         drop(first);
         for waiter in waiters {
             waiter.await.unwrap();
@@ -92,10 +92,10 @@ fn waiters_are_served_in_order() {
 fn full_queue_refuses() {
     Stage::plain(|config| config.queue_max = 1).run(|pool, _| async move {
         let _held = lease(&pool).await;
-        let waiting = pool.acquire(Some(soon()));
+        let waiting = pool.acquire(Some(soon()), None);
         let refused = async {
             settled(&pool, "one queues", |stats| stats.queued == 1).await;
-            match pool.acquire(None).await {
+            match pool.acquire(None, None).await {
                 Err(PoolError::Full { queue_max: 1 }) => {}
                 other => panic!("{:?}", other.err()),
             }
@@ -111,9 +111,9 @@ fn full_queue_refuses() {
 fn deadline_ends_the_waiting() {
     Stage::plain(|_| {}).run(|pool, _| async move {
         let held = lease(&pool).await;
-        let late = pool.acquire(Some(Instant::now() + Duration::from_millis(30))).await;
+        let late = pool.acquire(Some(Instant::now() + Duration::from_millis(30)), None).await;
         assert!(matches!(late, Err(PoolError::DeadlinePassed { .. })));
-        let past = pool.acquire(Some(Instant::now())).await;
+        let past = pool.acquire(Some(Instant::now()), None).await;
         assert!(matches!(past, Err(PoolError::DeadlinePassed { .. })));
         assert_eq!(pool.stats().queued, 0);
         drop(held);
@@ -159,17 +159,17 @@ fn lent_unit_serves_nested_work() {
         let inner = nested.await.unwrap();
         assert_eq!(inner.worker(), outer.worker());
         inner.lend();
-        assert!(pool.try_acquire().is_none(), "two are held");
+        assert!(free(&pool).is_none(), "two are held");
         inner.reclaim();
         outer.reclaim();
         outer.reclaim();
         let stats = pool.stats();
         assert_eq!((stats.running, stats.held), (2, 2), "reclaiming does not wait");
         drop(inner);
-        assert!(pool.try_acquire().is_none());
+        assert!(free(&pool).is_none());
         outer.lend();
         drop(outer);
-        drop(pool.try_acquire().unwrap());
+        drop(free(&pool).unwrap());
         assert_eq!(pool.stats().held, 0);
     });
 }
@@ -178,7 +178,7 @@ fn resizing() {
     Stage::plain(|_| {}).run(|pool, fake| async move {
         pool.resize(3);
         pool.wait_ready(3, Some(soon())).await.unwrap();
-        let leases: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
+        let leases: Vec<_> = std::iter::from_fn(|| free(&pool)).collect();
         assert_eq!(leases.len(), 3);
         pool.resize(1);
         settled(&pool, "two drain", |stats| stats.draining == 2 || stats.workers.len() < 3).await;
@@ -201,8 +201,8 @@ fn resizing() {
 fn stopping() {
     Stage::plain(|config| config.workers = 2).run(|pool, fake| async move {
         pool.wait_ready(2, Some(soon())).await.unwrap();
-        let _busy: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
-        let waiting = pool.acquire(None);
+        let _busy: Vec<_> = std::iter::from_fn(|| free(&pool)).collect();
+        let waiting = pool.acquire(None, None);
         let stop_all = async {
             settled(&pool, "one queues", |stats| stats.queued == 1).await;
             let stops = (0..4).map(|_| {
@@ -219,10 +219,10 @@ fn stopping() {
         };
         let (refused, ()) = tokio::join!(waiting, stop_all);
         assert!(matches!(refused, Err(PoolError::Closed)));
-        assert!(matches!(pool.acquire(None).await, Err(PoolError::Closed)));
+        assert!(matches!(pool.acquire(None, None).await, Err(PoolError::Closed)));
         assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Closed)));
         pool.resize(2);
-        assert!(pool.try_acquire().is_none() && pool.stats().workers.is_empty());
+        assert!(free(&pool).is_none() && pool.stats().workers.is_empty());
         pool.stop(Duration::ZERO).await;
     });
 }

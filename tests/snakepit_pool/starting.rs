@@ -1,12 +1,14 @@
 //! Starts that fail: what the pool makes of them and what callers are told.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use snakepit_bridge::snakepit::{PoolError, PoolState, StartFailure, Step, find_guard};
+use snakepit_bridge::snakepit::{PoolError, PoolState, Setsid, StartFailure, Step, find_guard};
 
 use crate::Test;
 use crate::fake::{Fake, Stage, lease, settled, soon};
+use crate::world::fresh_mark;
 
 pub const TESTS: &[Test] = &[
     ("starting::a_crash_loop_fails_callers_fast_and_heals", crash_loop),
@@ -20,7 +22,7 @@ pub const TESTS: &[Test] = &[
 
 /// Waits until the pool has failed; what its callers are told.
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<Fake>) -> StartFailure {
-    let told = pool.acquire(Some(soon())).await;
+    let told = pool.acquire(Some(soon()), None).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     assert!(matches!(pool.state(), PoolState::Failed { .. }), "{:?}", pool.state());
     assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Failed(_))));
@@ -82,7 +84,8 @@ fn missing_program() {
 }
 
 fn missing_guard() {
-    let stage = Stage::plain(|config| config.guard = "/nowhere/snakepit-guard".into());
+    let backend = Arc::new(Setsid::new("/nowhere/snakepit-guard".into()));
+    let stage = Stage::on(backend, fresh_mark(), |_| vec![], |_| {});
     stage.run(|pool, fake| async move {
         let told = failure(&pool).await;
         let expected = "could not be started: guard /nowhere/snakepit-guard: \

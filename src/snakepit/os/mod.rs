@@ -8,6 +8,7 @@
 mod child;
 mod fork_marker;
 mod library;
+mod procfs;
 mod reap;
 mod signals;
 mod spawn;
@@ -15,6 +16,7 @@ mod spawn;
 pub use child::{ChildPlan, StartStep, close_inherited_descriptors, fork_exec};
 pub use fork_marker::{arm_fork_marker, is_forked_child};
 pub use library::library_dir;
+pub use procfs::{children_of, descendants_of, proportional_bytes, resident_bytes};
 pub use reap::Reaper;
 pub use signals::{block_signals_on_this_thread, child_signals, prepare_guard_signals};
 pub use spawn::{GuardProcess, spawn_guard};

@@ -3,7 +3,7 @@
 //! reaped" or "not our child" is a fine answer.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{
@@ -24,6 +24,13 @@ impl Reaper {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("a child without a process id"))?;
         Ok(Reaper { pidfd: pidfd_open(pid, PidfdFlags::NONBLOCK)? })
+    }
+
+    /// The process's number; `None` once it is gone.
+    pub fn pid(&self) -> Option<u32> {
+        let info = format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd());
+        let info = std::fs::read_to_string(info).ok()?;
+        info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
     }
 
     /// Sends KILL, to this very process and never to one that got its number later.

@@ -1,17 +1,15 @@
-//! The host's end of a guard: spawn, spec, reports, orders, and reaping the guard itself.
+//! The host's end of a guard: spec, reports, orders, and reaping the guard itself. How the guard
+//! was started is the backend's business.
 //!
 //! Dropping it closes the control socket, upon which the guard ends the worker's whole tree.
 
-use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
 
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 use super::super::guard::{Frames, Order, Report, encode};
-use super::super::ids::WorkerId;
-use super::super::os::{GuardProcess, Reaper, spawn_guard};
+use super::super::os::{GuardProcess, Reaper};
 use super::super::spec::ProcessSpec;
 use super::output::Output;
 
@@ -26,26 +24,20 @@ pub struct Guarded {
     unsent: Vec<u8>,
 }
 
-/// Starts a guard for `worker` and sends it `spec`. To be called from within the runtime.
-pub fn launch(
-    guard: &Path,
-    pool: &str,
-    worker: WorkerId,
-    spec: &ProcessSpec,
-) -> io::Result<(Guarded, Output)> {
-    let mut unsent = encode(&serde_json::to_vec(spec)?)?;
-    unsent.extend(encode(&spec.handoff)?);
-    let label = worker.to_string();
-    let GuardProcess { control, stdout, stderr, reaper } =
-        spawn_guard(guard, &[OsStr::new(pool), OsStr::new(&label)])?;
-    let control = UnixStream::from_std(control.into())?;
-    let output = Output::new(stdout, stderr)?;
-    let mut guarded = Guarded { control, reaper, worker: None, frames: Frames::default(), unsent };
-    guarded.flush();
-    Ok((guarded, output))
-}
-
 impl Guarded {
+    /// Takes hold of a fresh guard and sends it `spec`. To be called from within the runtime.
+    pub fn new(process: GuardProcess, spec: &ProcessSpec) -> io::Result<(Guarded, Output)> {
+        let GuardProcess { control, stdout, stderr, reaper } = process;
+        let mut unsent = encode(&serde_json::to_vec(spec)?)?;
+        unsent.extend(encode(&spec.handoff)?);
+        let control = UnixStream::from_std(control.into())?;
+        let output = Output::new(stdout, stderr)?;
+        let frames = Frames::default();
+        let mut guarded = Guarded { control, reaper, worker: None, frames, unsent };
+        guarded.flush();
+        Ok((guarded, output))
+    }
+
     /// The guard's next report; `None` once it has gone, or says what cannot be understood. May be
     /// dropped and called again without losing anything.
     pub async fn report(&mut self) -> Option<Report> {
@@ -81,6 +73,11 @@ impl Guarded {
     /// Has the worker's whole tree killed.
     pub fn kill(&mut self) {
         self.order(Order::Kill);
+    }
+
+    /// The guard's own number, as long as it lives.
+    pub fn guard_pid(&self) -> Option<u32> {
+        self.reaper.pid()
     }
 
     /// Kills the guard itself, for one that does not answer. Its worker dies with it.

@@ -39,6 +39,11 @@ impl<A: Adapter> Life<A> {
                 illness = finish(&mut self.health) => return self.ail(illness),
                 () = told(seated, |seated| &seated.recycle) => return Event::RecycleAsked,
                 () = told(seated, |seated| &seated.idle) => return Event::Idle,
+                () = passed(self.weigh_at) => {
+                    if let Some(event) = self.weigh(guarded) {
+                        return event;
+                    }
+                }
                 () = passed(self.grace) => {
                     self.grace = None;
                     return Event::GraceOver;
@@ -52,7 +57,8 @@ impl<A: Adapter> Life<A> {
         self.kind = match report {
             Some(Report::Started { pid }) => {
                 self.journey.reach(Step::ProcessStarted);
-                self.note_pid(pid);
+                self.note_row(|row| row.pid = Some(pid));
+                self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
                 return None;
             }
             Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
@@ -65,7 +71,7 @@ impl<A: Adapter> Life<A> {
         Some(Event::ProcessGone)
     }
 
-    fn too_late(&mut self) -> Event {
+    pub(super) fn too_late(&mut self) -> Event {
         let timeout = self.shared.config.start_timeout;
         self.blame(Cause::NotReady, format!("not ready within {} ms", timeout.as_millis()));
         Event::StartFailed
@@ -141,7 +147,7 @@ async fn finish<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
     output
 }
 
-async fn obey(order: &mut watch::Receiver<Order>) -> Event {
+pub(super) async fn obey(order: &mut watch::Receiver<Order>) -> Event {
     loop {
         if order.changed().await.is_err() {
             return std::future::pending().await;
@@ -161,7 +167,7 @@ async fn told<A: Adapter>(seated: Option<&Seated<A>>, which: fn(&Seated<A>) -> &
     }
 }
 
-async fn passed(at: Option<Instant>) {
+pub(super) async fn passed(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

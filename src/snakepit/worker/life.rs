@@ -17,8 +17,8 @@ use super::super::ids::WorkerId;
 use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
 use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
-use super::super::process::{Guarded, Output, Tail, launch};
-use super::super::shared::{Order, Shared};
+use super::super::process::{Guarded, Output, Tail};
+use super::super::shared::{Order, Row, Shared};
 use super::ear::Ear;
 use super::health::Illness;
 use super::verdict::classify;
@@ -45,15 +45,11 @@ pub async fn live<A: Adapter>(
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
-    let launched = launch(&shared.config.guard, &shared.config.name, worker, &spec);
-    drop(spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
-    match launched {
-        Ok((guarded, output)) => life.run(guarded, output).await,
-        Err(error) => {
-            let guard = life.shared.config.guard.display();
-            life.kind = ExitKind::SpawnFailed(format!("guard {guard}: {error}"));
-        }
+    let spawned = life.spawn(&spec).await;
+    drop(spec);
+    if let Some((guarded, output)) = spawned {
+        life.run(guarded, output).await;
     }
     life.bury()
 }
@@ -76,6 +72,8 @@ pub(super) struct Life<A: Adapter> {
     pub(super) exit: watch::Sender<Option<Exit>>,
     tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
+    /// When its memory is measured next; from its program's start on.
+    pub(super) weigh_at: Option<Instant>,
     pub(super) kind: ExitKind,
     /// Why the pool ends it, once it does.
     pub(super) verdict: Option<Verdict>,
@@ -108,6 +106,7 @@ impl<A: Adapter> Life<A> {
             seated: None,
             exit: watch::Sender::new(None),
             grace: None,
+            weigh_at: None,
             kind: ExitKind::GuardLost,
             verdict: None,
             killed: false,
@@ -137,6 +136,10 @@ impl<A: Adapter> Life<A> {
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
+        if self.kind == ExitKind::GuardLost {
+            let backend = &self.shared.backend;
+            let _ = tokio::time::timeout(patience, backend.clear(self.worker)).await;
+        }
         // The pipes end with the tree; what a dead worker printed last is still in them.
         if let Some(output) = self.output.take() {
             let _ = tokio::time::timeout(patience, output).await;
@@ -148,18 +151,15 @@ impl<A: Adapter> Life<A> {
             return;
         }
         self.state = state;
-        if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
-            && let Some(row) = &mut entry.row
-        {
-            row.state = state;
-        }
+        self.note_row(|row| row.state = state);
     }
 
-    pub(super) fn note_pid(&self, pid: u32) {
+    /// Writes into its row of the statistics.
+    pub(super) fn note_row(&self, change: impl FnOnce(&mut Row)) {
         if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
             && let Some(row) = &mut entry.row
         {
-            row.pid = Some(pid);
+            change(row);
         }
     }
 

@@ -9,6 +9,8 @@ mod life;
 mod ear;
 mod events;
 mod health;
+mod memory;
+mod spawning;
 mod verdict;
 
 pub use life::{Ended, live};

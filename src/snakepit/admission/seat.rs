@@ -1,0 +1,63 @@
+//! One worker's seat: what it holds, and who waits for it alone.
+//!
+//! Pure data with its questions. It must not know the other seats.
+
+use std::collections::BTreeSet;
+
+use super::super::ids::WorkerId;
+use super::Limits;
+
+/// A ready or draining worker.
+pub struct Seat<S> {
+    pub worker: WorkerId,
+    pub payload: S,
+    pub running: usize,
+    pub lent: usize,
+    /// Leases that nobody will return before the worker is gone.
+    pub stuck: usize,
+    pub open: bool,
+    /// When it was last taken, counted in takings.
+    pub turn: u64,
+    /// The tickets of those whose home it is.
+    pub waiting: BTreeSet<u64>,
+}
+
+/// The order in which seats are taken: the least loaded, and among equals the one that was taken
+/// the longest ago.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Rank {
+    pub running: usize,
+    pub turn: u64,
+    pub slot: u32,
+}
+
+impl<S> Seat<S> {
+    pub fn new(worker: WorkerId, payload: S) -> Self {
+        Seat {
+            worker,
+            payload,
+            running: 0,
+            lent: 0,
+            stuck: 0,
+            open: true,
+            turn: 0,
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    pub fn held(&self) -> usize {
+        self.running + self.lent
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.held() <= self.stuck
+    }
+
+    pub fn has_room(&self, limits: Limits) -> bool {
+        self.open && self.running < limits.running_max && self.held() < limits.held_max
+    }
+
+    pub fn rank(&self) -> Rank {
+        Rank { running: self.running, turn: self.turn, slot: self.worker.slot }
+    }
+}

@@ -1,0 +1,42 @@
+//! The fault scenarios F01 to F55 as promises: each is run, measured and held against its limit,
+//! and the last thing printed is the table of all of them.
+//!
+//! One program in many roles, told apart by its environment: the runner, one scenario (a process of
+//! its own, so that what one leaves behind cannot be hidden by the next), fake workers and hosts
+//! that are to be killed. `make test` runs the short ones; `make test-faults` runs all.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the whole program is a test"
+)]
+
+#[path = "../snakepit_pool/fake.rs"]
+mod fake;
+#[path = "../worker/support.rs"]
+mod support;
+#[path = "../snakepit_pool/worker.rs"]
+mod worker;
+#[path = "../snakepit_pool/world.rs"]
+mod world;
+
+mod catalog;
+mod figure;
+mod runner;
+mod scenario;
+
+mod host_dies;
+mod hosts;
+
+pub use figure::Figure;
+pub use scenario::{Scale, Scenario};
+
+fn main() {
+    match std::env::var("SNAKEPIT_ROLE").as_deref() {
+        Ok("worker") => worker::run(),
+        Ok("scenario") => scenario::run(),
+        Ok(host) => hosts::run(host),
+        Err(_) => runner::run(),
+    }
+}
