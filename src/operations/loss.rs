@@ -6,7 +6,7 @@
 use crate::core::limits::EXIT_REPORT_WAIT;
 use crate::core::{Error, Status};
 use crate::runtimes::WorkerLease;
-use crate::snakepit::{Cause, Exit, Verdict, WorkerId};
+use crate::snakepit::{Cause, Exit, ExitKind, Verdict, WorkerId};
 
 /// What is known of a lost worker.
 pub(super) enum Loss {
@@ -55,6 +55,27 @@ impl Loss {
         }
     }
 
+    /// Whether the pool itself had wanted the worker gone.
+    pub fn is_expected(&self) -> bool {
+        matches!(self.cause(), Some(Cause::Asked | Cause::Forced))
+    }
+
+    /// Whether the worker ended by what its own process did, and so perhaps by what the call made it
+    /// do: an exit, a fault, more memory than it may have. Not so the signals that people and other
+    /// programs send; KILL is not among them: it is how the kernel ends a process that takes too
+    /// much memory.
+    pub fn is_crash(&self) -> bool {
+        match (self.cause(), self) {
+            (Some(Cause::Memory), _) => true,
+            (Some(Cause::Unasked), Loss::Ended(exit)) => match exit.kind {
+                ExitKind::Exited(_) => true,
+                ExitKind::Signaled { signal, .. } => !SENT_BY_OTHERS.contains(&signal),
+                ExitKind::GuardLost | ExitKind::SpawnFailed(_) => false,
+            },
+            _ => false,
+        }
+    }
+
     fn cause(&self) -> Option<Cause> {
         match self {
             Loss::GivenUp(verdict) => Some(verdict.cause),
@@ -71,3 +92,7 @@ impl Loss {
         }
     }
 }
+
+/// Signals that ask a program to end.
+const SENT_BY_OTHERS: [i32; 5] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGPIPE];

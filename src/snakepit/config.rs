@@ -1,13 +1,19 @@
 //! Every number that a pool obeys. There are no defaults here: whoever owns the pool owns its
 //! limits.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::registry::Instance;
 
 /// How a pool behaves. Fixed for its life, except for the number of workers.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
     /// Appears in messages and on the guards' command lines.
     pub name: String,
+    /// Where the pool's processes are recorded, and what marks them. Several pools may share one,
+    /// if their names differ.
+    pub instance: Arc<Instance>,
     /// Workers to keep.
     pub workers: usize,
     /// Leases that one worker runs at once, lent ones not counted.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::guard::{Outcome, Report};
 use super::journey::Journey;
 
 /// The end of one worker, its whole process tree included. Cheap to clone.
@@ -77,6 +78,20 @@ pub enum ExitKind {
     GuardLost,
     /// It never ran. The text names the step and the kernel's reason.
     SpawnFailed(String),
+}
+
+impl ExitKind {
+    /// What a guard's last word means; none at all, that the guard was lost.
+    pub(super) fn of(report: Option<Report>) -> ExitKind {
+        match report {
+            Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
+            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
+            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
+                ExitKind::Signaled { signal: number, core }
+            }
+            Some(Report::Started { .. }) | None => ExitKind::GuardLost,
+        }
+    }
 }
 
 impl std::fmt::Display for ExitKind {

@@ -31,7 +31,7 @@ async fn die(lease: &Lease<Fake>, order: &str) -> Exit {
     exited.await
 }
 
-fn next(worker: WorkerId) -> WorkerId {
+pub fn next(worker: WorkerId) -> WorkerId {
     WorkerId { generation: worker.generation + 1, ..worker }
 }
 
@@ -242,7 +242,7 @@ fn rabbits() {
     });
 }
 
-fn pid(pool: &Pool<Fake>, worker: WorkerId) -> Pid {
+pub fn pid(pool: &Pool<Fake>, worker: WorkerId) -> Pid {
     let rows = pool.stats().workers;
     let row = rows.iter().find(|row| row.slot == worker.slot).unwrap();
     assert_eq!(row.generation, worker.generation);
@@ -250,13 +250,13 @@ fn pid(pool: &Pool<Fake>, worker: WorkerId) -> Pid {
 }
 
 /// The parent of a worker is its guard.
-fn parent(pid: Pid) -> Pid {
+pub fn parent(pid: Pid) -> Pid {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
     let parent = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(1).unwrap();
     Pid::from_raw(parent.parse().unwrap()).unwrap()
 }
 
-fn is_alive(pid: Pid) -> bool {
+pub fn is_alive(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
 }

@@ -11,13 +11,17 @@
     reason = "the whole program is a test"
 )]
 
+mod backends;
 mod dying;
 mod fake;
+mod forkserver;
 mod homes;
 mod hosts;
 mod memory;
+mod registry;
 mod serving;
 mod starting;
+mod template;
 mod worker;
 mod world;
 
@@ -26,15 +30,20 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
+        Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
             let groups = [
-                serving::TESTS,
-                homes::TESTS,
-                starting::TESTS,
-                dying::TESTS,
                 memory::TESTS,
+                dying::TESTS,
+                homes::TESTS,
                 hosts::TESTS,
+                registry::TESTS,
+                serving::TESTS,
+                starting::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
             ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {

@@ -20,7 +20,11 @@ pub struct Handoff {
 }
 
 pub fn run() {
-    let told: Handoff = serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap();
+    serve(&serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap());
+}
+
+/// Dials home and obeys.
+pub fn serve(told: &Handoff) {
     let mut home = None;
     for line in &told.first {
         obey(line, &mut home);
@@ -34,7 +38,7 @@ pub fn run() {
     }
 }
 
-fn obey(line: &str, home: &mut Option<UnixStream>) {
+pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "ping" => writeln!(home.as_ref().unwrap(), "pong").unwrap(),
@@ -52,6 +56,15 @@ fn obey(line: &str, home: &mut Option<UnixStream>) {
         }
         "out" => println!("{rest}"),
         "err" => eprintln!("{rest}"),
+        "secret" => {}
+        "environment" => std::env::vars().for_each(|(name, value)| println!("{name}={value}")),
+        "descriptors" => {
+            for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+                let target = std::fs::read_link(entry.path());
+                println!("{} {target:?}", entry.file_name().display());
+            }
+            println!("end");
+        }
         "hang" => loop {
             std::thread::park();
         },
@@ -79,6 +92,7 @@ fn obey(line: &str, home: &mut Option<UnixStream>) {
             let rabbit = format!("f() {{ echo >> {rest}; f & }}; f");
             (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
         }
+        "bare" => shell(BARE),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
     }
@@ -96,6 +110,10 @@ fn shell(script: &str) {
     assert!(Command::new("sh").args(["-c", script]).status().unwrap().success());
 }
 
+/// One that gave up its environment, in a session that a marked one has made. Its name tells whose
+/// it was.
+const BARE: &str = "setsid -f sh -c \
+    'env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1 & exec sleep 600'";
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::super::adapter::Adapter;
 use super::super::error::Failure;
 use super::super::exit::{Cause, ExitKind, Verdict};
-use super::super::guard::{Outcome, Report};
+use super::super::guard::Report;
 use super::super::journey::Step;
 use super::super::lease::Seated;
 use super::super::lifecycle::{Event, WorkerState};
@@ -54,20 +54,13 @@ impl<A: Adapter> Life<A> {
     }
 
     fn hear(&mut self, report: Option<Report>) -> Option<Event> {
-        self.kind = match report {
-            Some(Report::Started { pid }) => {
-                self.journey.reach(Step::ProcessStarted);
-                self.note_row(|row| row.pid = Some(pid));
-                self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
-                return None;
-            }
-            Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
-            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
-            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
-                ExitKind::Signaled { signal: number, core }
-            }
-            None => ExitKind::GuardLost,
-        };
+        if let Some(Report::Started { pid }) = report {
+            self.journey.reach(Step::ProcessStarted);
+            self.note_row(|row| row.pid = Some(pid));
+            self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
+            return None;
+        }
+        self.kind = ExitKind::of(report);
         Some(Event::ProcessGone)
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::super::adapter::Adapter;
+use super::super::config::PoolConfig;
 use super::super::error::Failure;
 use super::super::exit::{Cause, Exit, ExitKind, Verdict};
 use super::super::ids::WorkerId;
@@ -39,12 +40,13 @@ pub async fn live<A: Adapter>(
     permit: OwnedSemaphorePermit,
 ) -> Ended {
     let mut journey = Journey::begin();
-    let spec = match shared.adapter.describe(worker) {
+    let mut spec = match shared.adapter.describe(worker) {
         Ok(spec) => spec,
         Err(failure) => return undescribed(journey, &failure),
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
+    shared.config.instance.brand(&shared.config.name, worker, &mut spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
     let spawned = life.spawn(&spec).await;
     drop(spec);
@@ -70,7 +72,7 @@ pub(super) struct Life<A: Adapter> {
     pub(super) output: Option<BoxFuture<'static, ()>>,
     pub(super) seated: Option<Arc<Seated<A>>>,
     pub(super) exit: watch::Sender<Option<Exit>>,
-    tail: Arc<Mutex<Tail>>,
+    pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
     /// When its memory is measured next; from its program's start on.
     pub(super) weigh_at: Option<Instant>,
@@ -137,6 +139,7 @@ impl<A: Adapter> Life<A> {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
         if self.kind == ExitKind::GuardLost {
+            clear(self.shared.clone(), self.worker).await;
             let backend = &self.shared.backend;
             let _ = tokio::time::timeout(patience, backend.clear(self.worker)).await;
         }
@@ -258,6 +261,17 @@ impl<A: Adapter> Life<A> {
     }
 }
 
+/// Ends what a lost guard has left of the worker's tree.
+async fn clear<A: Adapter>(shared: Arc<Shared<A>>, worker: WorkerId) {
+    let runtime = shared.runtime.clone();
+    let cleared = runtime.spawn_blocking(move || {
+        let PoolConfig { name, instance, .. } = &shared.config;
+        instance.clear(name, worker, CLEAR_LIMIT);
+    });
+    // It fails only when the runtime ends, and everything with it.
+    let _ = cleared.await;
+}
+
 /// For a description that failed: there is no process, and the adapter has nothing to forget.
 fn undescribed(mut journey: Journey, failure: &Failure) -> Ended {
     journey.reach(Step::Ended);
@@ -270,3 +284,6 @@ fn undescribed(mut journey: Journey, failure: &Failure) -> Ended {
     };
     Ended { ending: Ending::FailedStart, exit, served: None }
 }
+
+/// For the search of processes without a guard; it takes a few milliseconds as a rule.
+const CLEAR_LIMIT: Duration = Duration::from_secs(2);
