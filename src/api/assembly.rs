@@ -223,6 +223,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         restart_window: pool.restart.window,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
+        memory_hard_bytes: pool.limits.memory_hard_bytes,
         abort_grace: pool.heartbeat.abort_grace,
         kill_grace: pool.kill_grace,
         lost_grace: crate::core::limits::LOST_GRACE,

@@ -80,6 +80,8 @@ pub struct Row {
     pub state: WorkerState,
     pub pid: Option<u32>,
     pub began: Instant,
+    /// What its whole tree has in memory; `None` until it was measured.
+    pub resident_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,7 +9,7 @@ pub mod gate;
 pub mod link;
 pub mod listener;
 pub mod outbox;
-pub mod patience;
+mod patience;
 pub mod peer;
 pub mod serve;
 pub mod structs;

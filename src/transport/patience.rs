@@ -1,46 +1,58 @@
-//! Accepting connections where it can fail for lack of descriptors or memory: the same error would
-//! come again at once, and an I/O thread would do nothing else.
+//! Connections from a listener that outlives a shortage: an `accept` that fails ends nothing and
+//! does not spin.
 //!
-//! It knows nothing of what is accepted.
+//! It knows listeners as streams, and neither what connects nor what for.
 
+use std::future::ready;
 use std::io;
 use std::time::Duration;
 
-use tokio_stream::{Stream, StreamExt};
+use tokio::time::Instant;
+use tokio_stream::Stream;
 
-/// Connections as they come from `listener`; after a failure the next one is asked for a little
-/// later. Those who connect meanwhile wait in the kernel's queue.
-pub fn patient<S, T>(listener: S) -> impl Stream<Item = io::Result<T>>
-where
-    S: Stream<Item = io::Result<T>>,
-{
-    listener.then(|accepted| async {
-        if let Err(error) = &accepted {
-            tracing::warn!("a connection cannot be accepted: {error}");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
+use futures_util::StreamExt;
+
+/// The connections of `incoming`. Where none can be had, because the process has no descriptor left
+/// or the kernel no memory, the next attempt comes after a pause; the caller waits in the socket's
+/// backlog meanwhile.
+pub(super) fn patient<T>(
+    incoming: impl Stream<Item = io::Result<T>>,
+) -> impl Stream<Item = io::Result<T>> {
+    let mut told: Option<Instant> = None;
+    let accepted = incoming.then(move |accepted| {
+        let failed = accepted.as_ref().err().map(io::Error::to_string);
+        if let Some(error) = &failed
+            && told.is_none_or(|told| told.elapsed() >= SILENCE)
+        {
+            told = Some(Instant::now());
+            tracing::warn!("a connection cannot be accepted, and waits: {error}");
         }
-        accepted
-    })
+        async move {
+            if failed.is_some() {
+                tokio::time::sleep(PAUSE).await;
+            }
+            accepted
+        }
+    });
+    accepted.filter(|accepted| ready(accepted.is_ok()))
 }
 
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Between two complaints.
+const SILENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::pin::pin;
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_failure_is_followed_by_a_pause() {
-        let failed = || Err(io::Error::from_raw_os_error(24));
-        let listener = tokio_stream::iter([Ok(1), failed(), failed(), Ok(2)]);
-        let mut accepted = pin!(patient(listener));
-        let began = tokio::time::Instant::now();
-        assert_eq!(accepted.next().await.unwrap().unwrap(), 1);
-        assert_eq!(began.elapsed(), Duration::ZERO);
-        assert!(accepted.next().await.unwrap().is_err());
-        assert!(accepted.next().await.unwrap().is_err());
-        assert_eq!(accepted.next().await.unwrap().unwrap(), 2);
-        assert_eq!(began.elapsed(), ACCEPT_PAUSE * 2);
+    async fn a_shortage_delays_connections_and_loses_none() {
+        let exhausted = || Err(io::Error::from_raw_os_error(libc::EMFILE));
+        let incoming = [Ok(1), exhausted(), exhausted(), Ok(2)];
+        let began = Instant::now();
+        let accepted = patient(tokio_stream::iter(incoming)).map(Result::unwrap);
+        assert_eq!(accepted.collect::<Vec<i32>>().await, [1, 2]);
+        assert_eq!(began.elapsed(), PAUSE * 2);
     }
 }

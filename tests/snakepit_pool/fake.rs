@@ -294,6 +294,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         restart_window: ms(10_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        memory_hard_bytes: None,
         abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),

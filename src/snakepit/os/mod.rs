@@ -10,6 +10,7 @@ mod child;
 mod fork_marker;
 mod library;
 mod message;
+mod procfs;
 mod reap;
 mod signals;
 mod spawn;
@@ -22,6 +23,7 @@ pub use library::library_dir;
 pub use message::{
     Message, MessageSocket, own_process, receive_descriptor, receive_message, send_message,
 };
+pub use procfs::{children_of, descendants_of, proportional_bytes, resident_bytes};
 pub use reap::Reaper;
 pub use signals::{block_signals_on_this_thread, child_signals, prepare_guard_signals};
 pub use spawn::{GuardEnds, GuardProcess, guard_ends, spawn_guard, spawn_program};
