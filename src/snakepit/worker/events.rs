@@ -52,6 +52,7 @@ impl<A: Adapter> Life<A> {
         if let Some(Report::Started { pid }) = report {
             self.journey.reach(Step::ProcessStarted);
             self.note_pid(pid);
+            self.shared.adapter.started(self.worker, pid);
             return None;
         }
         self.kind = ExitKind::of(report);
