@@ -20,6 +20,7 @@ mod hosts;
 mod registry;
 mod serving;
 mod starting;
+mod systemd;
 mod template;
 mod worker;
 mod world;
@@ -32,17 +33,20 @@ fn main() {
         Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [
+            let mut groups = vec![
+                backends::SETSID,
+                backends::FORKSERVER,
                 dying::TESTS,
+                forkserver::TESTS,
                 homes::TESTS,
                 hosts::TESTS,
                 registry::TESTS,
                 serving::TESTS,
                 starting::TESTS,
-                backends::SETSID,
-                backends::FORKSERVER,
-                forkserver::TESTS,
             ];
+            if fake::with_systemd() {
+                groups.extend([backends::SYSTEMD, systemd::TESTS]);
+            }
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();
