@@ -124,6 +124,10 @@ impl Adapter for Fake {
         })
     }
 
+    fn started(&self, worker: WorkerId, pid: u32) {
+        assert!(pid > 1, "worker {worker} runs as {pid}");
+    }
+
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<Link, Failure>> {
         let (waiting, arrived) = oneshot::channel();
         self.expected.lock().insert(worker.to_string(), waiting);

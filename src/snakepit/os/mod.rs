@@ -2,10 +2,10 @@
 //!
 //! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
 //! decided above. The host side (`spawn`, `reap`, `message`, `signals::block…`, `fork_marker`,
-//! `library`)
-//! changes nothing of the host's process: no handler, no disposition, no inherited descriptor. The
-//! rest runs in the guard.
+//! `library`, `ancestry`) changes nothing of the host's process: no handler, no disposition, no
+//! inherited descriptor. The rest runs in the guard.
 
+mod ancestry;
 mod child;
 mod fork_marker;
 mod library;
@@ -15,6 +15,7 @@ mod reap;
 mod signals;
 mod spawn;
 
+pub use ancestry::is_of_family;
 pub use child::{
     ChildPlan, StartStep, close_inherited_descriptors, fork_exec, take_inherited_descriptors,
 };

@@ -58,6 +58,7 @@ impl<A: Adapter> Life<A> {
             self.journey.reach(Step::ProcessStarted);
             self.note_row(|row| row.pid = Some(pid));
             self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
+            self.shared.adapter.started(self.worker, pid);
             return None;
         }
         self.kind = ExitKind::of(report);
