@@ -45,6 +45,7 @@ mod overload;
 mod platforms;
 mod points;
 mod python;
+mod rolling;
 mod stopped;
 mod streams;
 mod tools;
