@@ -56,7 +56,7 @@ fn none_left(scale: Scale) -> Figure {
             std::thread::sleep(Duration::from_millis(50));
         }
         let busy = (processor_time(&stat) - before).as_secs_f64() / began.elapsed().as_secs_f64();
-        assert!(busy < 0.5, "the host used {busy:.2} processors while it could do nothing");
+        assert!(busy < 0.3, "the host used {busy:.2} processors while it could do nothing");
         drop(taken);
         let released = Instant::now();
         eventually("both are ready", || stats(&platform)["ready"] == 2);

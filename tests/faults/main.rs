@@ -47,6 +47,7 @@ mod overload;
 mod platforms;
 mod points;
 mod python;
+mod rolling;
 mod starts_fail;
 mod stopped;
 mod streams;
