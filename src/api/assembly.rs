@@ -195,6 +195,15 @@ fn pool_shape(name: &str, pool: &PoolConfig) -> snakepit::PoolConfig {
     snakepit::PoolConfig {
         name: name.to_owned(),
         workers: pool.workers,
+        workers_max: pool.workers_max.unwrap_or(pool.workers),
+        grow_after: pool.grow_after,
+        shrink_after: pool.shrink_after,
+        terms: snakepit::Terms {
+            age_max: pool.recycle.age_max,
+            leases_max: pool.recycle.calls_max,
+            memory_soft_bytes: pool.recycle.memory_soft_bytes,
+        },
+        replacements_max: pool.recycle.concurrency,
         calls_per_worker: pool.calls_per_worker,
         held_max: pool.calls_held_per_worker_max,
         queue_max: pool.queue_max,
@@ -204,6 +213,7 @@ fn pool_shape(name: &str, pool: &PoolConfig) -> snakepit::PoolConfig {
         restart_backoff_max: pool.restart.backoff_max,
         restart_failures_max: pool.restart.failures_max,
         restart_window: pool.restart.window,
+        quarantine: pool.restart.quarantine,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
         kill_grace: pool.kill_grace,

@@ -33,6 +33,10 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
         );
         return Err(inconsistent(&format!("{at}.calls_held_per_worker_max"), &message));
     }
+    if pool.workers_max.is_some_and(|max| max < pool.workers) {
+        let message = format!("is less than workers, which is {}", pool.workers);
+        return Err(inconsistent(&format!("{at}.workers_max"), &message));
+    }
     let restart = &pool.restart;
     if restart.backoff_max < restart.backoff_min {
         let message = format!(

@@ -12,6 +12,7 @@ mod backend;
 mod consistency;
 mod fault;
 mod millis;
+mod recycle;
 mod secret;
 
 pub use backend::{BackendConfig, BackendKind};
@@ -20,5 +21,6 @@ pub use platform::{
     StoreKind, ToolsConfig, ValuesConfig,
 };
 pub use pool::{FrameworkOptions, HeartbeatConfig, PoolConfig, ProcessLimitsConfig, RestartConfig};
+pub use recycle::RecycleConfig;
 pub use schema::schema_json;
 pub use secret::Secret;

@@ -20,10 +20,17 @@ mod pool;
 
 mod admission;
 mod backoff;
+mod ending;
+mod expectation;
+mod fleet;
 mod lease;
 mod lifecycle;
+mod recycling;
+mod replacing;
 mod shared;
+mod sizing;
 mod slot;
+mod steward;
 mod worker;
 
 mod backends;
@@ -45,5 +52,6 @@ pub use journey::{Journey, Step};
 pub use lease::Lease;
 pub use lifecycle::{Manner, WorkerState};
 pub use pool::Pool;
+pub use recycling::Terms;
 pub use spec::{ProcessSpec, ResourceLimits};
 pub use stats::{PoolState, PoolStats, WorkerRow};

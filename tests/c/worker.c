@@ -219,8 +219,8 @@ static void reports_can_be_read(void) {
     OK(spb_pool_stats(pool, &report, ERR));
     CHECK(spb_value_json(report).len > 2);
     spb_value_free(report);
-    OK(spb_pool_resize(pool, 1, ERR));
-    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_resize(pool, UINT32_MAX, ERR));
+    OK(spb_pool_resize(pool, 1, 0, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_resize(pool, UINT32_MAX, 0, ERR));
     spb_pool_free(pool);
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
     Adapter, Backend, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, Setsid, WorkerId, os,
+    ResourceLimits, Setsid, Terms, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -257,6 +257,11 @@ pub fn config(mark: &str) -> PoolConfig {
     PoolConfig {
         name: format!("pool-{mark}"),
         workers: 1,
+        workers_max: 0,
+        grow_after: ms(50),
+        shrink_after: ms(200),
+        terms: Terms::default(),
+        replacements_max: 1,
         calls_per_worker: 1,
         held_max: 8,
         queue_max: 8,
@@ -266,6 +271,7 @@ pub fn config(mark: &str) -> PoolConfig {
         restart_backoff_max: ms(100),
         restart_failures_max: 3,
         restart_window: ms(10_000),
+        quarantine: ms(60_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
         kill_grace: ms(2_000),

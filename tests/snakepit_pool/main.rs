@@ -12,9 +12,11 @@
 )]
 
 mod dying;
+mod ending;
 mod fake;
 mod homes;
 mod hosts;
+mod scaling;
 mod serving;
 mod starting;
 mod worker;
@@ -27,8 +29,15 @@ fn main() {
         Ok("worker") => worker::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups =
-                [serving::TESTS, homes::TESTS, starting::TESTS, dying::TESTS, hosts::TESTS];
+            let groups = [
+                serving::TESTS,
+                homes::TESTS,
+                scaling::TESTS,
+                starting::TESTS,
+                ending::TESTS,
+                dying::TESTS,
+                hosts::TESTS,
+            ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

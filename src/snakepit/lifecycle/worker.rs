@@ -113,11 +113,13 @@ impl WorkerState {
     }
 
     fn ready(self, event: Event) -> (WorkerState, &'static [Effect]) {
-        use Effect::{Arm, AskToLeave, Bury, Kill, Terminate, Withdraw};
+        use Effect::{Arm, Bury, Kill, Terminate, Withdraw};
         match event {
             Event::LinkLost => (WorkerState::Stopping, &[Withdraw, Arm(Grace::Lost)]),
             Event::ProbeFailed => (WorkerState::Killing, &[Withdraw, Kill, Arm(Grace::Obey)]),
-            Event::DrainAsked => (WorkerState::Draining(Manner::Polite), &[Withdraw, AskToLeave]),
+            // It is asked to leave when its leases are back: one that was just given may not have
+            // reached it yet.
+            Event::DrainAsked => (WorkerState::Draining(Manner::Polite), &[Withdraw]),
             Event::RecycleAsked => {
                 (WorkerState::Draining(Manner::Forced), &[Withdraw, Arm(Grace::Obey)])
             }
@@ -129,9 +131,9 @@ impl WorkerState {
 
     fn draining(self, event: Event) -> (WorkerState, &'static [Effect]) {
         match event {
-            // It was asked to leave and has nothing left to do: it may take its time to end, within
-            // limits.
-            Event::Idle | Event::LinkLost => (self, &[Effect::Arm(Grace::Obey)]),
+            // It has nothing left to do, and may take its time to end, within limits.
+            Event::Idle => (self, &[Effect::AskToLeave, Effect::Arm(Grace::Obey)]),
+            Event::LinkLost => (self, &[Effect::Arm(Grace::Obey)]),
             Event::GraceOver | Event::LeaveAsked => {
                 (WorkerState::Stopping, &[Effect::Terminate, Effect::Arm(Grace::Obey)])
             }
@@ -161,6 +163,8 @@ impl WorkerState {
     fn stopping(self, event: Event) -> (WorkerState, &'static [Effect]) {
         match event {
             Event::GraceOver | Event::ProbeFailed | Event::RecycleAsked => KILLED,
+            // From now on it gets less time than before.
+            Event::LeaveAsked => (self, &[Effect::Terminate, Effect::Arm(Grace::Obey)]),
             Event::ProcessGone => BURIED,
             _ => (self, &[]),
         }
@@ -171,6 +175,7 @@ impl WorkerState {
             Event::GraceOver => {
                 (WorkerState::Abandoning, &[Effect::KillGuard, Effect::Arm(Grace::Obey)])
             }
+            Event::LeaveAsked => (self, &[Effect::Arm(Grace::Obey)]),
             Event::ProcessGone => BURIED,
             _ => (self, &[]),
         }

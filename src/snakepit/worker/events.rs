@@ -104,12 +104,11 @@ impl<A: Adapter> Life<A> {
     /// Remembers why, for the account of its end. The first reason counts.
     pub(super) fn note(&mut self, event: Event) {
         let asked = match event {
-            Event::DrainAsked => "it is no longer wanted".to_owned(),
-            Event::LeaveAsked => "it had to leave".to_owned(),
-            Event::RecycleAsked => {
+            Event::DrainAsked | Event::RecycleAsked => {
                 let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
-                reason.cloned().unwrap_or_default()
+                reason.cloned().unwrap_or_else(|| "it is no longer wanted".to_owned())
             }
+            Event::LeaveAsked => "it had to leave".to_owned(),
             Event::LinkLost => {
                 self.link_lost = true;
                 return;
