@@ -71,7 +71,8 @@ pub const POOL_WORKERS_MAX: usize = 1024;
 /// One more worker when a call has waited for so long: longer than a queue of ordinary calls, and
 /// shorter than people notice. Default.
 pub const POOL_GROW_AFTER: Duration = Duration::from_millis(500);
-/// One fewer when a worker has been idle for so long: its start may have taken many seconds. Default.
+/// One fewer when a worker has been idle for so long: its start may have taken many seconds.
+/// Default.
 pub const POOL_SHRINK_AFTER: Duration = Duration::from_secs(60);
 /// Calls waiting for a worker of one pool. Default.
 pub const POOL_QUEUE_MAX: usize = 1000;

@@ -30,6 +30,7 @@ mod replacing;
 mod shared;
 mod sizing;
 mod slot;
+mod standing;
 mod steward;
 mod worker;
 

@@ -215,7 +215,10 @@ proptest! {
                 (0, _) => out.extend(free(&mut pool).map(|taken| (taken, false))),
                 (1, _) => { let _ = pool.enqueue(0, None, Instant::now()); }
                 (2, _) => out.extend(pool.serve_next().map(|(_, taken)| (taken, false))),
-                (3, Some(at)) => { let (w, lent) = out.swap_remove(at); pool.release(w, lent, Instant::now()); }
+                (3, Some(at)) => {
+                    let (w, lent) = out.swap_remove(at);
+                    pool.release(w, lent, Instant::now());
+                }
                 (4, Some(at)) if !out[at].1 => { pool.lend(out[at].0); out[at].1 = true; }
                 (5, Some(at)) if out[at].1 => { pool.reclaim(out[at].0); out[at].1 = false; }
                 _ => {}
