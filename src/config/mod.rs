@@ -10,12 +10,14 @@ pub mod protection;
 pub mod schema;
 
 mod backend;
+mod cgroup;
 mod consistency;
 mod fault;
 mod millis;
 mod secret;
 
 pub use backend::{BackendConfig, BackendKind};
+pub use cgroup::CgroupConfig;
 pub use platform::{
     LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, StateConfig,
     StoreKind, ToolsConfig, ValuesConfig,

@@ -91,6 +91,8 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
 pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// After TERM, before KILL. Default.
 pub const KILL_GRACE: Duration = Duration::from_secs(2);
+/// When memory runs out the kernel takes a worker before its host.
+pub const WORKER_OOM_SCORE_ADJ: u16 = 500;
 /// Kept of a worker's last output, to explain its death.
 pub const STDERR_TAIL_BYTES: usize = 64 * 1024;
 /// A worker that broke its connection may end by itself for so long, so that its own exit is seen.

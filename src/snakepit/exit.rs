@@ -85,8 +85,8 @@ impl ExitKind {
     pub(super) fn of(report: Option<Report>) -> ExitKind {
         match report {
             Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
-            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
-            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
+            Some(Report::Exited { outcome: Outcome::Code(code), .. }) => ExitKind::Exited(code),
+            Some(Report::Exited { outcome: Outcome::Signal { number, core }, .. }) => {
                 ExitKind::Signaled { signal: number, core }
             }
             Some(Report::Started { .. }) | None => ExitKind::GuardLost,

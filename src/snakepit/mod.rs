@@ -47,5 +47,5 @@ pub use lease::Lease;
 pub use lifecycle::{Manner, WorkerState};
 pub use pool::Pool;
 pub use registry::Instance;
-pub use spec::{ProcessSpec, ResourceLimits};
+pub use spec::{CgroupLimits, ProcessSpec, ResourceLimits};
 pub use stats::{PoolState, PoolStats, WorkerRow};

@@ -12,6 +12,7 @@
 )]
 
 mod backends;
+mod cgroups;
 mod dying;
 mod fake;
 mod forkserver;
@@ -35,6 +36,7 @@ fn main() {
         Err(_) => {
             let groups = [
                 memory::TESTS,
+                cgroups::TESTS,
                 dying::TESTS,
                 homes::TESTS,
                 hosts::TESTS,

@@ -6,6 +6,7 @@
 //! changes nothing of the host's process: no handler, no disposition, no inherited descriptor. The
 //! rest runs in the guard.
 
+mod cgroup;
 mod child;
 mod fork_marker;
 mod library;
@@ -15,8 +16,10 @@ mod reap;
 mod signals;
 mod spawn;
 
+pub use cgroup::{Cgroups, oom_kills};
 pub use child::{
-    ChildPlan, StartStep, close_inherited_descriptors, fork_exec, take_inherited_descriptors,
+    ChildPlan, StartStep, close_inherited_descriptors, fork_exec, raise_oom_score,
+    take_inherited_descriptors,
 };
 pub use fork_marker::{arm_fork_marker, is_forked_child};
 pub use library::library_dir;
