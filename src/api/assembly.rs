@@ -235,6 +235,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         start_timeout: pool.start_timeout,
         restart_backoff_min: pool.restart.backoff_min,
         restart_backoff_max: pool.restart.backoff_max,
+        exhaustion_rest: crate::core::limits::EXHAUSTION_REST,
         restart_failures_max: pool.restart.failures_max,
         restart_window: pool.restart.window,
         probe_interval: pool.heartbeat.interval,

@@ -77,6 +77,9 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// First and last delay before a slot is started again; it doubles in between. Default.
 pub const RESTART_BACKOFF_MIN: Duration = Duration::from_millis(50);
 pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// The rest after a start for which there was no descriptor, process or memory left: work goes on
+/// soon after some are free.
+pub const EXHAUSTION_REST: Duration = Duration::from_millis(500);
 /// Starts that may fail within the window before the pool is degraded. Default.
 pub const RESTART_FAILURES_MAX: usize = 5;
 pub const RESTART_WINDOW: Duration = Duration::from_secs(10);

@@ -17,6 +17,7 @@ use super::backend::Backend;
 use super::backoff::Intensity;
 use super::config::PoolConfig;
 use super::error::{PoolError, StartFailure};
+use super::exit::Cause;
 use super::ids::WorkerId;
 use super::lease::{Lease, Seated};
 use super::lifecycle::{SlotState, WorkerState};
@@ -248,10 +249,15 @@ impl<A: Adapter> State<A> {
         Some(place)
     }
 
+    /// A worker has started: what there was too little of is there again.
+    pub fn shortage_is_over(&mut self) {
+        self.last_failure = self.last_failure.take().filter(|last| last.cause != Cause::Exhausted);
+    }
+
     /// Set while no worker can be expected soon.
     pub fn failure(&self) -> Option<Arc<StartFailure>> {
-        let hopeless =
-            self.admission.open_seats() == 0 && self.intensity.is_failing(Instant::now());
-        if hopeless { self.last_failure.clone() } else { None }
+        let last = self.last_failure.as_ref()?;
+        let hopeless = last.cause == Cause::Exhausted || self.intensity.is_failing(Instant::now());
+        (self.admission.open_seats() == 0 && hopeless).then(|| last.clone())
     }
 }

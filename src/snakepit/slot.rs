@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::adapter::Adapter;
 use super::backoff::Backoff;
 use super::error::StartFailure;
+use super::exit::Cause;
 use super::ids::WorkerId;
 use super::lifecycle::{Ending, SlotEvent, SlotState, WorkerState};
 use super::shared::{Order, Row, Shared, Slot};
@@ -92,7 +93,10 @@ fn account<A: Adapter>(
     if ended.served.is_some_and(|served| served >= shared.config.restart_window) {
         backoff.reset();
     }
+    let short = ended.exit.cause == Cause::Exhausted;
     let rest = match ended.ending {
+        // It passes by itself, and is not the worker's fault.
+        Ending::FailedStart if short => shared.config.exhaustion_rest,
         Ending::Asked => Duration::ZERO,
         Ending::FailedStart | Ending::Lost => backoff.after_failure(chance()),
     };
@@ -110,7 +114,9 @@ fn account<A: Adapter>(
             Ending::Lost => state.counts.losses += 1,
             Ending::FailedStart => {
                 state.counts.start_failures += 1;
-                state.intensity.failed(Instant::now());
+                if !short {
+                    state.intensity.failed(Instant::now());
+                }
                 state.last_failure = Some(Arc::new(start_failure(worker, ended)));
             }
         }
@@ -133,6 +139,7 @@ fn start_failure(worker: WorkerId, ended: &Ended) -> StartFailure {
     let kind = exit.kind.to_string();
     StartFailure {
         worker,
+        cause: exit.cause,
         reason: exit.reason.as_deref().map_or(kind, str::to_owned),
         journey: exit.journey.clone(),
         stderr_tail: exit.stderr_tail.clone(),

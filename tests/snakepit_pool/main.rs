@@ -21,6 +21,7 @@ mod hosts;
 mod memory;
 mod registry;
 mod serving;
+mod shortage;
 mod starting;
 mod template;
 mod worker;
@@ -42,6 +43,7 @@ fn main() {
                 hosts::TESTS,
                 registry::TESTS,
                 serving::TESTS,
+                shortage::TESTS,
                 starting::TESTS,
                 backends::SETSID,
                 backends::FORKSERVER,

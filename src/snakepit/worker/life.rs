@@ -209,6 +209,7 @@ impl<A: Adapter> Life<A> {
         {
             let mut state = self.shared.lock();
             state.intensity.succeeded();
+            state.shortage_is_over();
             state.admission.publish(self.worker, seated);
             if let Some(entry) = state.slots.get_mut(self.worker.slot as usize) {
                 entry.trouble = None;
