@@ -34,6 +34,10 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
         );
         return Err(inconsistent(&format!("{at}.calls_held_per_worker_max"), &message));
     }
+    if pool.workers_max.is_some_and(|max| max < pool.workers) {
+        let message = format!("is less than workers, which is {}", pool.workers);
+        return Err(inconsistent(&format!("{at}.workers_max"), &message));
+    }
     let (restart, retry) = (&pool.restart, &pool.retry);
     check_backoff(&format!("{at}.restart"), restart.backoff_min, restart.backoff_max)?;
     check_backoff(&format!("{at}.retry"), retry.backoff_min, retry.backoff_max)?;

@@ -16,6 +16,7 @@ pub fn pool_error(pool: &str, error: PoolError) -> Error {
         PoolError::DeadlinePassed { .. } | PoolError::CannotMeet { .. } => Status::Deadline,
         PoolError::HomeGone { .. } => Status::SessionWorkerUnavailable,
         PoolError::HomeBusy { .. } => Status::Busy,
+        PoolError::CalledOff => Status::Cancelled,
         PoolError::Closed => Status::Closed,
         PoolError::Failed { .. } | PoolError::Drained => Status::Unavailable,
     };

@@ -13,12 +13,14 @@
 
 mod backends;
 mod dying;
+mod ending;
 mod fake;
 mod forkserver;
 mod homes;
 mod hosts;
 mod memory;
 mod registry;
+mod scaling;
 mod serving;
 mod starting;
 mod systemd;
@@ -35,16 +37,18 @@ fn main() {
         Ok(host) => hosts::run(host),
         Err(_) => {
             let mut groups = vec![
-                backends::SETSID,
-                backends::FORKSERVER,
-                memory::TESTS,
-                dying::TESTS,
-                forkserver::TESTS,
+                serving::TESTS,
                 homes::TESTS,
+                scaling::TESTS,
+                starting::TESTS,
+                ending::TESTS,
+                dying::TESTS,
+                memory::TESTS,
                 hosts::TESTS,
                 registry::TESTS,
-                serving::TESTS,
-                starting::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
             ];
             if fake::with_systemd() {
                 groups.extend([backends::SYSTEMD, systemd::TESTS]);

@@ -134,7 +134,7 @@ impl<A: Adapter> Life<A> {
                 self.apply(*effect, &mut guarded);
             }
         }
-        let patience = self.shared.config.kill_grace;
+        let patience = self.shared.patience();
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
@@ -187,7 +187,7 @@ impl<A: Adapter> Life<A> {
                 let time = match grace {
                     Grace::Lost => self.shared.config.lost_grace,
                     Grace::Abort => self.shared.config.abort_grace,
-                    Grace::Obey => self.obey_grace(),
+                    Grace::Obey => self.shared.patience(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
@@ -195,28 +195,11 @@ impl<A: Adapter> Life<A> {
         }
     }
 
-    /// A pool that stops has less patience with TERM. What follows KILL takes its time.
-    fn obey_grace(&self) -> Duration {
-        let kill_grace = self.shared.config.kill_grace;
-        let stop_grace = self.shared.lock().stop_grace;
-        match (self.state, stop_grace) {
-            (WorkerState::Stopping, Some(grace)) => grace.min(kill_grace),
-            _ => kill_grace,
-        }
-    }
-
     fn publish(&mut self) {
         self.journey.reach(Step::Ready);
         self.permit = None;
         let Some(seated) = self.seated.clone() else { return };
-        {
-            let mut state = self.shared.lock();
-            state.intensity.succeeded();
-            state.admission.publish(self.worker, seated);
-            if let Some(entry) = state.slots.get_mut(self.worker.slot as usize) {
-                entry.trouble = None;
-            }
-        }
+        self.shared.lock().welcome(self.worker, seated);
         tracing::debug!(pool = self.shared.config.name, worker = %self.worker, "worker ready");
         self.shared.settle();
     }
