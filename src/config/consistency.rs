@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::core::Result;
 
+use super::backend::BackendKind;
 use super::fault::inconsistent;
 use super::platform::PlatformConfig;
 use super::pool::PoolConfig;
@@ -41,6 +42,12 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
             restart.backoff_min.as_millis()
         );
         return Err(inconsistent(&format!("{at}.restart.backoff_max_ms"), &message));
+    }
+    if let (true, Some(key)) =
+        (pool.backend.kind != BackendKind::Systemd, pool.backend.service_limit())
+    {
+        let message = "is given, expected only with backend.kind \"systemd\"";
+        return Err(inconsistent(&format!("{at}.backend.{key}"), message));
     }
     if pool.frameworks.is_empty() {
         let message = "is empty, expected at least one framework, such as \"python\"";
