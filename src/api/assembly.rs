@@ -2,7 +2,6 @@
 //! fails, what was begun is taken down again.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -27,6 +26,7 @@ use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvent
 use super::backends::backend;
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
+use super::protection;
 use super::shutdown::Closing;
 
 /// Opens a platform as `config` says.
@@ -107,12 +107,8 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
     let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
     let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
     opened.map_err(|error| {
-        let status = match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::ResourceExhausted,
-            _ => Status::Unavailable,
-        };
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
-        Error::new(status, message).with("field", "run_dir")
+        Error::new(Status::of_io(&error), message).with("field", "run_dir")
     })
 }
 
@@ -169,12 +165,15 @@ fn start_pools(
         let backend = backend(&pool.backend, &shape, &settings, &guard, logs, handle)?;
         let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
         let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
+        let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
+        let protection = protection::of(pool, &name_shared, &metrics);
         let call_pool = CallPool {
-            name: Arc::from(name.as_str()),
+            name: name_shared,
             workers,
-            metrics: services.metrics.pool(name),
+            metrics,
             catalog,
             cancel_grace: pool.cancel_grace,
+            protection,
         };
         pools.insert(name.clone(), call_pool);
     }
@@ -224,6 +223,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         restart_window: pool.restart.window,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
+        memory_hard_bytes: pool.limits.memory_hard_bytes,
         abort_grace: pool.heartbeat.abort_grace,
         kill_grace: pool.kill_grace,
         lost_grace: crate::core::limits::LOST_GRACE,
@@ -260,7 +260,7 @@ async fn expire_sessions(platform: Weak<Platform>) {
         let Some(platform) = platform.upgrade() else { return };
         for session in platform.sessions.expire_due(Instant::now()) {
             // A store that fails here is asked again when the session's data is next touched.
-            if let Err(error) = platform.clear_session(session.id()).await {
+            if let Err(error) = platform.clear_session(&session).await {
                 tracing::warn!("closing expired session {}: {error}", session.id());
             }
         }

@@ -14,6 +14,7 @@ use crate::core::limits;
 use super::backend::BackendConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
+use super::protection::{BarrierConfig, BreakerConfig, RetryConfig};
 use super::secret::Secret;
 
 /// A pool of Python workers.
@@ -57,6 +58,12 @@ pub struct PoolConfig {
     pub restart: RestartConfig,
     /// How a worker is asked whether it lives.
     pub heartbeat: HeartbeatConfig,
+    /// How calls of idempotent operations are tried again when their worker is lost.
+    pub retry: RetryConfig,
+    /// When the pool is given no more calls for a while.
+    pub breaker: BreakerConfig,
+    /// When a call that crashes its worker is refused for a while.
+    pub barrier: BarrierConfig,
     /// Between the request to end and the kill.
     #[serde(rename = "kill_grace_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
@@ -128,6 +135,10 @@ pub struct ProcessLimitsConfig {
     /// Address space.
     #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
     pub address_space_bytes: Option<u64>,
+    /// Resident memory of a worker with everything it has started. A worker above it is killed at
+    /// once, and its calls end as lost; measured at each heartbeat.
+    #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
+    pub memory_hard_bytes: Option<u64>,
     /// Processes and threads of the user.
     #[schemars(range(min = 1))]
     pub processes: Option<u64>,
@@ -191,6 +202,9 @@ impl Default for PoolConfig {
             concurrent_starts: limits::CONCURRENT_STARTS,
             restart: RestartConfig::default(),
             heartbeat: HeartbeatConfig::default(),
+            retry: RetryConfig::default(),
+            breaker: BreakerConfig::default(),
+            barrier: BarrierConfig::default(),
             kill_grace: limits::KILL_GRACE,
             cancel_grace: limits::CANCEL_GRACE,
             switch_interval_ms: SWITCH_INTERVAL_MS,

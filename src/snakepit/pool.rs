@@ -143,11 +143,11 @@ impl<A: Adapter> Pool<A> {
         self.shared.settle();
     }
 
-    /// Ends all workers: asks them to finish, after `grace` with TERM, after the kill grace with
-    /// KILL. When it returns no process is left. Everyone who calls it waits for the same end; the
-    /// first grace counts.
+    /// Ends all workers: asks them to finish, after `grace` with TERM, after as long again, the
+    /// kill grace at most, with KILL. When it returns no process is left. Everyone who calls it
+    /// waits for the same end; the first grace counts.
     pub async fn stop(&self, grace: Duration) {
-        if self.begin_stop(Order::Drain) {
+        if self.begin_stop(Order::Drain, Some(grace)) {
             let shared = self.shared.clone();
             // A task of its own: a caller who gives up does not stop the stopping.
             self.shared.runtime.spawn(async move {
@@ -166,13 +166,14 @@ impl<A: Adapter> Pool<A> {
     }
 
     /// True for the first.
-    fn begin_stop(&self, order: Order) -> bool {
+    fn begin_stop(&self, order: Order, grace: Option<Duration>) -> bool {
         let dismissed = {
             let mut state = self.shared.lock();
             if state.phase != Phase::Open {
                 return false;
             }
             state.phase = Phase::Stopping;
+            state.stop_grace = grace;
             state.wanted = 0;
             state.order_all(order);
             state.admission.dismiss_all()
@@ -237,7 +238,7 @@ impl<A: Adapter> Pool<A> {
 
 impl<A: Adapter> Drop for Pool<A> {
     fn drop(&mut self) {
-        if self.begin_stop(Order::Leave) {
+        if self.begin_stop(Order::Leave, None) {
             let shared = self.shared.clone();
             self.shared.runtime.spawn(async move { shared.end().await });
         }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
@@ -40,6 +41,8 @@ pub struct State<A: Adapter> {
     pub slots: Vec<Slot>,
     pub wanted: usize,
     pub phase: Phase,
+    /// Once the pool stops: what a worker gets after TERM, if that is less than the kill grace.
+    pub stop_grace: Option<Duration>,
     pub intensity: Intensity,
     pub last_failure: Option<Arc<StartFailure>>,
     pub counts: Counts,
@@ -77,6 +80,8 @@ pub struct Row {
     pub state: WorkerState,
     pub pid: Option<u32>,
     pub began: Instant,
+    /// What its whole tree has in memory; `None` until it was measured.
+    pub resident_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,6 +119,7 @@ impl<A: Adapter> Shared<A> {
             slots: Vec::new(),
             wanted: 0,
             phase: Phase::Open,
+            stop_grace: None,
             intensity: Intensity::new(config.restart_failures_max, config.restart_window),
             last_failure: None,
             counts: Counts::default(),

@@ -77,7 +77,8 @@ async fn turn<A: Adapter>(
     entry.generation += 1;
     let worker = WorkerId { slot, generation: entry.generation };
     let began = Instant::now();
-    entry.row = Some(Row { worker, state: WorkerState::Starting, pid: None, began });
+    entry.row =
+        Some(Row { worker, state: WorkerState::Starting, pid: None, began, resident_bytes: None });
     Some((worker, permit))
 }
 

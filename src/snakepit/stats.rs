@@ -69,6 +69,8 @@ pub struct WorkerRow {
     pub held: usize,
     /// Since its description.
     pub age_ms: u64,
+    /// What its whole process tree has in memory, measured once per probe interval; `None` before.
+    pub resident_bytes: Option<u64>,
 }
 
 impl<A: Adapter> State<A> {
@@ -135,6 +137,7 @@ impl<A: Adapter> State<A> {
             running,
             held,
             age_ms: u64::try_from((now - row.began).as_millis()).unwrap_or(u64::MAX),
+            resident_bytes: row.resident_bytes,
         }
     }
 }

@@ -35,7 +35,12 @@ impl Program {
     }
 
     pub fn run(&self, arguments: &[&str]) {
-        output(self.path.to_str().unwrap(), arguments);
+        self.printed(arguments);
+    }
+
+    /// What it prints; it has to succeed.
+    pub fn printed(&self, arguments: &[&str]) -> String {
+        output(self.path.to_str().unwrap(), arguments)
     }
 
     /// Memory that nobody refers to any more is an error, and so is every wrong access.

@@ -124,6 +124,10 @@ impl Adapter for Fake {
         })
     }
 
+    fn started(&self, worker: WorkerId, pid: u32) {
+        assert!(pid > 1, "worker {worker} runs as {pid}");
+    }
+
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<Link, Failure>> {
         let (waiting, arrived) = oneshot::channel();
         self.expected.lock().insert(worker.to_string(), waiting);
@@ -294,6 +298,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         restart_window: ms(10_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        memory_hard_bytes: None,
         abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),

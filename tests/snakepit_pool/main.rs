@@ -17,6 +17,7 @@ mod fake;
 mod forkserver;
 mod homes;
 mod hosts;
+mod memory;
 mod registry;
 mod serving;
 mod starting;
@@ -36,6 +37,7 @@ fn main() {
             let mut groups = vec![
                 backends::SETSID,
                 backends::FORKSERVER,
+                memory::TESTS,
                 dying::TESTS,
                 forkserver::TESTS,
                 homes::TESTS,

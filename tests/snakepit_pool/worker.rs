@@ -38,6 +38,7 @@ pub fn serve(told: &Handoff) {
     }
 }
 
+/// Does what one line says. Some verbs need the connection to `home`.
 pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
@@ -80,6 +81,12 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             home.shutdown(std::net::Shutdown::Both).unwrap();
             obey("hang", &mut None);
         }
+        // Memory that is really there, kept for ever.
+        "eat" => {
+            let bytes = rest.parse::<usize>().unwrap() << 20;
+            std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
+        }
+        "hoarder" => shell(HOARDER),
         "daemon" => shell(DAEMON),
         // Programs that fork and leave for ever, and leave a trace of it.
         "rabbits" => {
@@ -119,5 +126,9 @@ const LONE: &str = "setsid -f env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";
+
+/// A daemon that keeps 64 MiB.
+const HOARDER: &str = "setsid -f sh -c \
+    'kept=$(head -c 67108864 /dev/zero | tr \"\\0\" k); while :; do sleep 600; done'";
 
 static CRASHES: AtomicBool = AtomicBool::new(false);
