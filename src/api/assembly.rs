@@ -162,7 +162,7 @@ fn start_pools(
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let shape = pool_shape(name, pool, instance.clone());
         let (logs, handle) = (&services.logs, &services.runtime);
-        let backend = backend(pool.backend.kind, &shape, &settings, &guard, logs, handle)?;
+        let backend = backend(&pool.backend, &shape, &settings, &guard, logs, handle)?;
         let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
         let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
         let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
