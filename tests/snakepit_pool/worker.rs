@@ -104,7 +104,6 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             let bytes = rest.parse::<usize>().unwrap() << 20;
             std::hint::black_box(vec![1_u8; bytes]);
         }
-        "bomb" => shell("f() { sleep 600 & f & sleep 600; }; f &"),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
     }
