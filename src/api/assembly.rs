@@ -2,7 +2,6 @@
 //! fails, what was begun is taken down again.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -108,12 +107,8 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
     let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
     let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
     opened.map_err(|error| {
-        let status = match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::ResourceExhausted,
-            _ => Status::Unavailable,
-        };
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
-        Error::new(status, message).with("field", "run_dir")
+        Error::new(Status::of_io(&error), message).with("field", "run_dir")
     })
 }
 
@@ -165,11 +160,11 @@ fn start_pools(
     let mut pools = HashMap::new();
     for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
-        let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
         let shape = pool_shape(name, pool, instance.clone());
-        let backend = backend(pool, &guard);
-        let runtime = Arc::new(runtime);
-        let workers = snakepit::Pool::start(shape, backend, runtime, services.runtime.clone());
+        let (logs, handle) = (&services.logs, &services.runtime);
+        let backend = backend(&pool.backend, &shape, &settings, &guard, logs, handle)?;
+        let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
+        let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
         let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
         let protection = protection::of(pool, &name_shared, &metrics);
         let call_pool = CallPool {
@@ -228,6 +223,15 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         name: name.to_owned(),
         instance,
         workers: pool.workers,
+        workers_max: pool.workers_max.unwrap_or(pool.workers),
+        grow_after: pool.grow_after,
+        shrink_after: pool.shrink_after,
+        terms: snakepit::Terms {
+            age_max: pool.recycle.age_max,
+            leases_max: pool.recycle.calls_max,
+            memory_soft_bytes: pool.recycle.memory_soft_bytes,
+        },
+        replacements_max: pool.recycle.concurrency,
         calls_per_worker: pool.calls_per_worker,
         held_max: pool.calls_held_per_worker_max,
         queue_max: pool.queue_max,
@@ -238,6 +242,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         exhaustion_rest: crate::core::limits::EXHAUSTION_REST,
         restart_failures_max: pool.restart.failures_max,
         restart_window: pool.restart.window,
+        quarantine: pool.restart.quarantine,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
         memory_hard_bytes: pool.limits.memory_hard_bytes,

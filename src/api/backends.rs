@@ -3,12 +3,66 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{BackendKind, PoolConfig};
-use crate::snakepit::{Backend, Setsid};
+use tokio::runtime::Handle;
 
-/// The backend that `pool` asks for, with `guard` as its guard program.
-pub(super) fn backend(pool: &PoolConfig, guard: &Path) -> Arc<dyn Backend> {
-    match pool.backend.kind {
-        BackendKind::Setsid => Arc::new(Setsid::new(guard.to_path_buf())),
+use crate::config::{BackendConfig, BackendKind};
+use crate::core::{Error, Result, Status};
+use crate::runtimes::{RuntimeSettings, template};
+use crate::snakepit::{
+    self, Backend, Forkserver, OutputStream, ServiceLimits, Setsid, Systemd, TemplateConfig,
+};
+use crate::telemetry::{Level, LogHub, Origin, Record};
+
+/// The backend that `wanted` describes, for the pool that `shape` and `settings` describe, with `guard` as
+/// its guard program.
+pub(super) fn backend(
+    wanted: &BackendConfig,
+    shape: &snakepit::PoolConfig,
+    settings: &RuntimeSettings,
+    guard: &Path,
+    logs: &Arc<LogHub>,
+    runtime: &Handle,
+) -> Result<Arc<dyn Backend>> {
+    match wanted.kind {
+        BackendKind::Systemd => services(wanted, &shape.name, guard),
+        BackendKind::Setsid => Ok(Arc::new(Setsid::new(guard.to_path_buf()))),
+        BackendKind::Forkserver => {
+            let spec = template::template(settings)
+                .map_err(|failure| Error::new(Status::Internal, failure.to_string()))?;
+            let guard = std::path::absolute(guard).unwrap_or_else(|_| guard.to_path_buf());
+            let output = Box::new(printed(settings.pool.clone(), logs.clone()));
+            let config = TemplateConfig { pool: shape.clone(), guard, spec, output };
+            Ok(Arc::new(Forkserver::new(config, runtime)))
+        }
+    }
+}
+
+fn services(wanted: &BackendConfig, pool: &str, guard: &Path) -> Result<Arc<dyn Backend>> {
+    let limits = ServiceLimits {
+        memory_bytes_max: wanted.memory_max_bytes,
+        tasks_max: wanted.tasks_max,
+        cpu_quota_percent: wanted.cpu_quota_percent,
+    };
+    match Systemd::new(guard, limits) {
+        Ok(systemd) => Ok(Arc::new(systemd)),
+        Err(failure) => Err(Error::new(Status::Unavailable, failure.to_string())
+            .with("field", format!("pools.{pool}.backend.kind"))
+            .retryable(false)),
+    }
+}
+
+/// What a template prints becomes log records of its pool.
+fn printed(pool: Arc<str>, logs: Arc<LogHub>) -> impl Fn(OutputStream, &str) + Send + Sync {
+    move |stream, line| {
+        if !logs.listens(Level::Info) {
+            return;
+        }
+        let target = match stream {
+            OutputStream::Stdout => "stdout",
+            OutputStream::Stderr => "stderr",
+        };
+        let origin = Origin { pool: Some(pool.clone()), ..Origin::default() };
+        let record = Record::new(Level::Info, target, line.to_owned());
+        logs.publish(record.from_origin(origin));
     }
 }

@@ -14,6 +14,7 @@ mod cgroup;
 mod consistency;
 mod fault;
 mod millis;
+mod recycle;
 mod secret;
 
 pub use backend::{BackendConfig, BackendKind};
@@ -24,5 +25,6 @@ pub use platform::{
 };
 pub use pool::{FrameworkOptions, HeartbeatConfig, PoolConfig, ProcessLimitsConfig, RestartConfig};
 pub use protection::{BarrierConfig, BreakerConfig, RetryConfig};
+pub use recycle::RecycleConfig;
 pub use schema::schema_json;
 pub use secret::Secret;

@@ -66,9 +66,12 @@ pub enum PoolError {
     /// For strict affinity that does not wait: the worker that serves the key has no room now.
     #[error("worker {worker}, which the call is bound to, is busy")]
     HomeBusy { worker: WorkerId },
-    /// The pool was drained and has not been resized since.
+    /// The pool is being drained, or was, and has got no new size since.
     #[error("drained")]
     Drained,
+    /// For a drain: the pool got a new size before it was empty.
+    #[error("got a new size before it was drained")]
+    CalledOff,
     /// The pool is stopping, or has stopped.
     #[error("closed")]
     Closed,

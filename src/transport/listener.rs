@@ -127,13 +127,8 @@ fn bind(socket: &Path, runtime: &Handle) -> Result<UnixListener> {
 }
 
 fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {
-    let status = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Status::ResourceExhausted
-        }
-        _ => Status::Unavailable,
-    };
-    Error::new(status, format!("cannot {verb} {path:?}: {error}")).with("field", "run_dir")
+    let message = format!("cannot {verb} {path:?}: {error}");
+    Error::new(Status::of_io(error), message).with("field", "run_dir")
 }
 
 /// What a worker can call: `Attach`, and nothing else.

@@ -102,7 +102,7 @@ fn churn_for_ever(mark: String) {
     stage.runtime.block_on(async {
         println!("up");
         for round in 0_usize.. {
-            stage.pool.resize(1 + round % 4);
+            stage.pool.resize(1 + round % 4, 0);
             let held = lease(&stage.pool).await;
             match round % 3 {
                 0 => held.link().tell("exit 1"),
@@ -179,7 +179,7 @@ pub fn wait_up(host: &mut Child) -> String {
     line.trim().strip_prefix("up").unwrap().trim().to_owned()
 }
 
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let deadline = soon();
     while !condition() {
         assert!(tokio::time::Instant::now() < deadline, "never: {what}");
@@ -192,7 +192,7 @@ fn killed_host() {
     let mut host = host("family", &mark, &[]);
     wait_up(&mut host);
     // The host, and per worker a guard, the worker, a shell and two daemons with a sleep each.
-    assert!(marked(&mark).len() > 4 * 6, "{:?}", marked(&mark));
+    wait_for("their families are there", || marked(&mark).len() > 4 * 6);
     host.kill().unwrap();
     let took = wait_clean(&mark, Duration::from_secs(1));
     host.wait().unwrap();

@@ -14,15 +14,18 @@
 mod backends;
 mod cgroups;
 mod dying;
+mod ending;
 mod fake;
 mod forkserver;
 mod homes;
 mod hosts;
 mod memory;
 mod registry;
+mod scaling;
 mod serving;
 mod shortage;
 mod starting;
+mod systemd;
 mod template;
 mod worker;
 mod world;
@@ -35,20 +38,25 @@ fn main() {
         Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [
-                memory::TESTS,
+            let mut groups = vec![
+                serving::TESTS,
                 cgroups::TESTS,
-                dying::TESTS,
+                shortage::TESTS,
                 homes::TESTS,
+                scaling::TESTS,
+                starting::TESTS,
+                ending::TESTS,
+                dying::TESTS,
+                memory::TESTS,
                 hosts::TESTS,
                 registry::TESTS,
-                serving::TESTS,
-                shortage::TESTS,
-                starting::TESTS,
                 backends::SETSID,
                 backends::FORKSERVER,
                 forkserver::TESTS,
             ];
+            if fake::with_systemd() {
+                groups.extend([backends::SYSTEMD, systemd::TESTS]);
+            }
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

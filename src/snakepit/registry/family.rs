@@ -77,11 +77,11 @@ mod tests {
     fn relatives_are_found_by_every_bond_and_in_any_order() {
         let all = [
             process(106, 1, 100, HOST_SID), // in the group of a member
-            process(105, 1, 105, 104),      // with the sid of a member's child
-            process(104, 103, 104, 104),    // a member's grandchild, with a sid of its own
+            process(105, 1, 105, 104),      // in the sid of a member's child
+            process(104, 103, 104, 104),    // a member's grandchild, in a sid of its own
             process(103, 100, 103, HOST_SID),
             process(100, 1, 100, HOST_SID), // marked
-            process(200, 1, 200, HOST_SID), // with the host's sid only
+            process(200, 1, 200, HOST_SID), // in the host's sid only
             process(300, 1, 300, 300),      // a stranger
         ];
         assert_eq!(found(&all, &[100], &[]), [106, 105, 104, 103, 100]);

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 /// A process at the moment it was looked at. Number and start together are a name that is never
@@ -14,7 +15,6 @@ pub(super) struct Process {
     pub pid: i32,
     pub parent: i32,
     pub group: i32,
-    /// What `setsid` gives to a process and those that it brings forth.
     pub sid: i32,
     /// Since the system's start, as the kernel counts it.
     pub started_ticks: u64,
@@ -37,6 +37,12 @@ impl Held {
     /// True if it was still there to be killed.
     pub fn kill(&self) -> bool {
         pidfd_send_signal(&self.fd, Signal::KILL).is_ok()
+    }
+
+    pub fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut fds, Some(&now)), Ok(1..))
     }
 
     /// Readable when it has ended.

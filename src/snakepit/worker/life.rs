@@ -140,7 +140,7 @@ impl<A: Adapter> Life<A> {
                 self.apply(*effect, &mut guarded);
             }
         }
-        let patience = self.shared.config.kill_grace;
+        let patience = self.shared.patience();
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
@@ -190,11 +190,10 @@ impl<A: Adapter> Life<A> {
             }
             Effect::KillGuard => guarded.kill_guard(),
             Effect::Arm(grace) => {
-                let config = &self.shared.config;
                 let time = match grace {
-                    Grace::Lost => config.lost_grace,
-                    Grace::Abort => config.abort_grace,
-                    Grace::Obey => config.kill_grace,
+                    Grace::Lost => self.shared.config.lost_grace,
+                    Grace::Abort => self.shared.config.abort_grace,
+                    Grace::Obey => self.shared.patience(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
@@ -206,15 +205,7 @@ impl<A: Adapter> Life<A> {
         self.journey.reach(Step::Ready);
         self.permit = None;
         let Some(seated) = self.seated.clone() else { return };
-        {
-            let mut state = self.shared.lock();
-            state.intensity.succeeded();
-            state.shortage_is_over();
-            state.admission.publish(self.worker, seated);
-            if let Some(entry) = state.slots.get_mut(self.worker.slot as usize) {
-                entry.trouble = None;
-            }
-        }
+        self.shared.lock().welcome(self.worker, seated);
         tracing::debug!(pool = self.shared.config.name, worker = %self.worker, "worker ready");
         self.shared.settle();
     }
