@@ -22,6 +22,7 @@ use super::super::process::{Guarded, Output, Tail};
 use super::super::shared::{Order, Row, Shared};
 use super::ear::Ear;
 use super::health::Illness;
+use super::oom::OomWatch;
 use super::verdict::classify;
 
 /// How a life ended.
@@ -80,6 +81,9 @@ pub(super) struct Life<A: Adapter> {
     /// Why the pool ends it, once it does.
     pub(super) verdict: Option<Verdict>,
     killed: bool,
+    pub(super) oom: Option<OomWatch>,
+    /// The out-of-memory killer was at work when it ended.
+    pub(super) oom_kill: bool,
     pub(super) link_lost: bool,
 }
 
@@ -112,6 +116,8 @@ impl<A: Adapter> Life<A> {
             kind: ExitKind::GuardLost,
             verdict: None,
             killed: false,
+            oom: None,
+            oom_kill: false,
             link_lost: false,
         }
     }
@@ -134,7 +140,7 @@ impl<A: Adapter> Life<A> {
                 self.apply(*effect, &mut guarded);
             }
         }
-        let patience = self.shared.config.kill_grace;
+        let patience = self.shared.patience();
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
@@ -187,7 +193,7 @@ impl<A: Adapter> Life<A> {
                 let time = match grace {
                     Grace::Lost => self.shared.config.lost_grace,
                     Grace::Abort => self.shared.config.abort_grace,
-                    Grace::Obey => self.obey_grace(),
+                    Grace::Obey => self.shared.patience(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
@@ -195,28 +201,11 @@ impl<A: Adapter> Life<A> {
         }
     }
 
-    /// A pool that stops has less patience with TERM. What follows KILL takes its time.
-    fn obey_grace(&self) -> Duration {
-        let kill_grace = self.shared.config.kill_grace;
-        let stop_grace = self.shared.lock().stop_grace;
-        match (self.state, stop_grace) {
-            (WorkerState::Stopping, Some(grace)) => grace.min(kill_grace),
-            _ => kill_grace,
-        }
-    }
-
     fn publish(&mut self) {
         self.journey.reach(Step::Ready);
         self.permit = None;
         let Some(seated) = self.seated.clone() else { return };
-        {
-            let mut state = self.shared.lock();
-            state.intensity.succeeded();
-            state.admission.publish(self.worker, seated);
-            if let Some(entry) = state.slots.get_mut(self.worker.slot as usize) {
-                entry.trouble = None;
-            }
-        }
+        self.shared.lock().welcome(self.worker, seated);
         tracing::debug!(pool = self.shared.config.name, worker = %self.worker, "worker ready");
         self.shared.settle();
     }
@@ -247,7 +236,7 @@ impl<A: Adapter> Life<A> {
         let ready_at = self.journey.at(Step::Ready);
         self.journey.reach(Step::Ended);
         let served = ready_at.zip(self.journey.at(Step::Ended)).map(|(ready, end)| end - ready);
-        let verdict = classify(self.verdict, &self.kind, self.killed);
+        let verdict = classify(self.verdict, &self.kind, self.killed, self.oom_kill);
         let exit = Exit {
             kind: self.kind,
             cause: verdict.as_ref().map_or(Cause::Unasked, |verdict| verdict.cause),
