@@ -59,7 +59,8 @@ class Prepared:
 
 def main() -> int:
     """Runs a worker from the handoff to its end; returns the exit code."""
-    faulthandler.enable()
+    # Also what the platform has a worker print before it kills one that shows no sign of life.
+    faulthandler.enable(sys.__stderr__)
     # The default handler would raise KeyboardInterrupt in the middle of the dispatch loop.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

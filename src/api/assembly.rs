@@ -2,6 +2,7 @@
 //! fails, what was begun is taken down again.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -17,7 +18,7 @@ use crate::frameworks::Catalog;
 use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
-use crate::snakepit::{self, ResourceLimits};
+use crate::snakepit::{self, Instance, ResourceLimits};
 use crate::state::Variables;
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
@@ -26,6 +27,7 @@ use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvent
 use super::backends::backend;
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
+use super::protection;
 use super::shutdown::Closing;
 
 /// Opens a platform as `config` says.
@@ -80,15 +82,16 @@ fn build(
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Platform>> {
     let events = Arc::new(OutsideCalls { logs: logs.clone() });
-    let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
-    let listener = Listener::open(&run_dir, config.values.bytes_max, events, &handle)?;
+    let instance = open_instance(&config, &logs)?;
+    let bytes_max = config.values.bytes_max;
+    let listener = Listener::open(instance.path(), bytes_max, events, &handle)?;
     let services = services(&config, &handle, &logs, &metrics);
-    let pools = start_pools(&config, &listener, &services)?;
+    let pools = start_pools(&config, &instance, &listener, &services)?;
     let platform = Arc::new(Platform {
         sessions: Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl)),
         live: RwLock::default(),
         closing: Mutex::new(Closing::Open { hooks: Vec::new() }),
-        machinery: Mutex::new(Some(Machinery { runtime, listener, endpoint: None })),
+        machinery: Mutex::new(Some(Machinery { runtime, instance, listener, endpoint: None })),
         config,
         handle,
         services,
@@ -98,6 +101,20 @@ fn build(
     });
     platform.handle.spawn(expire_sessions(Arc::downgrade(&platform)));
     Ok(platform)
+}
+
+/// Cleans up after hosts that were killed, and makes the place for this one.
+fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Instance>> {
+    let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
+    let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
+    opened.map_err(|error| {
+        let status = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::ResourceExhausted,
+            _ => Status::Unavailable,
+        };
+        let message = format!("cannot make a directory below {run_dir:?}: {error}");
+        Error::new(status, message).with("field", "run_dir")
+    })
 }
 
 fn services(
@@ -132,6 +149,7 @@ fn services(
 
 fn start_pools(
     config: &PlatformConfig,
+    instance: &Arc<Instance>,
     listener: &Listener,
     services: &Services,
 ) -> Result<HashMap<String, CallPool>> {
@@ -148,16 +166,19 @@ fn start_pools(
     for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
-        let shape = pool_shape(name, pool);
+        let shape = pool_shape(name, pool, instance.clone());
         let backend = backend(pool, &guard);
         let runtime = Arc::new(runtime);
         let workers = snakepit::Pool::start(shape, backend, runtime, services.runtime.clone());
+        let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
+        let protection = protection::of(pool, &name_shared, &metrics);
         let call_pool = CallPool {
-            name: Arc::from(name.as_str()),
+            name: name_shared,
             workers,
-            metrics: services.metrics.pool(name),
+            metrics,
             catalog,
             cancel_grace: pool.cancel_grace,
+            protection,
         };
         pools.insert(name.clone(), call_pool);
     }
@@ -191,9 +212,10 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
     })
 }
 
-fn pool_shape(name: &str, pool: &PoolConfig) -> snakepit::PoolConfig {
+fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepit::PoolConfig {
     snakepit::PoolConfig {
         name: name.to_owned(),
+        instance,
         workers: pool.workers,
         workers_max: pool.workers_max.unwrap_or(pool.workers),
         grow_after: pool.grow_after,
@@ -216,6 +238,7 @@ fn pool_shape(name: &str, pool: &PoolConfig) -> snakepit::PoolConfig {
         quarantine: pool.restart.quarantine,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
+        abort_grace: pool.heartbeat.abort_grace,
         kill_grace: pool.kill_grace,
         lost_grace: crate::core::limits::LOST_GRACE,
         stderr_tail_bytes: crate::core::limits::STDERR_TAIL_BYTES,
@@ -251,7 +274,7 @@ async fn expire_sessions(platform: Weak<Platform>) {
         let Some(platform) = platform.upgrade() else { return };
         for session in platform.sessions.expire_due(Instant::now()) {
             // A store that fails here is asked again when the session's data is next touched.
-            if let Err(error) = platform.clear_session(session.id()).await {
+            if let Err(error) = platform.clear_session(&session).await {
                 tracing::warn!("closing expired session {}: {error}", session.id());
             }
         }

@@ -13,6 +13,7 @@ use crate::core::nearest::suggestion;
 use crate::core::{Error, Result, SessionId, Status};
 use crate::operations::{CallPool, Operation, Services};
 use crate::sessions::Sessions;
+use crate::snakepit::Instance;
 use crate::telemetry::{LogHub, Metrics};
 use crate::transport::{Endpoint, Listener};
 
@@ -40,6 +41,7 @@ pub struct Platform {
 /// What the shutdown ends last.
 pub(super) struct Machinery {
     pub runtime: Runtime,
+    pub instance: Arc<Instance>,
     pub listener: Listener,
     pub endpoint: Option<Endpoint>,
 }
@@ -73,7 +75,7 @@ impl Platform {
     /// Opens a session. `AlreadyExists` for an id in use, `ResourceExhausted` at the quota.
     pub fn open_session(self: &Arc<Self>, options: SessionOptions) -> Result<Session> {
         self.check_open()?;
-        let session = self.sessions.open(options.into())?;
+        let session = self.sessions.open(options.or_affinity(self.config.sessions.affinity))?;
         let operations = Arc::new(SessionOperations::default());
         self.live.write().insert(session.id().clone(), operations.clone());
         self.metrics.sessions().inc();
@@ -168,9 +170,12 @@ impl Platform {
 /// A platform that nobody shut down: its doors close, and its workers die with their guards' pipes.
 impl Drop for Platform {
     fn drop(&mut self) {
-        if let Some(Machinery { runtime, listener, endpoint }) = self.machinery.lock().take() {
+        let machinery = self.machinery.lock().take();
+        if let Some(Machinery { runtime, instance, listener, endpoint }) = machinery {
             drop((endpoint, listener));
             runtime.shutdown_background();
+            // Its directory goes with the last pool that records guards in it.
+            drop(instance);
         }
     }
 }

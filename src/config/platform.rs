@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Result, limits};
+use crate::core::{Affinity, Result, limits};
 
 use super::pool::PoolConfig;
 use super::{consistency, fault, millis, schema};
@@ -85,6 +85,10 @@ pub struct SessionsConfig {
     /// Variables of one session.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub variables_max: usize,
+    /// Whether the calls of a session keep to one worker: "hint" if there is room, "strict_queue"
+    /// and wait for it, "strict_fail_fast" or be refused. A session may ask for its own.
+    #[schemars(with = "String", extend("enum" = ["none", "hint", "strict_queue", "strict_fail_fast"]))]
+    pub affinity: Affinity,
 }
 
 /// Host tools.
@@ -198,6 +202,7 @@ impl Default for SessionsConfig {
             max: limits::SESSIONS_MAX,
             ttl: limits::SESSION_TTL,
             variables_max: limits::VARIABLES_PER_SESSION_MAX,
+            affinity: Affinity::None,
         }
     }
 }

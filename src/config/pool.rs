@@ -14,6 +14,7 @@ use crate::core::limits;
 use super::backend::BackendConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
+use super::protection::{BarrierConfig, BreakerConfig, RetryConfig};
 use super::recycle::RecycleConfig;
 use super::secret::Secret;
 
@@ -71,6 +72,12 @@ pub struct PoolConfig {
     pub recycle: RecycleConfig,
     /// How a worker is asked whether it lives.
     pub heartbeat: HeartbeatConfig,
+    /// How calls of idempotent operations are tried again when their worker is lost.
+    pub retry: RetryConfig,
+    /// When the pool is given no more calls for a while.
+    pub breaker: BreakerConfig,
+    /// When a call that crashes its worker is refused for a while.
+    pub barrier: BarrierConfig,
     /// Between the request to end and the kill.
     #[serde(rename = "kill_grace_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
@@ -129,6 +136,10 @@ pub struct HeartbeatConfig {
     #[serde(rename = "timeout_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 1, max = TIME_MS_MAX))]
     pub timeout: Duration,
+    /// What such a worker has for printing where each of its threads stands, before it is killed.
+    #[serde(rename = "abort_grace_ms", with = "millis")]
+    #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
+    pub abort_grace: Duration,
 }
 
 /// Resource limits of a worker process, as setrlimit has them. Null: the host's.
@@ -210,6 +221,9 @@ impl Default for PoolConfig {
             restart: RestartConfig::default(),
             recycle: RecycleConfig::default(),
             heartbeat: HeartbeatConfig::default(),
+            retry: RetryConfig::default(),
+            breaker: BreakerConfig::default(),
+            barrier: BarrierConfig::default(),
             kill_grace: limits::KILL_GRACE,
             cancel_grace: limits::CANCEL_GRACE,
             switch_interval_ms: SWITCH_INTERVAL_MS,
@@ -241,7 +255,11 @@ impl Default for RestartConfig {
 
 impl Default for HeartbeatConfig {
     fn default() -> Self {
-        HeartbeatConfig { interval: limits::HEARTBEAT_INTERVAL, timeout: limits::HEARTBEAT_TIMEOUT }
+        HeartbeatConfig {
+            interval: limits::HEARTBEAT_INTERVAL,
+            timeout: limits::HEARTBEAT_TIMEOUT,
+            abort_grace: limits::ABORT_GRACE,
+        }
     }
 }
 

@@ -141,6 +141,10 @@ impl Adapter for PythonRuntime {
         async move { link.closed().await }.boxed()
     }
 
+    fn abandon(&self, link: &WorkerLink) {
+        link.close();
+    }
+
     fn probe(&self, link: &WorkerLink) -> BoxFuture<'static, Result<(), Failure>> {
         let link = link.clone();
         async move { link.ping().await.map_err(failure) }.boxed()
@@ -160,8 +164,8 @@ impl Adapter for PythonRuntime {
 
     fn gone(&self, worker: WorkerId, exit: &Exit) {
         self.expected.lock().remove(&worker);
-        let level = if exit.expected { Level::Info } else { Level::Warning };
-        self.log(worker, level, "snakepit_bridge::pool", format!("worker ended: {}", exit.kind));
+        let level = if exit.is_expected() { Level::Info } else { Level::Warning };
+        self.log(worker, level, "snakepit_bridge::pool", format!("worker ended: {exit}"));
     }
 }
 

@@ -26,6 +26,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// replaced.
     fn lost(&self, link: &Self::Link) -> BoxFuture<'static, ()>;
 
+    /// The pool has given the worker up and is about to end it: whoever waits for something that
+    /// comes through the link is to be told now. Why is in `Lease::failing`.
+    fn abandon(&self, link: &Self::Link);
+
     /// Asks the worker for a sign of life. An error, or none in time, gets it killed and replaced.
     fn probe(&self, link: &Self::Link) -> BoxFuture<'static, Result<(), Failure>>;
 

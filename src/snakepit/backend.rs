@@ -17,8 +17,8 @@ pub trait Backend: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Starts a guard for `worker`, ready to read its spec from the control socket; sends nothing
-    /// there itself. `pool` is for the guard's command line. Dropping the future ends what it has
-    /// begun.
+    /// there itself. `pool` has to be an argument on the guard's command line, where a later start
+    /// looks for it. Dropping the future ends what it has begun.
     fn spawn<'a>(
         &'a self,
         pool: &'a str,

@@ -1,15 +1,20 @@
 //! Every number that a pool obeys. There are no defaults here: whoever owns the pool owns its
 //! limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::recycling::Terms;
+use super::registry::Instance;
 
 /// How a pool behaves. Fixed for its life, except for the number of workers.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
     /// Appears in messages and on the guards' command lines.
     pub name: String,
+    /// Where the pool's processes are recorded, and what marks them. Several pools may share one,
+    /// if their names differ.
+    pub instance: Arc<Instance>,
     /// Workers to keep, whatever the load.
     pub workers: usize,
     /// Workers to have under load; fewer than `workers` counts as `workers`.
@@ -46,6 +51,9 @@ pub struct PoolConfig {
     pub probe_interval: Duration,
     /// How long a probe may go without an answer.
     pub probe_timeout: Duration,
+    /// What a worker without a sign of life has for printing where it stands, after ABRT, before
+    /// KILL.
+    pub abort_grace: Duration,
     /// After a worker was asked to leave, before TERM; after TERM, before KILL.
     pub kill_grace: Duration,
     /// How long a worker that broke its link may take to end by itself, so that its own exit is

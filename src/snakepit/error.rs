@@ -9,12 +9,26 @@ use super::journey::Journey;
 
 /// Something failed; the text is a lower-case fragment that says what.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{message}")]
+pub struct Failure {
+    message: String,
+    stderr_tail: Option<Arc<str>>,
+}
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure(message.into())
+        Failure { message: message.into(), stderr_tail: None }
+    }
+
+    /// The same, with what the process that failed last printed to its standard error.
+    #[must_use]
+    pub fn with_stderr_tail(self, tail: impl Into<Arc<str>>) -> Failure {
+        Failure { stderr_tail: Some(tail.into()), ..self }
+    }
+
+    /// Empty where no process was involved.
+    pub fn stderr_tail(&self) -> &str {
+        self.stderr_tail.as_deref().unwrap_or_default()
     }
 }
 

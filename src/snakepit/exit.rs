@@ -2,19 +2,68 @@
 
 use std::sync::Arc;
 
+use super::guard::{Outcome, Report};
 use super::journey::Journey;
 
 /// The end of one worker, its whole process tree included. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Exit {
     pub kind: ExitKind,
-    /// Why the pool ended it, if it did.
+    pub cause: Cause,
+    /// What led to it, in words: why the pool ended it, if it did.
     pub reason: Option<Arc<str>>,
     /// What it last printed to its standard error.
     pub stderr_tail: Arc<str>,
     pub journey: Arc<Journey>,
-    /// True if the pool had asked it to leave: a resize, a stop, a recycling.
-    pub expected: bool,
+}
+
+/// On whose account a worker ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// On its own, or a stranger's: it left, crashed, or was killed by somebody who is not us.
+    Unasked,
+    /// The pool had asked it to leave: a resize, a stop, a replacement.
+    Asked,
+    /// The pool ended it to free what was stuck in it.
+    Forced,
+    /// It showed no sign of life.
+    Hung,
+    /// It took more memory than it may have, by the pool's measure or by the kernel's.
+    Memory,
+    /// It broke its link and lived on.
+    LinkBroken,
+    /// It did not become ready, or not in time.
+    NotReady,
+}
+
+/// Why the pool has given a worker up. Cheap to clone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    pub cause: Cause,
+    /// A lower-case fragment.
+    pub reason: Arc<str>,
+}
+
+impl Exit {
+    /// True if the pool wanted it: the slot has not failed.
+    pub fn is_expected(&self) -> bool {
+        matches!(self.cause, Cause::Asked | Cause::Forced)
+    }
+}
+
+impl Cause {
+    /// For logs and the details of errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Unasked => "unasked",
+            Cause::Asked => "asked",
+            Cause::Forced => "forced",
+            Cause::Hung => "hung",
+            Cause::Memory => "memory",
+            Cause::LinkBroken => "link_broken",
+            Cause::NotReady => "not_ready",
+        }
+    }
 }
 
 /// What the kernel said.
@@ -29,6 +78,20 @@ pub enum ExitKind {
     GuardLost,
     /// It never ran. The text names the step and the kernel's reason.
     SpawnFailed(String),
+}
+
+impl ExitKind {
+    /// What a guard's last word means; none at all, that the guard was lost.
+    pub(super) fn of(report: Option<Report>) -> ExitKind {
+        match report {
+            Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
+            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
+            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
+                ExitKind::Signaled { signal: number, core }
+            }
+            Some(Report::Started { .. }) | None => ExitKind::GuardLost,
+        }
+    }
 }
 
 impl std::fmt::Display for ExitKind {

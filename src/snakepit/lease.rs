@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
-use super::exit::{Exit, ExitKind};
+use super::exit::{Cause, Exit, ExitKind, Verdict};
 use super::ids::WorkerId;
 use super::journey::Journey;
 use super::shared::Shared;
@@ -18,6 +18,8 @@ pub struct Seated<A: Adapter> {
     pub worker: WorkerId,
     pub link: A::Link,
     pub exit: watch::Receiver<Option<Exit>>,
+    /// Set once the pool has given the worker up, before it is killed.
+    pub verdict: watch::Sender<Option<Verdict>>,
     /// Set off when a worker that gets no new work has none left.
     pub idle: Notify,
     /// Set off when the worker is to be replaced, for the reason beside it.
@@ -62,6 +64,20 @@ impl<A: Adapter> Lease<A> {
         }
     }
 
+    /// Resolves as soon as the pool has given the worker up because it hangs, takes too much memory
+    /// or has to go by force: nothing more will come from it, although its end is yet to come. For
+    /// a worker that ends in another way it does not resolve. It does not keep the lease.
+    pub fn failing(&self) -> impl Future<Output = Verdict> + Send + use<A> {
+        let mut verdict = self.seated.verdict.subscribe();
+        async move {
+            let seen = verdict.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone());
+            match seen {
+                Some(verdict) => verdict,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// The work waits for the host: until `reclaim` the unit may be given to other work, so that
     /// what the host asks for meanwhile cannot starve. Lending what is lent changes nothing.
     pub fn lend(&self) {
@@ -87,9 +103,9 @@ impl<A: Adapter> Drop for Lease<A> {
 fn unreported() -> Exit {
     Exit {
         kind: ExitKind::GuardLost,
+        cause: Cause::Unasked,
         reason: None,
         stderr_tail: Arc::from(""),
         journey: Arc::new(Journey::begin()),
-        expected: false,
     }
 }

@@ -112,7 +112,7 @@ impl<A: Adapter> State<A> {
     }
 
     pub(super) fn stats(&self) -> PoolStats {
-        use WorkerState::{Abandoning, Killing, Stopping};
+        use WorkerState::{Abandoning, Aborting, Killing, Stopping};
         let now = Instant::now();
         let rows = self.slots.iter().filter_map(|slot| slot.row.as_ref());
         let workers: Vec<WorkerRow> = rows.map(|row| self.worker_row(row, now)).collect();
@@ -127,7 +127,7 @@ impl<A: Adapter> State<A> {
             starting: count(|state| state == WorkerState::Starting),
             ready: count(|state| state == WorkerState::Ready),
             draining: count(|state| matches!(state, WorkerState::Draining(_))),
-            stopping: count(|state| matches!(state, Stopping | Killing | Abandoning)),
+            stopping: count(|state| matches!(state, Stopping | Aborting | Killing | Abandoning)),
             quarantined: self
                 .slots
                 .iter()

@@ -159,7 +159,7 @@ impl WorkerLink {
     }
 
     /// Ends the link and tells every peer. Later calls of this do nothing.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         if !self.inner.open.send_replace(false) {
             return;
         }

@@ -1,7 +1,7 @@
-//! The Unix socket that workers dial: a fresh 0700 directory, a 0600 socket, callers of our own
-//! user only.
+//! The Unix socket that workers dial: 0600, in a directory that is ours alone, for callers of our
+//! own user only.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,25 +22,24 @@ use super::gate::Gate;
 use super::outbox::{Outbox, OutboxStream};
 use super::peer::WorkerEvents;
 
-/// The open socket. Dropping it closes the socket and removes its directory.
+/// The open socket. Dropping it closes and removes it.
 pub struct Listener {
-    directory: PathBuf,
     socket: PathBuf,
     gate: Gate,
     stop: watch::Sender<bool>,
 }
 
 impl Listener {
-    /// Opens a socket in a new directory below `parent`, and serves it on `runtime`.
+    /// Opens a socket in `directory`, which nobody else may enter, and serves it on `runtime`.
     pub fn open(
-        parent: &Path,
+        directory: &Path,
         value_bytes_max: usize,
         events: Arc<dyn WorkerEvents>,
         runtime: &Handle,
     ) -> Result<Self> {
-        let (directory, owner) = private_directory(parent)?;
-        let socket = directory.join("bridge.sock");
-        let listener = bind(&socket, runtime).inspect_err(|_| remove(&directory))?;
+        let owner = owner_of(directory)?;
+        let socket = socket_path(directory)?;
+        let listener = bind(&socket, runtime)?;
         let (stop, mut stopped) = watch::channel(false);
         let gate = Gate::default();
         let message_bytes_max = value_bytes_max.saturating_add(MESSAGE_OVERHEAD_BYTES);
@@ -69,7 +68,7 @@ impl Listener {
                 tracing::error!("the worker listener ended: {error}");
             }
         });
-        Ok(Listener { directory, socket, gate, stop })
+        Ok(Listener { socket, gate, stop })
     }
 
     /// Where workers dial.
@@ -86,34 +85,35 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        remove(&self.directory);
+        if let Err(error) = std::fs::remove_file(&self.socket)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove {:?}: {error}", self.socket);
+        }
     }
 }
 
-/// A directory that only we can enter, with a name nobody can guess, and its owner.
-fn private_directory(parent: &Path) -> Result<(PathBuf, u32)> {
-    let mut random = [0_u8; 8];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::new(Status::Internal, format!("no randomness: {error}")))?;
-    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let directory = parent.join(format!("spb-{name}"));
-    let longest = directory.join("bridge.sock");
-    if longest.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
-        let message = format!(
-            "run_dir {parent:?} is too long: a socket's path has at most \
-             {SOCKET_PATH_BYTES_MAX} bytes"
-        );
-        return Err(Error::invalid(message).with("field", "run_dir"));
-    }
-    let made = std::fs::DirBuilder::new().mode(0o700).create(&directory);
-    made.map_err(|error| io_error("make", &directory, &error))?;
+/// Our user, if `directory` is ours alone.
+fn owner_of(directory: &Path) -> Result<u32> {
     let facts =
-        std::fs::metadata(&directory).map_err(|error| io_error("read", &directory, &error))?;
+        std::fs::metadata(directory).map_err(|error| io_error("read", directory, &error))?;
     if !facts.is_dir() || facts.permissions().mode() & 0o077 != 0 {
         let message = format!("run directory {directory:?} is not ours alone");
         return Err(Error::new(Status::State, message));
     }
-    Ok((directory, facts.uid()))
+    Ok(facts.uid())
+}
+
+fn socket_path(directory: &Path) -> Result<PathBuf> {
+    let socket = directory.join("bridge.sock");
+    if socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        let message = format!(
+            "run_dir is too long: the socket's path {socket:?} would have more than \
+             {SOCKET_PATH_BYTES_MAX} bytes"
+        );
+        return Err(Error::invalid(message).with("field", "run_dir"));
+    }
+    Ok(socket)
 }
 
 fn bind(socket: &Path, runtime: &Handle) -> Result<UnixListener> {
@@ -123,14 +123,6 @@ fn bind(socket: &Path, runtime: &Handle) -> Result<UnixListener> {
     std::fs::set_permissions(socket, private)
         .map_err(|error| io_error("protect", socket, &error))?;
     Ok(listener)
-}
-
-fn remove(directory: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(directory)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!("cannot remove run directory {directory:?}: {error}");
-    }
 }
 
 fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {

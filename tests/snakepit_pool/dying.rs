@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use snakepit_bridge::snakepit::{Exit, Lease, Pool, WorkerId};
+use snakepit_bridge::snakepit::{Cause, Exit, Lease, Pool, WorkerId};
 
 use crate::Test;
 use crate::fake::{Fake, Stage, free, lease, settled, soon};
@@ -15,6 +15,8 @@ pub const TESTS: &[Test] = &[
     ("dying::a_broken_link_is_the_end_of_a_worker", broken_link),
     ("dying::a_worker_without_a_sign_of_life_is_killed", no_sign_of_life),
     ("dying::a_stopped_worker_is_found_out", stopped),
+    ("dying::a_worker_that_ignores_abort_is_killed", deaf_to_abort),
+    ("dying::a_crash_on_the_way_out_is_told_as_one", crash_while_leaving),
     ("dying::a_recycled_worker_waits_for_the_others_then_dies", recycled),
     ("dying::a_recycled_worker_is_killed_after_the_grace", recycled_by_force),
     ("dying::a_killed_guard_takes_its_worker_along", killed_guard),
@@ -29,7 +31,7 @@ async fn die(lease: &Lease<Fake>, order: &str) -> Exit {
     exited.await
 }
 
-fn next(worker: WorkerId) -> WorkerId {
+pub fn next(worker: WorkerId) -> WorkerId {
     WorkerId { generation: worker.generation + 1, ..worker }
 }
 
@@ -53,7 +55,7 @@ fn every_kind_of_end() {
             before = Some(held.worker());
             let exit = die(&held, order).await;
             assert_eq!(exit.to_string(), expected);
-            assert!(!exit.expected);
+            assert!(!exit.is_expected());
             assert!(fake.exit_of(held.worker()).is_some(), "the adapter was told first");
         }
         let stats = pool.stats();
@@ -89,7 +91,7 @@ fn broken_link() {
             let exit = die(&held, "unlink").await;
             let expected = "killed by signal 9 (SIGKILL) (it broke its link and did not end)";
             assert_eq!(exit.to_string(), expected);
-            assert!(!exit.expected);
+            assert!(!exit.is_expected());
             assert_eq!(lease(&pool).await.worker(), next(held.worker()));
         },
     );
@@ -104,9 +106,15 @@ fn quick_probes(config: &mut snakepit_bridge::snakepit::PoolConfig) {
 fn no_sign_of_life() {
     Stage::plain(quick_probes).run(|pool, _| async move {
         let held = lease(&pool).await;
-        let exit = die(&held, "hang").await;
-        let expected = "killed by signal 9 (SIGKILL) (no sign of life for 2000 ms)";
-        assert_eq!(exit.to_string(), expected);
+        let (failing, exited) = (held.failing(), held.exited());
+        held.link().tell("hang");
+        let verdict = failing.await;
+        assert_eq!(verdict.cause, Cause::Hung);
+        assert_eq!(&*verdict.reason, "no sign of life for 2000 ms");
+        let exit = exited.await;
+        let expected = "killed by signal 6 (SIGABRT) (no sign of life for 2000 ms)";
+        assert_eq!((exit.to_string().as_str(), exit.cause), (expected, Cause::Hung));
+        assert!(!exit.is_expected());
         assert_eq!(lease(&pool).await.worker(), next(held.worker()));
     });
 }
@@ -114,10 +122,39 @@ fn no_sign_of_life() {
 fn stopped() {
     Stage::plain(quick_probes).run(|pool, _| async move {
         let held = lease(&pool).await;
-        kill_process(pid(&pool, held.worker()), Signal::STOP).unwrap();
-        let exit = held.exited().await;
+        // What it has started itself is no part of the abort: it goes with the tree.
+        let exit = die(&held, "stop").await;
+        let expected = "killed by signal 6 (SIGABRT) (no sign of life for 2000 ms)";
+        assert_eq!((exit.to_string().as_str(), exit.cause), (expected, Cause::Hung));
+    });
+}
+
+fn deaf_to_abort() {
+    let stage = Stage::plain(|config| {
+        quick_probes(config);
+        config.abort_grace = Duration::from_millis(50);
+    });
+    stage.run(|pool, _| async move {
+        let held = lease(&pool).await;
+        let (failing, exited) = (held.failing(), held.exited());
+        held.link().tell("mute");
+        failing.await;
+        assert!(pool.try_acquire(None).unwrap().is_none(), "it gets no new work");
+        let exit = exited.await;
         let expected = "killed by signal 9 (SIGKILL) (no sign of life for 2000 ms)";
-        assert_eq!(exit.to_string(), expected);
+        assert_eq!((exit.to_string().as_str(), exit.cause), (expected, Cause::Hung));
+    });
+}
+
+/// A leave that crashes on the way is a crash.
+fn crash_while_leaving() {
+    Stage::scripted(|_| vec!["fragile".to_owned()], |_| {}).run(|pool, fake| async move {
+        let worker = lease(&pool).await.worker();
+        pool.resize(0, 0);
+        settled(&pool, "it left", |stats| stats.workers.is_empty()).await;
+        let exit = fake.exit_of(worker).unwrap();
+        assert_eq!(exit.to_string(), "killed by signal 11 (SIGSEGV)");
+        assert_eq!(exit.cause, Cause::Unasked);
     });
 }
 
@@ -137,7 +174,7 @@ fn recycled() {
         drop(other);
         let exit = exited.await;
         assert_eq!(exit.to_string(), "killed by signal 9 (SIGKILL) (a call is stuck)");
-        assert!(exit.expected);
+        assert!(exit.is_expected());
         assert_eq!(lease(&pool).await.worker(), next(stuck.worker()));
         // Of a worker that is gone already: nothing.
         pool.recycle(stuck.worker(), "again");
@@ -151,10 +188,12 @@ fn recycled_by_force() {
         config.kill_grace = Duration::from_millis(50);
     });
     stage.run(|pool, _| async move {
-        let (stuck, _other) = (lease(&pool).await, lease(&pool).await);
+        let (stuck, other) = (lease(&pool).await, lease(&pool).await);
         pool.recycle(stuck.worker(), "a call is stuck");
+        assert_eq!(other.failing().await.cause, Cause::Forced);
         let exit = stuck.exited().await;
         assert_eq!(exit.to_string(), "killed by signal 9 (SIGKILL) (a call is stuck)");
+        assert_eq!(exit.cause, Cause::Forced);
     });
 }
 
@@ -203,7 +242,7 @@ fn rabbits() {
     });
 }
 
-fn pid(pool: &Pool<Fake>, worker: WorkerId) -> Pid {
+pub fn pid(pool: &Pool<Fake>, worker: WorkerId) -> Pid {
     let rows = pool.stats().workers;
     let row = rows.iter().find(|row| row.slot == worker.slot).unwrap();
     assert_eq!(row.generation, worker.generation);
@@ -211,13 +250,13 @@ fn pid(pool: &Pool<Fake>, worker: WorkerId) -> Pid {
 }
 
 /// The parent of a worker is its guard.
-fn parent(pid: Pid) -> Pid {
+pub fn parent(pid: Pid) -> Pid {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
     let parent = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(1).unwrap();
     Pid::from_raw(parent.parse().unwrap()).unwrap()
 }
 
-fn is_alive(pid: Pid) -> bool {
+pub fn is_alive(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
 }

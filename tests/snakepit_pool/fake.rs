@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Backend, Exit, Failure, Lease, OutputStream, Pool, PoolConfig, PoolStats, ProcessSpec,
-    ResourceLimits, Setsid, Terms, WorkerId, os,
+    Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
+    ProcessSpec, ResourceLimits, Setsid, Terms, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ type Script = Box<dyn Fn(WorkerId) -> Vec<String> + Send + Sync>;
 pub struct Fake {
     pub mark: String,
     script: Mutex<Script>,
-    limits: ResourceLimits,
+    pub limits: Mutex<ResourceLimits>,
     directory: tempfile::TempDir,
     expected: Mutex<HashMap<String, oneshot::Sender<UnixStream>>>,
     pub lines: Mutex<Vec<(OutputStream, String)>>,
@@ -56,7 +57,7 @@ impl Fake {
         let fake = Arc::new(Fake {
             mark,
             script: Mutex::new(script),
-            limits: ResourceLimits { core_bytes: Some(0), ..ResourceLimits::default() },
+            limits: Mutex::new(ResourceLimits { core_bytes: Some(0), ..Default::default() }),
             directory: tempfile::tempdir().unwrap(),
             expected: Mutex::default(),
             lines: Mutex::default(),
@@ -119,7 +120,7 @@ impl Adapter for Fake {
             ],
             cwd: Some("/".into()),
             handoff: serde_json::to_vec(&handoff).unwrap(),
-            limits: self.limits.clone(),
+            limits: self.limits.lock().clone(),
         })
     }
 
@@ -138,6 +139,9 @@ impl Adapter for Fake {
         let mut pongs = link.pongs.clone();
         async move { while pongs.changed().await.is_ok() {} }.boxed()
     }
+
+    /// Leases hear of it from the pool itself.
+    fn abandon(&self, _: &Link) {}
 
     fn probe(&self, link: &Link) -> BoxFuture<'static, Result<(), Failure>> {
         let mut link = link.clone();
@@ -209,12 +213,12 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::on(Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+        Stage::with(|_, _| Arc::new(Setsid::new(GUARD.into())), mark, script, change)
     }
 
-    /// Workers that `backend` starts.
-    pub fn on(
-        backend: Arc<dyn Backend>,
+    /// Workers that a backend of its own starts, made with the pool's runtime and settings.
+    pub fn with(
+        backend: impl FnOnce(&Handle, &PoolConfig) -> Arc<dyn Backend>,
         mark: String,
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
@@ -225,9 +229,13 @@ impl Stage {
             .on_thread_start(os::block_signals_on_this_thread)
             .build()
             .unwrap();
-        let mut config = config(&mark);
-        change(&mut config);
         let fake = Fake::new(mark, Box::new(script), runtime.handle().clone());
+        let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
+        let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
+        let instance = Instance::open(&base).unwrap();
+        let mut config = config(&fake.mark, instance);
+        change(&mut config);
+        let backend = backend(runtime.handle(), &config);
         let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
         Stage { runtime, pool, fake }
     }
@@ -252,10 +260,11 @@ impl Stage {
 /// The guard program as it was built with this test.
 pub const GUARD: &str = env!("CARGO_BIN_EXE_snakepit-guard");
 
-pub fn config(mark: &str) -> PoolConfig {
+pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
     let ms = Duration::from_millis;
     PoolConfig {
         name: format!("pool-{mark}"),
+        instance,
         workers: 1,
         workers_max: 0,
         grow_after: ms(50),
@@ -274,6 +283,7 @@ pub fn config(mark: &str) -> PoolConfig {
         quarantine: ms(60_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),
         stderr_tail_bytes: 4096,

@@ -1,7 +1,9 @@
 //! Hosts as programs of their own: killed under their workers, started with odd signals, measured
 //! before and after.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,10 +26,13 @@ pub const TESTS: &[Test] = &[
 pub fn run(role: &str) {
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
-        "family" => serve_for_ever(mark, &["daemon", "deaf", "daemon"]),
-        "starting" => serve_for_ever(mark, &["daemon", "hang"]),
+        "family" => serve_for_ever(mark, 4, &["daemon", "deaf", "daemon"]),
+        role if role.starts_with("family-") => serve_family(mark, role),
+        "starting" => serve_for_ever(mark, 4, &["daemon", "hang"]),
         "churning" => churn_for_ever(mark),
         "forking" => fork_and_serve(mark),
+        "hiding" => serve_for_ever(mark, 4, &["daemon", "deaf", "bare"]),
+        "small" => serve_for_ever(mark, 1, &["daemon"]),
         "exiting" => exit_at_once(mark),
         "ignoring" => {
             assert_eq!(signals("SigIgn:") >> (libc::SIGCHLD - 1) & 1, 1, "SIGCHLD is not ignored");
@@ -47,14 +52,26 @@ pub fn run(role: &str) {
     }
 }
 
-/// Four workers with a family each; says how many are up, then waits to be killed.
-fn serve_for_ever(mark: String, first: &'static [&'static str]) {
+/// Workers with a family each; says how many are up, then waits to be killed.
+fn serve_for_ever(mark: String, workers: usize, first: &'static [&'static str]) {
     let script = move |_| first.iter().map(|line| (*line).to_owned()).collect();
-    let stage = Stage::marked(mark, script, |config| config.workers = 4);
+    let stage = Stage::marked(mark, script, |config| config.workers = workers);
     stage.runtime.block_on(async {
         if !first.contains(&"hang") {
-            stage.pool.wait_ready(4, Some(soon())).await.unwrap();
+            stage.pool.wait_ready(workers, Some(soon())).await.unwrap();
         }
+        println!("up");
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Four workers of a backend, with a family each.
+fn serve_family(mark: String, role: &str) {
+    let way = crate::backends::Way::named(role.strip_prefix("family-").unwrap());
+    let script = |_| ["daemon", "deaf", "daemon"].map(str::to_owned).to_vec();
+    let stage = way.stage_marked(mark, script, |config| config.workers = 4);
+    stage.runtime.block_on(async {
+        stage.pool.wait_ready(4, Some(soon())).await.unwrap();
         println!("up");
         std::future::pending::<()>().await;
     });
@@ -131,7 +148,16 @@ fn check_clean() {
 }
 
 /// Starts this program in another role, under `wrapper` if there is one.
-fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
+pub fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
+    start(role, mark, wrapper, &[])
+}
+
+/// As `host`, with its run directory below `base`.
+pub fn host_below(base: &Path, role: &str, mark: &str) -> Child {
+    start(role, mark, &[], &[("SNAKEPIT_BASE", base.as_os_str())])
+}
+
+fn start(role: &str, mark: &str, wrapper: &[&str], more: &[(&str, &OsStr)]) -> Child {
     let own = std::env::current_exe().unwrap();
     let mut command = match wrapper {
         [program, args @ ..] => {
@@ -141,12 +167,12 @@ fn host(role: &str, mark: &str, wrapper: &[&str]) -> Child {
         }
         [] => Command::new(own),
     };
-    command.env("SNAKEPIT_ROLE", role).env("SNAKEPIT_MARK", mark);
+    command.env("SNAKEPIT_ROLE", role).env("SNAKEPIT_MARK", mark).envs(more.iter().copied());
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until the host has begun; what it says of it.
-fn wait_up(host: &mut Child) -> String {
+pub fn wait_up(host: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
     line.trim().strip_prefix("up").unwrap().trim().to_owned()

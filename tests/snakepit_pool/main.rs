@@ -11,14 +11,18 @@
     reason = "the whole program is a test"
 )]
 
+mod backends;
 mod dying;
 mod ending;
 mod fake;
+mod forkserver;
 mod homes;
 mod hosts;
+mod registry;
 mod scaling;
 mod serving;
 mod starting;
+mod template;
 mod worker;
 mod world;
 
@@ -27,16 +31,21 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
+        Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
             let groups = [
-                serving::TESTS,
-                homes::TESTS,
-                scaling::TESTS,
-                starting::TESTS,
-                ending::TESTS,
                 dying::TESTS,
+                ending::TESTS,
+                homes::TESTS,
                 hosts::TESTS,
+                registry::TESTS,
+                scaling::TESTS,
+                serving::TESTS,
+                starting::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
             ];
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {

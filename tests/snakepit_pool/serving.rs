@@ -39,7 +39,7 @@ fn starts_serves_and_leaves() {
         drop(free(&pool).unwrap());
         pool.stop(Duration::from_secs(5)).await;
         let exit = exited.await;
-        assert!(exit.expected, "{exit}");
+        assert!(exit.is_expected(), "{exit}");
         assert_eq!(exit.kind.to_string(), "exited with code 0");
         assert_eq!(fake.gone_ids(), [WorkerId { slot: 0, generation: 1 }]);
         assert_eq!(pool.state(), PoolState::Stopped);
@@ -185,7 +185,7 @@ fn resizing() {
         drop(leases);
         settled(&pool, "two leave", |stats| stats.workers.len() == 1).await;
         for (worker, exit) in fake.gone.lock().iter() {
-            assert!(exit.expected && worker.slot > 0, "{worker}: {exit}");
+            assert!(exit.is_expected() && worker.slot > 0, "{worker}: {exit}");
         }
         // A slot that was given up starts a new life.
         pool.resize(2, 0);
@@ -236,7 +236,7 @@ fn stopping_lets_work_finish() {
         let stop = pool.stop(Duration::from_millis(50));
         let ((), exit) = tokio::join!(stop, exited);
         assert_eq!(exit.kind.to_string(), "killed by signal 15 (SIGTERM)");
-        assert!(exit.expected);
+        assert!(exit.is_expected());
         drop(held);
     });
 }

@@ -56,7 +56,7 @@ fn crash_loop() {
         drop(lease(&pool).await);
         assert_eq!(pool.state(), PoolState::Healthy);
         for (worker, exit) in fake.gone.lock().iter() {
-            assert!(!exit.expected, "{worker}: {exit}");
+            assert!(!exit.is_expected(), "{worker}: {exit}");
         }
     });
 }
@@ -90,8 +90,12 @@ fn missing_program() {
 }
 
 fn missing_guard() {
-    let backend = Arc::new(Setsid::new("/nowhere/snakepit-guard".into()));
-    let stage = Stage::on(backend, fresh_mark(), |_| vec![], |_| {});
+    let stage = Stage::with(
+        |_, _| Arc::new(Setsid::new("/nowhere/snakepit-guard".into())),
+        fresh_mark(),
+        |_| vec![],
+        |_| {},
+    );
     stage.run(|pool, fake| async move {
         let told = failure(&pool).await;
         let expected = "could not be started: guard /nowhere/snakepit-guard: \

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,11 @@ pub struct Handoff {
 }
 
 pub fn run() {
-    let told: Handoff = serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap();
+    serve(&serde_json::from_reader(File::open("/proc/self/fd/3").unwrap()).unwrap());
+}
+
+/// Dials home and obeys.
+pub fn serve(told: &Handoff) {
     let mut home = None;
     for line in &told.first {
         obey(line, &mut home);
@@ -33,11 +38,13 @@ pub fn run() {
     }
 }
 
-fn obey(line: &str, home: &mut Option<UnixStream>) {
+pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "ping" => writeln!(home.as_ref().unwrap(), "pong").unwrap(),
+        "drain" if CRASHES.load(Ordering::Relaxed) => obey("signal 11", home),
         "drain" => std::process::exit(0),
+        "fragile" => CRASHES.store(true, Ordering::Relaxed),
         "exit" => std::process::exit(rest.parse().unwrap()),
         "abort" => std::process::abort(),
         "signal" => {
@@ -49,9 +56,24 @@ fn obey(line: &str, home: &mut Option<UnixStream>) {
         }
         "out" => println!("{rest}"),
         "err" => eprintln!("{rest}"),
+        "secret" => {}
+        "environment" => std::env::vars().for_each(|(name, value)| println!("{name}={value}")),
+        "descriptors" => {
+            for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+                let target = std::fs::read_link(entry.path());
+                println!("{} {target:?}", entry.file_name().display());
+            }
+            println!("end");
+        }
         "hang" => loop {
             std::thread::park();
         },
+        // As `hang`, and does not die of ABRT either.
+        "mute" => {
+            ignore(Signal::ABORT);
+            obey("hang", home);
+        }
+        "stop" => kill_process(getpid(), Signal::STOP).unwrap(),
         // Breaks the link and lives on.
         "unlink" => {
             let home = home.as_ref().unwrap();
@@ -64,15 +86,30 @@ fn obey(line: &str, home: &mut Option<UnixStream>) {
             let rabbit = format!("f() {{ echo >> {rest}; f & }}; f");
             (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
         }
+        "bare" => shell(BARE),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
     }
+}
+
+fn ignore(signal: Signal) {
+    #[expect(unsafe_code, reason = "a worker that is deaf to a signal")]
+    // SAFETY: no handler is installed, the signal is only ignored.
+    unsafe {
+        libc::signal(signal.as_raw(), libc::SIG_IGN)
+    };
 }
 
 fn shell(script: &str) {
     assert!(Command::new("sh").args(["-c", script]).status().unwrap().success());
 }
 
+/// One that gave up its environment, in a session that a marked one has made. Its name tells whose
+/// it was.
+const BARE: &str = "setsid -f sh -c \
+    'env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1 & exec sleep 600'";
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";
+
+static CRASHES: AtomicBool = AtomicBool::new(false);

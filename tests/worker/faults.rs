@@ -153,7 +153,7 @@ fn a_killed_host_leaves_no_process_behind() {
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
-fn kill(pid: i64, signal: i32) {
+pub fn kill(pid: i64, signal: i32) {
     let pid = i32::try_from(pid).unwrap();
     #[expect(unsafe_code, reason = "a test that kills")]
     // SAFETY: kill(2) takes two integers and touches no memory of ours.

@@ -5,9 +5,12 @@
 
 mod support;
 
+mod affinity;
 mod calls;
 mod dspy;
 mod faults;
 mod health;
+mod hung;
+mod retry;
 mod streams;
 mod telemetry;

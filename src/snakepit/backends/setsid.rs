@@ -38,7 +38,7 @@ impl Backend for Setsid {
         _: &'a ProcessSpec,
     ) -> BoxFuture<'a, Result<GuardProcess, Failure>> {
         let spawned = async move {
-            spawn_guard(&self.guard, &[pool.as_ref(), worker.to_string().as_ref()])
+            spawn_guard(&self.guard, &["--".as_ref(), pool.as_ref(), worker.to_string().as_ref()])
                 .map_err(|error| Failure::new(format!("guard {}: {error}", self.guard.display())))
         };
         spawned.boxed()

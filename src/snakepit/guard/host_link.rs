@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
+use super::super::os::receive_descriptor;
 use super::super::spec::ProcessSpec;
 use super::frames::{Frames, encode};
 use super::wire::Report;
@@ -28,6 +29,13 @@ pub(super) struct Happened {
 }
 
 impl HostLink {
+    /// As `new`, for a guard whose parent is not the host; `process` is the host's.
+    pub fn watching(process: OwnedFd) -> io::Result<HostLink> {
+        let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3)?;
+        let frames = Frames::default();
+        Ok(HostLink { socket: socket.into(), process: Some(process), frames })
+    }
+
     /// Takes the socket from the standard input. `host` is the parent at the very start of the
     /// program.
     pub fn new(host: Option<Pid>) -> io::Result<HostLink> {
@@ -45,6 +53,19 @@ impl HostLink {
         let spec = self.read_frame(wake)?;
         let handoff = self.read_frame(wake)?;
         Ok((serde_json::from_slice(&spec)?, handoff))
+    }
+
+    /// A descriptor that the host sends ahead of everything else.
+    pub fn receive_descriptor(&self, wake: &OwnedFd) -> io::Result<OwnedFd> {
+        loop {
+            let happened = self.poll(wake)?;
+            if happened.host_gone {
+                return Err(io::Error::other("the host left before it sent a socket"));
+            }
+            if happened.order {
+                return receive_descriptor(&self.socket);
+            }
+        }
     }
 
     fn read_frame(&mut self, wake: &OwnedFd) -> io::Result<Vec<u8>> {

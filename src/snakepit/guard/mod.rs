@@ -5,8 +5,10 @@
 //! not. It knows its host by the socket on its standard input, and nothing of pools, calls or what
 //! the worker is for.
 
+mod adopt;
 mod frames;
 mod host_link;
+mod mode;
 mod run;
 mod tree;
 mod wire;

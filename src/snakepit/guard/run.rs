@@ -6,20 +6,22 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
-use rustix::process::{Pid, Resource, Signal, getppid, kill_process_group, setpgid};
+use rustix::fs::{MemfdFlags, OFlags, memfd_create};
+use rustix::process::{Pid, Resource, Signal, getppid, kill_process, kill_process_group, setpgid};
 
 use super::super::os::{self, ChildPlan};
 use super::super::spec::{ProcessSpec, ResourceLimits};
+use super::adopt;
 use super::host_link::HostLink;
-use super::tree;
+use super::mode::Mode;
+use super::tree::{self, Spared};
 use super::wire::{Order, Report};
 
 /// The whole program. It ends when the worker's tree is gone.
 pub fn run() -> ExitCode {
     let host = getppid();
     os::prepare_guard_signals();
-    match serve(host) {
+    match Mode::parse(std::env::args_os()).and_then(|mode| serve(host, mode)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("snakepit-guard: {error}");
@@ -28,24 +30,52 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn serve(host: Option<Pid>) -> io::Result<()> {
-    os::close_inherited_descriptors()?;
+fn serve(host: Option<Pid>, mode: Mode) -> io::Result<()> {
+    let inherited = match mode {
+        Mode::Adopt(_) => Some(os::take_inherited_descriptors()?),
+        Mode::Execute | Mode::Template => os::close_inherited_descriptors().map(|()| None)?,
+    };
     // It fails for a leader of its own terminal group, who has a group of its own already.
     let _ = setpgid(None, None);
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let wake = os::child_signals()?;
-    let mut link = HostLink::new(host)?;
-    let (spec, handoff) = link.read_spec(&wake)?;
-    let worker = match start(&spec, &handoff) {
-        Ok(worker) => worker,
-        Err(error) => return link.report(&Report::SpawnFailed { error }),
+    match (mode, inherited) {
+        (Mode::Adopt(worker), Some((go, process))) => {
+            adopt::serve(&mut HostLink::watching(process)?, worker, go, &wake)
+        }
+        (Mode::Template, _) => execute(&mut HostLink::new(host)?, &wake, Spared::Guards),
+        _ => execute(&mut HostLink::new(host)?, &wake, Spared::Nobody),
+    }
+}
+
+/// Starts the worker as the host says, and guards it.
+fn execute(link: &mut HostLink, wake: &OwnedFd, spared: Spared) -> io::Result<()> {
+    let socket = match spared {
+        Spared::Guards => Some(link.receive_descriptor(wake)?),
+        Spared::Nobody => None,
     };
-    drop((spec, handoff));
+    let (spec, handoff) = link.read_spec(wake)?;
+    match start(&spec, &handoff, socket) {
+        Ok(worker) => {
+            drop((spec, handoff));
+            guard(link, worker, wake, spared)
+        }
+        Err(error) => link.report(&Report::SpawnFailed { error }),
+    }
+}
+
+/// From the worker's start to the end of its tree.
+pub(super) fn guard(
+    link: &mut HostLink,
+    worker: Pid,
+    wake: &OwnedFd,
+    spared: Spared,
+) -> io::Result<()> {
     let pid = u32::try_from(worker.as_raw_nonzero().get()).unwrap_or(0);
     // Whatever goes wrong from here on, the tree goes first.
     let told = release_output().and_then(|()| link.report(&Report::Started { pid }));
-    let waited = told.and_then(|()| wait(&mut link, worker, &wake));
-    let outcome = tree::end_all(worker, &wake);
+    let waited = told.and_then(|()| wait(link, worker, wake));
+    let outcome = tree::end_all(worker, wake, spared);
     waited?;
     match outcome {
         Some(outcome) => link.report(&Report::Exited { outcome }),
@@ -78,6 +108,11 @@ fn obey(link: &mut HostLink, worker: Pid) -> io::Result<bool> {
     while let Some(frame) = link.next_frame()? {
         match serde_json::from_slice(&frame)? {
             Order::Kill => return Ok(false),
+            Order::Abort => {
+                // In this order: a stopped process finds ABRT waiting when it goes on.
+                let _ = kill_process(worker, Signal::ABORT);
+                let _ = kill_process(worker, Signal::CONT);
+            }
             Order::Signal(number) => {
                 if let Some(signal) = Signal::from_named_raw(number) {
                     let _ = kill_process_group(worker, signal);
@@ -89,11 +124,11 @@ fn obey(link: &mut HostLink, worker: Pid) -> io::Result<bool> {
 }
 
 /// The worker's process id, or what failed in words.
-fn start(spec: &ProcessSpec, handoff: &[u8]) -> Result<Pid, String> {
+fn start(spec: &ProcessSpec, handoff: &[u8], socket: Option<OwnedFd>) -> Result<Pid, String> {
     let said = |step: &str, error: &dyn std::fmt::Display| {
         format!("{step} {:?}: {error}", spec.program.display().to_string())
     };
-    let handoff = handoff_file(handoff).map_err(|error| said("handoff for", &error))?;
+    let handoff = memory_file("handoff", handoff).map_err(|error| said("handoff for", &error))?;
     let plan = ChildPlan::new(
         spec.program.as_os_str(),
         spec.args.iter().map(AsRef::as_ref),
@@ -102,7 +137,8 @@ fn start(spec: &ProcessSpec, handoff: &[u8]) -> Result<Pid, String> {
         handoff,
         resources(&spec.limits),
     )
-    .map_err(|error| said("a NUL byte in the description of", &error))?;
+    .map_err(|error| said("a NUL byte in the description of", &error))?
+    .with_socket(socket);
     os::fork_exec(&plan).map_err(|failure| match failure.step {
         os::StartStep::Execute => said("execute", &failure.error),
         os::StartStep::Directory => {
@@ -114,15 +150,16 @@ fn start(spec: &ProcessSpec, handoff: &[u8]) -> Result<Pid, String> {
     })
 }
 
-fn handoff_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+/// A file without a place, for whoever is given its descriptor.
+pub(super) fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     use std::io::{Seek, Write};
-    let mut file = std::fs::File::from(memfd_create("handoff", MemfdFlags::CLOEXEC)?);
+    let mut file = std::fs::File::from(memfd_create(name, MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;
     file.rewind()?;
     Ok(file.into())
 }
 
-fn resources(limits: &ResourceLimits) -> Vec<(Resource, u64)> {
+pub(super) fn resources(limits: &ResourceLimits) -> Vec<(Resource, u64)> {
     let named = [
         (Resource::Core, limits.core_bytes),
         (Resource::Nofile, limits.open_files),
@@ -135,7 +172,8 @@ fn resources(limits: &ResourceLimits) -> Vec<(Resource, u64)> {
 /// The worker has its own copies of the output pipes. Without ours, the host sees their end when
 /// the tree is gone.
 fn release_output() -> io::Result<()> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    let null =
+        rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
     Ok(())

@@ -17,6 +17,14 @@ use rustix::process::{
 
 use super::wire::Outcome;
 
+/// Who among the orphans of a tree is left alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Spared {
+    Nobody,
+    /// Guards: they have hosts and ends of their own.
+    Guards,
+}
+
 /// How the worker ended, if it has. It stays a zombie, so that its number, and its group's, stay
 /// its own.
 pub(super) fn peek(worker: Pid) -> Option<Outcome> {
@@ -36,12 +44,18 @@ pub(super) fn reap_orphans(worker: Pid) {
 
 /// Kills until nothing is left, and returns how the worker ended. `wake` becomes readable when a
 /// child ends.
-pub(super) fn end_all(worker: Pid, wake: &OwnedFd) -> Option<Outcome> {
-    let outcome = end_others_first(worker, wake);
+pub(super) fn end_all(worker: Pid, wake: &OwnedFd, spared: Spared) -> Option<Outcome> {
+    let outcome = end_others_first(worker, wake, spared);
     // The group's number is free from here on: only children are killed now.
     let _ = waitpid(Some(worker), WaitOptions::NOHANG);
+    let mut empty_rounds = 0;
     for round in 0_u32.. {
-        kill_children(None);
+        let left = kill_children(None, spared);
+        // Whoever is spared stays a child: then the listing decides, looked at more than once.
+        empty_rounds = if left == 0 { empty_rounds + 1 } else { 0 };
+        if spared == Spared::Guards && empty_rounds == EMPTY_ROUNDS {
+            break;
+        }
         if matches!(waitpid(None, WaitOptions::NOHANG), Err(Errno::CHILD)) {
             break;
         }
@@ -52,10 +66,10 @@ pub(super) fn end_all(worker: Pid, wake: &OwnedFd) -> Option<Outcome> {
 
 /// Until the worker is the last child, and has ended. One signal reaches all of its group at once,
 /// however fast its members fork.
-fn end_others_first(worker: Pid, wake: &OwnedFd) -> Option<Outcome> {
+fn end_others_first(worker: Pid, wake: &OwnedFd, spared: Spared) -> Option<Outcome> {
     for round in 0_u32.. {
         let _ = kill_process_group(worker, Signal::KILL);
-        let others = kill_children(Some(worker));
+        let others = kill_children(Some(worker), spared);
         match peek(worker) {
             Some(outcome) if others == 0 => return Some(outcome),
             // Not even a zombie: somebody waited for it. Nobody can, but a loop must end.
@@ -71,11 +85,12 @@ fn waitid_gone(worker: Pid) -> bool {
     matches!(waitid(WaitId::Pid(worker), options), Err(Errno::CHILD))
 }
 
-/// Kills every child but `spared` and waits for those that have ended; how many there were.
-fn kill_children(spared: Option<Pid>) -> usize {
+/// Kills every child but `worker` and those spared, and waits for those that have ended; how many
+/// there were.
+fn kill_children(worker: Option<Pid>, spared: Spared) -> usize {
     let mut count = 0;
     for child in children() {
-        if Some(child) == spared {
+        if Some(child) == worker || spared == Spared::Guards && is_guard(child) {
             continue;
         }
         count += 1;
@@ -83,6 +98,17 @@ fn kill_children(spared: Option<Pid>) -> usize {
         let _ = waitpid(Some(child), WaitOptions::NOHANG);
     }
     count
+}
+
+/// True if it runs the program that we run. A child cannot change under us: only we wait for it.
+fn is_guard(child: Pid) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let program = |process: &str| {
+        let facts = std::fs::metadata(format!("/proc/{process}/exe")).ok()?;
+        Some((facts.dev(), facts.ino()))
+    };
+    let its = program(&child.as_raw_nonzero().to_string());
+    its.is_some() && its == program("self")
 }
 
 /// Our children, zombies included. The list may miss some while they come and go, so callers ask
@@ -133,5 +159,7 @@ fn outcome(status: &WaitIdStatus) -> Option<Outcome> {
     Some(Outcome::Signal { number, core: status.dumped() })
 }
 
+/// Of a listing without anyone to kill; it may miss some while they come and go.
+const EMPTY_ROUNDS: u32 = 3;
 const EAGER_ROUNDS: u32 = 1000;
 const PAUSE: Duration = Duration::from_micros(500);

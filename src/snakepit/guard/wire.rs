@@ -8,6 +8,9 @@
 pub enum Order {
     /// Send this signal to the worker's process group.
     Signal(i32),
+    /// Have the worker itself print where it stands and die: ABRT, and CONT for one that is
+    /// stopped. What it started is left alone.
+    Abort,
     /// End the whole tree now.
     Kill,
 }

@@ -14,6 +14,8 @@ pub enum WorkerState {
     Draining(Manner),
     /// Is on its way out, or was told to be.
     Stopping,
+    /// It shows no sign of life and was told to print where it stands, and die.
+    Aborting,
     /// KILL was sent.
     Killing,
     /// Not even KILL helped, so the guard was killed.
@@ -39,6 +41,8 @@ pub enum Event {
     StartFailed,
     LinkLost,
     ProbeFailed,
+    /// It takes more memory than it may have.
+    MemoryExceeded,
     /// The pool wants fewer workers, or none.
     DrainAsked,
     /// The pool wants another one in its place, because something in this one is stuck.
@@ -59,10 +63,14 @@ pub enum Effect {
     Publish,
     /// No work any more.
     Withdraw,
+    /// Whoever waits for it is told that nothing more comes.
+    GiveUp,
     /// Through its link: finish and leave.
     AskToLeave,
     /// TERM to its group.
     Terminate,
+    /// ABRT to the worker alone, and CONT in case that it is stopped.
+    Abort,
     /// KILL to its whole tree.
     Kill,
     KillGuard,
@@ -77,6 +85,8 @@ pub enum Effect {
 pub enum Grace {
     /// To end by itself after its link broke.
     Lost,
+    /// To print where it stands.
+    Abort,
     /// To do what it was told.
     Obey,
 }
@@ -91,6 +101,7 @@ impl WorkerState {
             WorkerState::Draining(Manner::Polite) => self.draining(event),
             WorkerState::Draining(Manner::Forced) => self.recycling(event),
             WorkerState::Stopping => self.stopping(event),
+            WorkerState::Aborting => self.aborting(event),
             WorkerState::Killing => self.killing(event),
             WorkerState::Abandoning => self.abandoning(event),
             WorkerState::Dead => (self, &[]),
@@ -105,6 +116,7 @@ impl WorkerState {
             Event::StartFailed
             | Event::LinkLost
             | Event::ProbeFailed
+            | Event::MemoryExceeded
             | Event::DrainAsked
             | Event::RecycleAsked
             | Event::LeaveAsked => KILLED,
@@ -113,10 +125,15 @@ impl WorkerState {
     }
 
     fn ready(self, event: Event) -> (WorkerState, &'static [Effect]) {
-        use Effect::{Arm, Bury, Kill, Terminate, Withdraw};
+        use Effect::{Abort, Arm, Bury, GiveUp, Kill, Terminate, Withdraw};
         match event {
             Event::LinkLost => (WorkerState::Stopping, &[Withdraw, Arm(Grace::Lost)]),
-            Event::ProbeFailed => (WorkerState::Killing, &[Withdraw, Kill, Arm(Grace::Obey)]),
+            Event::ProbeFailed => {
+                (WorkerState::Aborting, &[Withdraw, GiveUp, Abort, Arm(Grace::Abort)])
+            }
+            Event::MemoryExceeded => {
+                (WorkerState::Killing, &[Withdraw, GiveUp, Kill, Arm(Grace::Obey)])
+            }
             // It is asked to leave when its leases are back: one that was just given may not have
             // reached it yet.
             Event::DrainAsked => (WorkerState::Draining(Manner::Polite), &[Withdraw]),
@@ -140,7 +157,10 @@ impl WorkerState {
             Event::RecycleAsked => {
                 (WorkerState::Draining(Manner::Forced), &[Effect::Arm(Grace::Obey)])
             }
-            Event::ProbeFailed => KILLED,
+            Event::ProbeFailed => {
+                (WorkerState::Aborting, &[Effect::GiveUp, Effect::Abort, Effect::Arm(Grace::Abort)])
+            }
+            Event::MemoryExceeded => KILLED,
             Event::ProcessGone => BURIED,
             Event::BecameReady | Event::StartFailed | Event::DrainAsked => (self, &[]),
         }
@@ -152,6 +172,7 @@ impl WorkerState {
             | Event::GraceOver
             | Event::LinkLost
             | Event::ProbeFailed
+            | Event::MemoryExceeded
             | Event::LeaveAsked => KILLED,
             Event::ProcessGone => BURIED,
             Event::BecameReady | Event::StartFailed | Event::DrainAsked | Event::RecycleAsked => {
@@ -162,9 +183,19 @@ impl WorkerState {
 
     fn stopping(self, event: Event) -> (WorkerState, &'static [Effect]) {
         match event {
-            Event::GraceOver | Event::ProbeFailed | Event::RecycleAsked => KILLED,
+            // Whoever waits hears from the broken link, or of the exit that comes now.
+            Event::GraceOver => KILLED_QUIETLY,
+            Event::ProbeFailed | Event::MemoryExceeded | Event::RecycleAsked => KILLED,
             // From now on it gets less time than before.
             Event::LeaveAsked => (self, &[Effect::Terminate, Effect::Arm(Grace::Obey)]),
+            Event::ProcessGone => BURIED,
+            _ => (self, &[]),
+        }
+    }
+
+    fn aborting(self, event: Event) -> (WorkerState, &'static [Effect]) {
+        match event {
+            Event::GraceOver | Event::MemoryExceeded | Event::LeaveAsked => KILLED_QUIETLY,
             Event::ProcessGone => BURIED,
             _ => (self, &[]),
         }
@@ -197,6 +228,7 @@ impl From<WorkerState> for &'static str {
             WorkerState::Draining(Manner::Polite) => "draining",
             WorkerState::Draining(Manner::Forced) => "recycling",
             WorkerState::Stopping => "stopping",
+            WorkerState::Aborting => "aborting",
             WorkerState::Killing => "killing",
             WorkerState::Abandoning => "abandoning",
             WorkerState::Dead => "dead",
@@ -205,6 +237,9 @@ impl From<WorkerState> for &'static str {
 }
 
 const KILLED: (WorkerState, &[Effect]) =
+    (WorkerState::Killing, &[Effect::GiveUp, Effect::Kill, Effect::Arm(Grace::Obey)]);
+/// For a worker that has been given up before, or that nobody can be waiting for.
+const KILLED_QUIETLY: (WorkerState, &[Effect]) =
     (WorkerState::Killing, &[Effect::Kill, Effect::Arm(Grace::Obey)]);
 const BURIED: (WorkerState, &[Effect]) = (WorkerState::Dead, &[Effect::Bury]);
 

@@ -2,8 +2,8 @@
 //! any program may.
 //!
 //! The child gets: a process group of its own, death with the guard, its limits, `/dev/null` as
-//! standard input, the handoff as descriptor 3, no other descriptor, default signals, an empty
-//! mask.
+//! standard input, the handoff as descriptor 3, a socket as descriptor 4 if there is one, no other
+//! descriptor, default signals, an empty mask.
 
 use std::ffi::{CString, OsStr};
 use std::io::{self, Read};
@@ -23,6 +23,8 @@ pub struct ChildPlan {
     cwd: Option<CString>,
     /// Read by the child as descriptor 3.
     handoff: OwnedFd,
+    /// The child's descriptor 4.
+    socket: Option<OwnedFd>,
     /// Soft and hard alike.
     limits: Vec<(Resource, u64)>,
 }
@@ -67,7 +69,13 @@ impl ChildPlan {
             pairs.push(text([key.as_bytes(), b"=", value.as_bytes()].concat())?);
         }
         let cwd = cwd.map(|path| text(path.as_bytes())).transpose()?;
-        Ok(ChildPlan { program: name, args: all, env: pairs, cwd, handoff, limits })
+        Ok(ChildPlan { program: name, args: all, env: pairs, cwd, handoff, socket: None, limits })
+    }
+
+    /// The child gets `socket`, too.
+    #[must_use]
+    pub fn with_socket(self, socket: Option<OwnedFd>) -> ChildPlan {
+        ChildPlan { socket, ..self }
     }
 }
 
@@ -106,7 +114,7 @@ fn become_worker(plan: &ChildPlan, parent: Pid, told: &OwnedFd) -> ForkError {
     };
     prepare_worker_signals();
     let failure = ForkError { step: StartStep::Execute, error: execute(plan) };
-    // The first report pipe was closed with everything above descriptor 4; this one replaces it.
+    // The first report pipe was closed with everything above descriptor 5; this one replaces it.
     tell_and_leave(&told, &failure)
 }
 
@@ -137,20 +145,25 @@ fn enter(plan: &ChildPlan) -> Result<(), ForkError> {
         .map_err(|error| ForkError { step: StartStep::Directory, error: error.into() })
 }
 
-/// 0 is `/dev/null`, 1 and 2 stay, 3 is the handoff, 4 the report until exec, and nothing else is
-/// open.
+/// 0 is `/dev/null`, 1 and 2 stay, 3 is the handoff, 4 the socket, 5 the report until exec, and
+/// nothing else is open.
 fn arrange_descriptors(plan: &ChildPlan, told: &OwnedFd) -> Result<OwnedFd, ForkError> {
     let arrange = || -> io::Result<OwnedFd> {
         let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::stdio::dup2_stdin(&null)?;
-        // Out of the way first: either may sit on 3 or 4 already.
+        // Out of the way first: any may sit on 3, 4 or 5 already.
         let handoff = rustix::io::fcntl_dupfd_cloexec(&plan.handoff, ABOVE)?;
         let above = rustix::io::fcntl_dupfd_cloexec(told, ABOVE)?;
+        let socket = match &plan.socket {
+            Some(socket) => (rustix::io::fcntl_dupfd_cloexec(socket, ABOVE)?, 0),
+            None => (rustix::io::fcntl_dupfd_cloexec(&null, ABOVE)?, libc::O_CLOEXEC),
+        };
         place(handoff.as_raw_fd(), HANDOFF, 0)?;
+        place(socket.0.as_raw_fd(), SOCKET, socket.1)?;
         let report = place_owned(&above, REPORT)?;
         close_from(REPORT + 1)?;
         // They are closed by now, or replaced: their numbers must not be closed again.
-        std::mem::forget((null, handoff, above));
+        std::mem::forget((null, handoff, above, socket));
         Ok(report)
     };
     arrange().map_err(|error| ForkError { step: StartStep::Descriptors, error })
@@ -178,6 +191,22 @@ fn place_owned(from: &OwnedFd, to: RawFd) -> io::Result<OwnedFd> {
 /// own.
 pub fn close_inherited_descriptors() -> io::Result<()> {
     close_from(HANDOFF)
+}
+
+/// For a guard that was started by a template: its descriptors 3 and 4. Closes all others, as
+/// `close_inherited_descriptors` does.
+#[expect(unsafe_code, reason = "takes descriptors by their numbers")]
+pub fn take_inherited_descriptors() -> io::Result<(OwnedFd, OwnedFd)> {
+    use std::os::fd::FromRawFd;
+    close_from(REPORT)?;
+    for number in [HANDOFF, SOCKET] {
+        // SAFETY: it only asks whether the descriptor is open.
+        if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    // SAFETY: both are open, and nobody else in this program knows of them yet.
+    Ok(unsafe { (OwnedFd::from_raw_fd(HANDOFF), OwnedFd::from_raw_fd(SOCKET)) })
 }
 
 #[expect(unsafe_code, reason = "close_range")]
@@ -237,8 +266,9 @@ const STEPS: [StartStep; 7] = [
 
 /// The descriptor that a worker reads its handoff from.
 const HANDOFF: RawFd = 3;
-const REPORT: RawFd = 4;
-const ABOVE: RawFd = 5;
+const SOCKET: RawFd = 4;
+const REPORT: RawFd = 5;
+const ABOVE: RawFd = 6;
 /// A step and an errno.
 const REPORT_BYTES: usize = 5;
 /// What shells use for a program that cannot be run; nobody reads it, the report says more.

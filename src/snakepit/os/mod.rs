@@ -1,20 +1,27 @@
 //! The pool's contact with the kernel, and the only place of it that holds `unsafe`.
 //!
 //! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
-//! decided above. The host side (`spawn`, `reap`, `signals::block…`, `fork_marker`, `library`)
+//! decided above. The host side (`spawn`, `reap`, `message`, `signals::block…`, `fork_marker`,
+//! `library`)
 //! changes nothing of the host's process: no handler, no disposition, no inherited descriptor. The
 //! rest runs in the guard.
 
 mod child;
 mod fork_marker;
 mod library;
+mod message;
 mod reap;
 mod signals;
 mod spawn;
 
-pub use child::{ChildPlan, StartStep, close_inherited_descriptors, fork_exec};
+pub use child::{
+    ChildPlan, StartStep, close_inherited_descriptors, fork_exec, take_inherited_descriptors,
+};
 pub use fork_marker::{arm_fork_marker, is_forked_child};
 pub use library::library_dir;
+pub use message::{
+    Message, MessageSocket, own_process, receive_descriptor, receive_message, send_message,
+};
 pub use reap::Reaper;
 pub use signals::{block_signals_on_this_thread, child_signals, prepare_guard_signals};
-pub use spawn::{GuardProcess, spawn_guard};
+pub use spawn::{GuardEnds, GuardProcess, guard_ends, spawn_guard};

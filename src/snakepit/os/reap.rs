@@ -3,7 +3,7 @@
 //! reaped" or "not our child" is a fine answer.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{
@@ -14,6 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 /// A process that is waited for, and reaped if it is our child.
 pub struct Reaper {
+    pid: u32,
     pidfd: OwnedFd,
 }
 
@@ -21,9 +22,21 @@ impl Reaper {
     /// Takes hold of a process that was started a moment ago. One that is not our child must only
     /// be waited for: its number may have passed to another before it was taken hold of.
     pub fn open(pid: u32) -> io::Result<Reaper> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other("a child without a process id"))?;
-        Ok(Reaper { pidfd: pidfd_open(pid, PidfdFlags::NONBLOCK)? })
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let number = number.ok_or_else(|| io::Error::other("a child without a process id"))?;
+        Ok(Reaper { pid, pidfd: pidfd_open(number, PidfdFlags::NONBLOCK)? })
+    }
+
+    /// The process's number; its own until it is reaped.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Takes hold of a process that somebody else has taken hold of.
+    pub fn from_pidfd(pidfd: OwnedFd) -> io::Result<Reaper> {
+        rustix::fs::fcntl_setfl(&pidfd, rustix::fs::OFlags::NONBLOCK)?;
+        let pid = number_of(&pidfd)?;
+        Ok(Reaper { pid, pidfd })
     }
 
     /// Sends KILL, to this very process and never to one that got its number later.
@@ -49,4 +62,12 @@ impl Reaper {
             }
         }
     }
+}
+
+/// The number of the process behind a pidfd, as the kernel tells it of each descriptor.
+fn number_of(pidfd: &OwnedFd) -> io::Result<u32> {
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let number = facts.lines().find_map(|line| line.strip_prefix("Pid:"));
+    let number = number.and_then(|number| number.trim().parse().ok());
+    number.ok_or_else(|| io::Error::other("a descriptor that is of no living process"))
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::reap::Reaper;
 
@@ -28,13 +29,28 @@ pub struct GuardProcess {
     pub reaper: Reaper,
 }
 
+/// What a guard that is started elsewhere has for its standard streams, and what of it stays here.
+pub struct GuardEnds {
+    pub control: OwnedFd,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// The two sides of a guard that is not started by us: ours, non-blocking, and its own.
+pub fn guard_ends() -> io::Result<(GuardEnds, GuardEnds)> {
+    let (control, its_control) = control_pair()?;
+    let flags = PipeFlags::CLOEXEC;
+    let (stdout, its_stdout) = pipe_with(flags)?;
+    let (stderr, its_stderr) = pipe_with(flags)?;
+    let its = GuardEnds { control: its_control, stdout: its_stdout, stderr: its_stderr };
+    Ok((GuardEnds { control, stdout, stderr }, its))
+}
+
 /// Starts `guard` with an empty environment in a process group of its own. `labels` appear on its
 /// command line, for whoever lists processes.
 #[expect(clippy::disallowed_methods, reason = "the one place where the host starts a process")]
 pub fn spawn_guard(guard: &Path, labels: &[&OsStr]) -> io::Result<GuardProcess> {
-    let flags = SocketFlags::CLOEXEC;
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::io::ioctl_fionbio(&ours, true)?;
+    let (ours, theirs) = control_pair()?;
     let mut child = Command::new(guard)
         .args(labels)
         .env_clear()
@@ -57,4 +73,11 @@ pub fn spawn_guard(guard: &Path, labels: &[&OsStr]) -> io::Result<GuardProcess> 
             Err(opened.err().unwrap_or_else(|| io::Error::other("a guard without pipes")))
         }
     }
+}
+
+fn control_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
 }

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 
 use super::super::guard::{Frames, Order, Report, encode};
 use super::super::os::{GuardProcess, Reaper};
+use super::super::registry::Record;
 use super::super::spec::ProcessSpec;
 use super::output::Output;
 
@@ -22,18 +23,25 @@ pub struct Guarded {
     frames: Frames,
     /// What the socket has not taken yet: the spec, and a few orders.
     unsent: Vec<u8>,
+    _record: Record,
 }
 
 impl Guarded {
-    /// Takes hold of a fresh guard and sends it `spec`. To be called from within the runtime.
-    pub fn new(process: GuardProcess, spec: &ProcessSpec) -> io::Result<(Guarded, Output)> {
+    /// Takes hold of a fresh guard, which has its `record`, and sends it `spec`. To be called from
+    /// within the runtime.
+    pub fn new(
+        process: GuardProcess,
+        record: Record,
+        spec: &ProcessSpec,
+    ) -> io::Result<(Guarded, Output)> {
         let GuardProcess { control, stdout, stderr, reaper } = process;
         let mut unsent = encode(&serde_json::to_vec(spec)?)?;
         unsent.extend(encode(&spec.handoff)?);
         let control = UnixStream::from_std(control.into())?;
         let output = Output::new(stdout, stderr)?;
         let frames = Frames::default();
-        let mut guarded = Guarded { control, reaper, worker: None, frames, unsent };
+        let mut guarded =
+            Guarded { control, reaper, worker: None, frames, unsent, _record: record };
         guarded.flush();
         Ok((guarded, output))
     }
@@ -63,6 +71,11 @@ impl Guarded {
     /// Sends TERM or another signal to the worker's process group.
     pub fn signal(&mut self, number: i32) {
         self.order(Order::Signal(number));
+    }
+
+    /// Has the worker itself print where it stands, and die.
+    pub fn abort(&mut self) {
+        self.order(Order::Abort);
     }
 
     /// Has the worker's whole tree killed.

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::super::adapter::Adapter;
 use super::super::error::Failure;
-use super::super::exit::ExitKind;
-use super::super::guard::{Outcome, Report};
+use super::super::exit::{Cause, ExitKind, Verdict};
+use super::super::guard::Report;
 use super::super::journey::Step;
 use super::super::lease::Seated;
 use super::super::lifecycle::{Event, WorkerState};
@@ -49,25 +49,18 @@ impl<A: Adapter> Life<A> {
     }
 
     fn hear(&mut self, report: Option<Report>) -> Option<Event> {
-        self.kind = match report {
-            Some(Report::Started { pid }) => {
-                self.journey.reach(Step::ProcessStarted);
-                self.note_pid(pid);
-                return None;
-            }
-            Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
-            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
-            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
-                ExitKind::Signaled { signal: number, core }
-            }
-            None => ExitKind::GuardLost,
-        };
+        if let Some(Report::Started { pid }) = report {
+            self.journey.reach(Step::ProcessStarted);
+            self.note_pid(pid);
+            return None;
+        }
+        self.kind = ExitKind::of(report);
         Some(Event::ProcessGone)
     }
 
     pub(super) fn too_late(&mut self) -> Event {
         let timeout = self.shared.config.start_timeout;
-        self.reason = Some(format!("not ready within {} ms", timeout.as_millis()));
+        self.blame(Cause::NotReady, format!("not ready within {} ms", timeout.as_millis()));
         Event::StartFailed
     }
 
@@ -75,7 +68,7 @@ impl<A: Adapter> Life<A> {
         let link = match started {
             Ok(link) => link,
             Err(failure) => {
-                self.reason = Some(failure.to_string());
+                self.blame(Cause::NotReady, failure.to_string());
                 return Event::StartFailed;
             }
         };
@@ -84,6 +77,7 @@ impl<A: Adapter> Life<A> {
             worker: self.worker,
             link,
             exit: self.exit.subscribe(),
+            verdict: watch::Sender::new(None),
             idle: Notify::new(),
             recycle: Notify::new(),
             recycle_reason: OnceLock::new(),
@@ -95,33 +89,46 @@ impl<A: Adapter> Life<A> {
         match illness {
             Illness::LinkLost => Event::LinkLost,
             Illness::ProbeFailed(why) => {
-                self.reason.get_or_insert(why);
+                self.blame(Cause::Hung, why);
                 Event::ProbeFailed
             }
         }
     }
 
-    /// Remembers why, for the account of its end. The first reason counts.
+    /// Remembers why, for the account of its end.
     pub(super) fn note(&mut self, event: Event) {
-        let asked = match event {
-            Event::DrainAsked | Event::RecycleAsked => {
-                let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
-                reason.cloned().unwrap_or_else(|| "it is no longer wanted".to_owned())
+        match event {
+            Event::DrainAsked => {
+                let reason = self.recycle_reason();
+                self.blame(Cause::Asked, reason.unwrap_or_else(|| "it is no longer wanted".into()));
             }
-            Event::LeaveAsked => "it had to leave".to_owned(),
-            Event::LinkLost => {
-                self.link_lost = true;
-                return;
+            Event::LeaveAsked => self.blame(Cause::Asked, "it had to leave".to_owned()),
+            Event::RecycleAsked => {
+                let reason = self.recycle_reason();
+                self.blame(Cause::Forced, reason.unwrap_or_default());
             }
+            Event::LinkLost => self.link_lost = true,
             Event::GraceOver if self.link_lost && self.state == WorkerState::Stopping => {
-                self.reason.get_or_insert("it broke its link and did not end".to_owned());
-                return;
+                self.blame(Cause::LinkBroken, "it broke its link and did not end".to_owned());
             }
-            _ => return,
+            _ => {}
+        }
+    }
+
+    fn recycle_reason(&self) -> Option<String> {
+        self.seated.as_ref().and_then(|seated| seated.recycle_reason.get()).cloned()
+    }
+
+    /// The first verdict counts, unless a graver one follows. A worker whose link broke ends on its
+    /// own account, whatever is asked of it afterwards.
+    pub(super) fn blame(&mut self, cause: Cause, reason: String) {
+        let grave = |cause| matches!(cause, Cause::Hung | Cause::Memory);
+        let counts = match &self.verdict {
+            Some(earlier) => grave(cause) && !grave(earlier.cause),
+            None => !self.link_lost || grave(cause) || cause == Cause::LinkBroken,
         };
-        if self.reason.is_none() && !self.link_lost {
-            self.reason = Some(asked);
-            self.expected = true;
+        if counts {
+            self.verdict = Some(Verdict { cause, reason: Arc::from(reason) });
         }
     }
 }

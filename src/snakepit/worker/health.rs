@@ -1,5 +1,7 @@
 //! Watches over a ready worker: its link, and its answers to probes.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -23,10 +25,10 @@ pub(super) fn watch_over<A: Adapter>(
         let probing = async {
             loop {
                 tokio::time::sleep(interval).await;
-                match tokio::time::timeout(timeout, adapter.probe(&link)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(failure)) => return format!("a probe failed: {failure}"),
-                    Err(_) => return format!("no sign of life for {} ms", timeout.as_millis()),
+                match patiently(timeout, adapter.probe(&link)).await {
+                    Some(Ok(())) => {}
+                    Some(Err(failure)) => return format!("a probe failed: {failure}"),
+                    None => return format!("no sign of life for {} ms", timeout.as_millis()),
                 }
             }
         };
@@ -37,3 +39,16 @@ pub(super) fn watch_over<A: Adapter>(
     }
     .boxed()
 }
+
+/// Waits for an answer in several turns: a host that stood still itself, stopped or asleep, has lost
+/// one turn when it goes on, and not a worker whose answer lies unread.
+async fn patiently<T>(timeout: Duration, mut probe: BoxFuture<'static, T>) -> Option<T> {
+    for _ in 0..TURNS {
+        if let Ok(answer) = tokio::time::timeout(timeout / TURNS, &mut probe).await {
+            return Some(answer);
+        }
+    }
+    None
+}
+
+const TURNS: u32 = 4;

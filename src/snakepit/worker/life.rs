@@ -11,8 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::super::adapter::Adapter;
+use super::super::config::PoolConfig;
 use super::super::error::Failure;
-use super::super::exit::{Exit, ExitKind};
+use super::super::exit::{Cause, Exit, ExitKind, Verdict};
 use super::super::ids::WorkerId;
 use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
@@ -21,6 +22,7 @@ use super::super::process::{Guarded, Output, Tail};
 use super::super::shared::{Order, Shared};
 use super::ear::Ear;
 use super::health::Illness;
+use super::verdict::classify;
 
 /// How a life ended.
 pub struct Ended {
@@ -38,12 +40,13 @@ pub async fn live<A: Adapter>(
     permit: OwnedSemaphorePermit,
 ) -> Ended {
     let mut journey = Journey::begin();
-    let spec = match shared.adapter.describe(worker) {
+    let mut spec = match shared.adapter.describe(worker) {
         Ok(spec) => spec,
         Err(failure) => return undescribed(journey, &failure),
     };
     journey.reach(Step::Described);
     let starting = shared.adapter.ready(worker);
+    shared.config.instance.brand(&shared.config.name, worker, &mut spec);
     let mut life = Life::new(shared, worker, order, permit, journey, starting);
     let spawned = life.spawn(&spec).await;
     drop(spec);
@@ -69,11 +72,12 @@ pub(super) struct Life<A: Adapter> {
     pub(super) output: Option<BoxFuture<'static, ()>>,
     pub(super) seated: Option<Arc<Seated<A>>>,
     pub(super) exit: watch::Sender<Option<Exit>>,
-    tail: Arc<Mutex<Tail>>,
+    pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
     pub(super) kind: ExitKind,
-    pub(super) reason: Option<String>,
-    pub(super) expected: bool,
+    /// Why the pool ends it, once it does.
+    pub(super) verdict: Option<Verdict>,
+    killed: bool,
     pub(super) link_lost: bool,
 }
 
@@ -103,8 +107,8 @@ impl<A: Adapter> Life<A> {
             exit: watch::Sender::new(None),
             grace: None,
             kind: ExitKind::GuardLost,
-            reason: None,
-            expected: false,
+            verdict: None,
+            killed: false,
             link_lost: false,
         }
     }
@@ -132,6 +136,7 @@ impl<A: Adapter> Life<A> {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
         if self.kind == ExitKind::GuardLost {
+            clear(self.shared.clone(), self.worker).await;
             let backend = &self.shared.backend;
             let _ = tokio::time::timeout(patience, backend.clear(self.worker)).await;
         }
@@ -165,18 +170,24 @@ impl<A: Adapter> Life<A> {
         match effect {
             Effect::Publish => self.publish(),
             Effect::Withdraw => self.withdraw(),
+            Effect::GiveUp => self.give_up(),
             Effect::AskToLeave => {
                 if let Some(seated) = &self.seated {
                     self.shared.adapter.drain(&seated.link);
                 }
             }
             Effect::Terminate => guarded.signal(libc::SIGTERM),
-            Effect::Kill => guarded.kill(),
+            Effect::Abort => guarded.abort(),
+            Effect::Kill => {
+                self.killed = true;
+                guarded.kill();
+            }
             Effect::KillGuard => guarded.kill_guard(),
             Effect::Arm(grace) => {
                 let config = &self.shared.config;
                 let time = match grace {
                     Grace::Lost => config.lost_grace,
+                    Grace::Abort => config.abort_grace,
                     Grace::Obey => self.shared.patience(),
                 };
                 self.grace = Instant::now().checked_add(time);
@@ -206,17 +217,27 @@ impl<A: Adapter> Life<A> {
         self.shared.settle();
     }
 
+    /// Those who wait learn why before they learn that.
+    fn give_up(&self) {
+        let Some(seated) = &self.seated else { return };
+        let unknown =
+            || Verdict { cause: Cause::LinkBroken, reason: Arc::from("it broke its link") };
+        seated.verdict.send_replace(Some(self.verdict.clone().unwrap_or_else(unknown)));
+        self.shared.adapter.abandon(&seated.link);
+    }
+
     /// Tells everyone who wants to know.
     fn bury(mut self) -> Ended {
         let ready_at = self.journey.at(Step::Ready);
         self.journey.reach(Step::Ended);
         let served = ready_at.zip(self.journey.at(Step::Ended)).map(|(ready, end)| end - ready);
+        let verdict = classify(self.verdict, &self.kind, self.killed);
         let exit = Exit {
             kind: self.kind,
-            reason: self.reason.map(Arc::from),
+            cause: verdict.as_ref().map_or(Cause::Unasked, |verdict| verdict.cause),
+            reason: verdict.map(|verdict| verdict.reason),
             stderr_tail: Arc::from(self.tail.lock().text()),
             journey: Arc::new(self.journey),
-            expected: self.expected,
         };
         let pool = &self.shared.config.name;
         tracing::debug!(pool, worker = %self.worker, %exit, "worker gone");
@@ -224,7 +245,7 @@ impl<A: Adapter> Life<A> {
         drop((self.starting, self.health));
         self.shared.adapter.gone(self.worker, &exit);
         self.exit.send_replace(Some(exit.clone()));
-        let ending = match (exit.expected, served) {
+        let ending = match (exit.is_expected(), served) {
             (true, _) => Ending::Asked,
             (false, None) => Ending::FailedStart,
             (false, Some(_)) => Ending::Lost,
@@ -233,15 +254,29 @@ impl<A: Adapter> Life<A> {
     }
 }
 
+/// Ends what a lost guard has left of the worker's tree.
+async fn clear<A: Adapter>(shared: Arc<Shared<A>>, worker: WorkerId) {
+    let runtime = shared.runtime.clone();
+    let cleared = runtime.spawn_blocking(move || {
+        let PoolConfig { name, instance, .. } = &shared.config;
+        instance.clear(name, worker, CLEAR_LIMIT);
+    });
+    // It fails only when the runtime ends, and everything with it.
+    let _ = cleared.await;
+}
+
 /// For a description that failed: there is no process, and the adapter has nothing to forget.
 fn undescribed(mut journey: Journey, failure: &Failure) -> Ended {
     journey.reach(Step::Ended);
     let exit = Exit {
         kind: ExitKind::SpawnFailed(failure.to_string()),
+        cause: Cause::NotReady,
         reason: None,
         stderr_tail: Arc::from(""),
         journey: Arc::new(journey),
-        expected: false,
     };
     Ended { ending: Ending::FailedStart, exit, served: None }
 }
+
+/// For the search of processes without a guard; it takes a few milliseconds as a rule.
+const CLEAR_LIMIT: Duration = Duration::from_secs(2);

@@ -10,5 +10,6 @@ mod ear;
 mod events;
 mod health;
 mod spawning;
+mod verdict;
 
 pub use life::{Ended, live};

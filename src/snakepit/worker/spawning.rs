@@ -1,7 +1,10 @@
 //! A worker's life before it has a guard: the backend is at work, and the worker may be given up
 //! meanwhile.
 
+use std::io;
+
 use super::super::adapter::Adapter;
+use super::super::config::PoolConfig;
 use super::super::error::Failure;
 use super::super::exit::ExitKind;
 use super::super::os::GuardProcess;
@@ -15,7 +18,8 @@ impl<A: Adapter> Life<A> {
     /// had, or not in time, or the worker is no longer wanted.
     pub(super) async fn spawn(&mut self, spec: &ProcessSpec) -> Option<(Guarded, Output)> {
         let shared = self.shared.clone();
-        let spawned = shared.backend.spawn(&shared.config.name, self.worker, spec);
+        let label = shared.config.instance.label(&shared.config.name);
+        let spawned = shared.backend.spawn(&label, self.worker, spec);
         let event = tokio::select! {
             biased;
             spawned = spawned => return self.hold(spawned, spec),
@@ -32,9 +36,29 @@ impl<A: Adapter> Life<A> {
         spawned: Result<GuardProcess, Failure>,
         spec: &ProcessSpec,
     ) -> Option<(Guarded, Output)> {
-        let held = spawned.map_err(|failure| failure.to_string()).and_then(|process| {
-            Guarded::new(process, spec).map_err(|error| format!("guard: {error}"))
+        let held = spawned.and_then(|process| {
+            let held = self.record_and_send(process, spec);
+            held.map_err(|error| Failure::new(format!("guard: {error}")))
         });
-        held.map_err(|error| self.kind = ExitKind::SpawnFailed(error)).ok()
+        match held {
+            Ok(held) => Some(held),
+            Err(failure) => {
+                self.tail.lock().push(failure.stderr_tail().as_bytes());
+                self.kind = ExitKind::SpawnFailed(failure.to_string());
+                None
+            }
+        }
+    }
+
+    /// A guard that has nothing to start yet leaves by itself when its host dies; from the spec on
+    /// a later start must be able to find it.
+    fn record_and_send(
+        &self,
+        process: GuardProcess,
+        spec: &ProcessSpec,
+    ) -> io::Result<(Guarded, Output)> {
+        let PoolConfig { name, instance, .. } = &self.shared.config;
+        let record = instance.record(name, self.worker, process.reaper.pid())?;
+        Guarded::new(process, record, spec)
     }
 }
