@@ -11,6 +11,9 @@ import json
 import os
 from typing import Any
 
+# What a worker cannot do without.
+NEEDED = frozenset({"socket", "token", "frameworks"})
+
 
 class HandoffError(Exception):
     """The document is missing or not of the agreed form."""
@@ -28,9 +31,9 @@ class FrameworkEntry:
 class Handoff:
     """The document, checked. `token` is the one-time secret of the hello."""
 
-    socket: str
-    token: bytes = dataclasses.field(repr=False)
     frameworks: list[FrameworkEntry]
+    socket: str = ""
+    token: bytes = dataclasses.field(default=b"", repr=False)
     slot: int = 0
     generation: int = 0
     pool: str = ""
@@ -43,6 +46,15 @@ class Handoff:
 
 def read(descriptor: int) -> Handoff:
     """Reads the document to its end and closes the descriptor. Raises `HandoffError`."""
+    return parse(_read(descriptor))
+
+
+def read_template(descriptor: int) -> Handoff:
+    """As `read`, for a template: it is told what to prepare, and neither token nor socket."""
+    return parse(_read(descriptor), needed=frozenset({"frameworks"}))
+
+
+def _read(descriptor: int) -> bytes:
     try:
         with os.fdopen(descriptor, "rb") as stream:
             text = stream.read(HANDOFF_BYTES_MAX + 1)
@@ -51,10 +63,10 @@ def read(descriptor: int) -> Handoff:
         raise HandoffError(f"{message} by the platform, not by hand") from None
     if len(text) > HANDOFF_BYTES_MAX:
         raise HandoffError(f"handoff has more than {HANDOFF_BYTES_MAX} bytes")
-    return parse(text)
+    return text
 
 
-def parse(text: bytes) -> Handoff:
+def parse(text: bytes, needed: frozenset[str] = NEEDED) -> Handoff:
     """The document in `text`. Keys it does not know are a newer platform's and left alone."""
     try:
         document = json.loads(text)
@@ -67,10 +79,11 @@ def parse(text: bytes) -> Handoff:
     for key, kind in _KINDS.items():
         if key in given and (type(given[key]) is bool or not isinstance(given[key], kind)):
             raise HandoffError(f"{key} is a {type(given[key]).__name__}, expected {_shown(kind)}")
-    missing = sorted({"socket", "token", "frameworks"} - set(given))
+    missing = sorted(needed - set(given))
     if missing:
         raise HandoffError(f"handoff lacks {missing[0]}")
-    given["token"] = _token(given["token"])
+    if "token" in given:
+        given["token"] = _token(given["token"])
     given["frameworks"] = [_framework(entry) for entry in given["frameworks"]]
     if given.get("log_level", "info") not in LOG_LEVELS:
         raise HandoffError(f"log_level is not one of {', '.join(LOG_LEVELS)}")

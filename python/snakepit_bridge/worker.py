@@ -66,14 +66,21 @@ def main() -> int:
     try:
         told = handoff.read(HANDOFF_FD)
     except HandoffError as fault:
-        return _complain(EXIT_HANDOFF, str(fault))
+        return complain(EXIT_HANDOFF, str(fault))
+    prepared = prepare(told)
+    if isinstance(prepared, int):
+        return prepared
+    return serve(told, *prepared)
+
+
+def prepare(told: Handoff) -> tuple[Prepared, Capture] | int:
+    """Everything that needs no host: imports, frameworks, logging. An exit code where it fails."""
     sys.setswitchinterval(told.switch_interval_ms / 1000)
     capture = Capture(told.log_level)
     try:
-        prepared = Prepared(told)
+        return Prepared(told), capture
     except FrameworkLoadError as fault:
-        return _complain(EXIT_FRAMEWORK, str(fault), fault.__cause__)
-    return serve(told, prepared, capture)
+        return complain(EXIT_FRAMEWORK, str(fault), fault.__cause__)
 
 
 def serve(told: Handoff, prepared: Prepared, capture: Capture) -> int:
@@ -89,7 +96,7 @@ def serve(told: Handoff, prepared: Prepared, capture: Capture) -> int:
             told.connect_timeout_ms,
         )
     except ConnectionError as fault:
-        return _complain(EXIT_CONNECT, f"no connection to the platform: {fault}")
+        return complain(EXIT_CONNECT, f"no connection to the platform: {fault}")
     capture.attach(link)
     drained = Dispatcher(link, prepared.operations, told.threads_max).run()
     capture.detach()
@@ -113,7 +120,7 @@ def _stop(framework: Framework) -> None:
         traceback.print_exc(file=sys.__stderr__)
 
 
-def _complain(code: int, message: str, cause: BaseException | None = None) -> int:
+def complain(code: int, message: str, cause: BaseException | None = None) -> int:
     """One line for people and log scanners, then the traceback behind it."""
     with contextlib.suppress(Exception):
         print(f"snakepit-bridge worker: {message}", file=sys.__stderr__)

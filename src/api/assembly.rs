@@ -2,7 +2,6 @@
 //! fails, what was begun is taken down again.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -108,12 +107,8 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
     let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
     let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
     opened.map_err(|error| {
-        let status = match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::ResourceExhausted,
-            _ => Status::Unavailable,
-        };
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
-        Error::new(status, message).with("field", "run_dir")
+        Error::new(Status::of_io(&error), message).with("field", "run_dir")
     })
 }
 
@@ -165,11 +160,11 @@ fn start_pools(
     let mut pools = HashMap::new();
     for (name, pool, settings) in planned {
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
-        let runtime = PythonRuntime::new(settings, catalog.clone(), services.logs.clone());
         let shape = pool_shape(name, pool, instance.clone());
-        let backend = backend(pool, &guard);
-        let runtime = Arc::new(runtime);
-        let workers = snakepit::Pool::start(shape, backend, runtime, services.runtime.clone());
+        let (logs, handle) = (&services.logs, &services.runtime);
+        let backend = backend(pool.backend.kind, &shape, &settings, &guard, logs, handle)?;
+        let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
+        let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
         let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
         let protection = protection::of(pool, &name_shared, &metrics);
         let call_pool = CallPool {
@@ -238,6 +233,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         quarantine: pool.restart.quarantine,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
+        memory_hard_bytes: pool.limits.memory_hard_bytes,
         abort_grace: pool.heartbeat.abort_grace,
         kill_grace: pool.kill_grace,
         lost_grace: crate::core::limits::LOST_GRACE,

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackendConfig {
-    /// "setsid": each worker is a program executed anew.
-    #[schemars(with = "String", extend("enum" = ["setsid"]))]
+    /// "setsid": each worker is a program executed anew. "forkserver": a template process loads the
+    /// frameworks once and forks the workers.
+    #[schemars(with = "String", extend("enum" = ["setsid", "forkserver"]))]
     pub kind: BackendKind,
 }
 
@@ -20,4 +21,6 @@ pub enum BackendKind {
     /// Executed under its guard.
     #[default]
     Setsid,
+    /// Forked from a template, under a guard of its own.
+    Forkserver,
 }

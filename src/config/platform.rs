@@ -87,7 +87,7 @@ pub struct SessionsConfig {
     pub variables_max: usize,
     /// Whether the calls of a session keep to one worker: "hint" if there is room, "strict_queue"
     /// and wait for it, "strict_fail_fast" or be refused. A session may ask for its own.
-    #[schemars(with = "String", extend("enum" = ["none", "hint", "strict_queue", "strict_fail_fast"]))]
+    #[schemars(with = "String", extend("enum" = AFFINITIES))]
     pub affinity: Affinity,
 }
 
@@ -232,6 +232,7 @@ impl Default for LogsConfig {
 pub(super) const COUNT_MAX: usize = 10_000_000;
 /// 30 days: above this, a time in the document is a slip.
 pub(super) const TIME_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
+const AFFINITIES: [&str; 4] = ["none", "hint", "strict_queue", "strict_fail_fast"];
 const THREADS_MAX: usize = 256;
 const WINDOW_MAX: u32 = 65_536;
 const DEPTH_MAX: u32 = 64;

@@ -154,6 +154,10 @@ pub struct ProcessLimitsConfig {
     /// Address space.
     #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
     pub address_space_bytes: Option<u64>,
+    /// Resident memory of a worker with everything it has started. A worker above it is killed at
+    /// once, and its calls end as lost; measured at each heartbeat.
+    #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
+    pub memory_hard_bytes: Option<u64>,
     /// Processes and threads of the user.
     #[schemars(range(min = 1))]
     pub processes: Option<u64>,

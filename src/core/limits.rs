@@ -100,6 +100,8 @@ pub const ABORT_GRACE: Duration = Duration::from_secs(1);
 pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// What a platform's close waits for running work where the caller names no time. Default.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// What a close waits, when everything else has ended, for callbacks to return.
+pub const CALLBACKS_GRACE: Duration = Duration::from_millis(500);
 /// After TERM, before KILL. Default.
 pub const KILL_GRACE: Duration = Duration::from_secs(2);
 /// Kept of a worker's last output, to explain its death.

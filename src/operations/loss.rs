@@ -55,24 +55,23 @@ impl Loss {
         }
     }
 
-    /// Whether the pool itself had wanted the worker gone.
+    /// The pool wanted the worker to go, which says nothing against the pool or the call.
     pub fn is_expected(&self) -> bool {
         matches!(self.cause(), Some(Cause::Asked | Cause::Forced))
     }
 
-    /// Whether the worker ended by what its own process did, and so perhaps by what the call made it
-    /// do: an exit, a fault, more memory than it may have. Not so the signals that people and other
-    /// programs send; KILL is not among them: it is how the kernel ends a process that takes too
-    /// much memory.
+    /// It may be the doing of a call in the worker: that took too much memory, or the process ended
+    /// in a way that nobody asked for. A plain KILL is somebody else's doing.
     pub fn is_crash(&self) -> bool {
-        match (self.cause(), self) {
-            (Some(Cause::Memory), _) => true,
-            (Some(Cause::Unasked), Loss::Ended(exit)) => match exit.kind {
+        match self {
+            Loss::GivenUp(verdict) => verdict.cause == Cause::Memory,
+            Loss::Ended(Exit { cause: Cause::Memory, .. }) => true,
+            Loss::Ended(Exit { cause: Cause::Unasked, kind, .. }) => match kind {
                 ExitKind::Exited(_) => true,
-                ExitKind::Signaled { signal, .. } => !SENT_BY_OTHERS.contains(&signal),
+                ExitKind::Signaled { signal, .. } => !SENT_BY_OTHERS.contains(signal),
                 ExitKind::GuardLost | ExitKind::SpawnFailed(_) => false,
             },
-            _ => false,
+            Loss::Ended(_) | Loss::Unreported => false,
         }
     }
 
@@ -93,6 +92,34 @@ impl Loss {
     }
 }
 
-/// Signals that ask a program to end.
-const SENT_BY_OTHERS: [i32; 5] =
-    [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGPIPE];
+/// Signals by which people and other programs end a process.
+const SENT_BY_OTHERS: [i32; 6] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGPIPE, libc::SIGKILL];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn given_up(cause: Cause) -> Loss {
+        Loss::GivenUp(Verdict { cause, reason: Arc::from("because") })
+    }
+
+    #[test]
+    fn only_hangs_are_hung_and_only_what_the_pool_wanted_is_no_failure() {
+        let worker = WorkerId { slot: 0, generation: 1 };
+        for (cause, status, is_expected, is_crash) in [
+            (Cause::Unasked, Status::WorkerLost, false, false),
+            (Cause::Asked, Status::WorkerLost, true, false),
+            (Cause::Forced, Status::WorkerLost, true, false),
+            (Cause::Hung, Status::WorkerHung, false, false),
+            (Cause::Memory, Status::WorkerLost, false, true),
+        ] {
+            let loss = given_up(cause);
+            assert_eq!(loss.error("default", worker).status(), status, "{cause:?}");
+            assert_eq!((loss.is_expected(), loss.is_crash()), (is_expected, is_crash), "{cause:?}");
+        }
+        assert!(!Loss::Unreported.is_expected() && !Loss::Unreported.is_crash());
+    }
+}

@@ -42,7 +42,8 @@ pub(super) fn refusal_of(error: &PoolError) -> Refusal {
         PoolError::DeadlinePassed { .. } | PoolError::CannotMeet { .. } => Refusal::Deadline,
         PoolError::HomeGone { .. } | PoolError::HomeBusy { .. } => Refusal::Home,
         PoolError::Failed(_) => Refusal::Failed,
-        PoolError::Drained | PoolError::CalledOff | PoolError::Closed => Refusal::Drained,
+        // It takes no calls now: drained, or stopping.
+        _ => Refusal::Drained,
     }
 }
 
@@ -62,4 +63,34 @@ fn story(failure: &StartFailure) -> Map<String, Json> {
 
 fn whole_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snakepit::WorkerId;
+
+    #[test]
+    fn every_refusal_has_its_status_and_what_a_program_needs() {
+        let (worker, ms) = (WorkerId { slot: 1, generation: 2 }, Duration::from_millis);
+        let cannot = PoolError::CannotMeet { expected: ms(70), remaining: ms(20) };
+        for (error, status, details) in [
+            (PoolError::Full { queue_max: 1 }, Status::ResourceExhausted, ""),
+            (PoolError::DeadlinePassed { waited: ms(5) }, Status::Deadline, ""),
+            (cannot, Status::Deadline, r#""expected_ms":70,"pool":"p","remaining_ms":20"#),
+            (PoolError::HomeBusy { worker }, Status::Busy, r#""worker":"1.2""#),
+            (
+                PoolError::HomeGone { worker },
+                Status::SessionWorkerUnavailable,
+                r#""pool":"p","worker":"1.2""#,
+            ),
+            (PoolError::Drained, Status::Unavailable, ""),
+            (PoolError::Closed, Status::Closed, ""),
+        ] {
+            let told = pool_error("p", error);
+            assert_eq!(told.status(), status);
+            let given = Json::Object(told.details().clone()).to_string();
+            assert!(given.contains(details) && given.contains(r#""pool":"p""#), "{given}");
+        }
+    }
 }

@@ -20,6 +20,15 @@ pub struct Handoff<'a> {
     pub connect_timeout_ms: u64,
 }
 
+/// What a template is told; `python/snakepit_bridge/template.py` reads it.
+#[derive(serde::Serialize)]
+pub struct TemplateHandoff<'a> {
+    pub frameworks: Vec<FrameworkOptions<'a>>,
+    pub python_path: &'a [String],
+    pub switch_interval_ms: f64,
+    pub log_level: &'a str,
+}
+
 /// One framework to load, with its options as configured.
 #[derive(serde::Serialize)]
 pub struct FrameworkOptions<'a> {

@@ -8,6 +8,7 @@ pub mod environment;
 pub mod handoff;
 pub mod interpreter;
 pub mod python;
+pub mod template;
 
 pub use python::{PythonRuntime, RuntimeSettings, core_id};
 

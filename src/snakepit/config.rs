@@ -51,6 +51,9 @@ pub struct PoolConfig {
     pub probe_interval: Duration,
     /// How long a probe may go without an answer.
     pub probe_timeout: Duration,
+    /// Memory that a worker with everything it has started may take before it is killed at once;
+    /// measured once per probe interval. `None`: any.
+    pub memory_hard_bytes: Option<u64>,
     /// What a worker without a sign of life has for printing where it stands, after ABRT, before
     /// KILL.
     pub abort_grace: Duration,

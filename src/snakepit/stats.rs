@@ -81,10 +81,10 @@ pub struct WorkerRow {
     pub held: usize,
     /// Leases ever given.
     pub leases: u64,
-    /// Resident memory of its whole process tree at the latest probe; `None` before the first.
-    pub resident_bytes: Option<u64>,
     /// Since its description.
     pub age_ms: u64,
+    /// What its whole process tree has in memory, measured once per probe interval; `None` before.
+    pub resident_bytes: Option<u64>,
 }
 
 impl<A: Adapter> State<A> {
@@ -157,8 +157,8 @@ impl<A: Adapter> State<A> {
             running,
             held,
             leases: self.admission.work(row.worker).map_or(0, |work| work.given),
-            resident_bytes: row.resident_bytes,
             age_ms: u64::try_from((now - row.began).as_millis()).unwrap_or(u64::MAX),
+            resident_bytes: row.resident_bytes,
         }
     }
 }

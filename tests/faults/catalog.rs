@@ -1,19 +1,27 @@
 //! All scenarios, in the order of the fault list.
 
 use crate::scenario::Scenario;
-use crate::{ending, hang, hellos, host_dies, host_leaves, points, streams, tools, worker_dies};
+use crate::{
+    descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, overload,
+    points, stopped, streams, tools, worker_dies,
+};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
     let groups: &[&[Scenario]] = &[
         host_dies::SCENARIOS,
         host_leaves::SCENARIOS,
+        guard_dies::SCENARIOS,
         worker_dies::SCENARIOS,
         points::SCENARIOS,
         hellos::SCENARIOS,
+        limits::SCENARIOS,
         hang::SCENARIOS,
+        stopped::SCENARIOS,
+        descriptors::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,
+        overload::SCENARIOS,
         ending::SCENARIOS,
     ];
     let mut all = groups.concat();

@@ -4,7 +4,6 @@ use std::io::BufRead;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::fake::Stage;
 use crate::figure::Figure;
 use crate::hosts::{self, TRACE, WORKERS};
 use crate::platforms;
@@ -67,20 +66,16 @@ fn killed_under_held_locks(scale: Scale) -> Figure {
     let workers = scale.pick(3, 16);
     let times = (0..scale.pick(1, 2)).map(|_| {
         let mark = platforms::fresh_mark();
-        let directory = tempfile::tempdir().unwrap();
         let ledger = tempfile::NamedTempFile::new().unwrap();
-        let environment = [
-            (TRACE, ledger.path().to_str().unwrap()),
-            (WORKERS, &workers.to_string()),
-            // What the killed host leaves there is another scenario's business.
-            ("TMPDIR", directory.path().to_str().unwrap()),
-        ];
+        let environment =
+            [(TRACE, ledger.path().to_str().unwrap()), (WORKERS, &workers.to_string())];
         let (mut host, _) = hosts::start_with("holding", &mark, &environment);
         // The host, and per worker a guard, the worker, and a grandchild.
         assert!(marked(&mark).len() > workers * 3, "{:?}", marked(&mark));
         host.kill().unwrap();
         let took = wait_clean(&mark, PATIENCE);
         host.wait().unwrap();
+        platforms::next_start();
         took
     });
     worst(times, ONE_SECOND)
@@ -104,9 +99,11 @@ fn killed_while_starting(scale: Scale) -> Figure {
 }
 
 fn killed_at_any_point(scale: Scale) -> Figure {
+    let base = std::env::temp_dir();
+    let environment = [("SNAKEPIT_BASE", base.to_str().unwrap())];
     let times = (0..scale.pick(8, 40)).map(|trial| {
         let mark = fresh_mark();
-        let (mut host, lines) = hosts::start_with("churning", &mark, &[]);
+        let (mut host, lines) = hosts::start_with("churning", &mark, &environment);
         let point = ["start", "resize", "drain", "stop"][trial % 4];
         let mut lines = lines.lines().map(Result::unwrap).filter(|line| line == point);
         // Not always in its first life.
@@ -117,9 +114,7 @@ fn killed_at_any_point(scale: Scale) -> Figure {
         let took = wait_clean(&mark, PATIENCE);
         host.wait().unwrap();
         println!("{point} + {moment} us: clean after {took:?}");
-        Stage::plain(|config| config.workers = 2).run(|pool, _| async move {
-            pool.wait_ready(2, Some(crate::fake::soon())).await.unwrap();
-        });
+        platforms::next_start();
         took
     });
     worst(times, ONE_SECOND)

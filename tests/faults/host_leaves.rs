@@ -1,9 +1,8 @@
 //! F08 and F09: C hosts that leave without a word, unload the library, or fork.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::built::library;
 use crate::figure::Figure;
@@ -35,11 +34,11 @@ fn leaving_host(scale: Scale) -> Figure {
     let mut times = vec![exiting_host()];
     for _ in 0..scale.pick(1, 5) {
         for how in ["return", "callback", "thread"] {
-            times.push(clean_after(|config| drop(leave.run(&[how, config]))));
+            times.push(clean_after(|config| leave.run(&[how, config])));
         }
         let library = library();
         let library = library.to_str().unwrap();
-        times.push(clean_after(|config| drop(unload.run(&[library, config]))));
+        times.push(clean_after(|config| unload.run(&[library, config])));
     }
     Figure::time(times.len(), times.into_iter().max().unwrap(), Duration::from_secs(1))
 }
@@ -55,29 +54,24 @@ fn exiting_host() -> Duration {
 /// Runs a host, which has to end well, and measures how long what it leaves stays.
 fn clean_after(host: impl FnOnce(&str)) -> Duration {
     let mark = platforms::fresh_mark();
-    let directory = tempfile::tempdir().unwrap();
-    host(&config(&mark, directory.path()).to_string());
+    host(&platforms::python(&mark, 1, 4).to_string());
     let left = Instant::now();
     wait_clean(&mark, PATIENCE);
-    left.elapsed()
+    let took = left.elapsed();
+    platforms::next_start();
+    took
 }
 
 fn forking_host(scale: Scale) -> Figure {
     let forks = scale.pick(20, 500);
     let mark = platforms::fresh_mark();
-    let directory = tempfile::tempdir().unwrap();
-    let config = config(&mark, directory.path()).to_string();
+    let mut config = platforms::python(&mark, 1, 4);
+    config["close_grace_ms"] = json!(1);
+    let config = config.to_string();
     // The program ends with a message and an error at the first thing that is not as promised.
     Program::build("faults_fork").run(&[&config, &forks.to_string()]);
     wait_clean(&mark, PATIENCE);
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "its run directory");
     Figure::count(forks, 0, 0, "wrong answers")
-}
-
-fn config(mark: &str, run_dir: &Path) -> Json {
-    let mut config = platforms::python(mark, 1, 4);
-    config["run_dir"] = json!(run_dir);
-    config
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -18,6 +18,7 @@ pub fn run(role: &str) {
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
         "families" => serve(mark, 16, |_| family()),
+        "hiding" => serve(mark, 4, |_| ["daemon", "deaf", "bare"].map(str::to_owned).to_vec()),
         "importing" => importing(mark),
         "churning" => churning(&mark),
         "breeding" => {
@@ -97,12 +98,12 @@ fn churning(mark: &str) {
 async fn churn(pool: &Pool<Fake>, round: usize) {
     let held = lease(pool).await;
     println!("resize");
-    pool.resize(3 + round % 3);
+    pool.resize(3 + round % 3, 0);
     pool.recycle(held.worker(), "it is its turn");
     drop(held);
     drop(lease(pool).await);
     println!("drain");
-    pool.resize(1);
+    pool.resize(1, 0);
     drop(lease(pool).await);
     println!("stop");
     pool.stop(Duration::from_millis(200)).await;

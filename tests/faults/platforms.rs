@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{Chunk, ExecuteRequest, Operation, OperationSink, Platform, Session};
 use snakepit_bridge::core::{Result, Value};
 
+use crate::points::act;
 use crate::{support, wire, world};
 
 /// The mark of a new platform, of letters, digits and dashes.
@@ -43,6 +44,21 @@ pub fn wire(mark: &str, workers: usize, calls_per_worker: usize, manners: &Json)
     });
     pool["restart"] = json!({"backoff_min_ms": 1, "backoff_max_ms": 50, "failures_max": 1000});
     config
+}
+
+/// A host's ordinary start, after one before it was killed: it serves, and no run directory is left
+/// but its own.
+pub fn next_start() {
+    let platform = support::open(&wire(&fresh_mark(), 1, 1, &json!({})));
+    let session = support::session(&platform);
+    let ledger = tempfile::NamedTempFile::new().unwrap();
+    let served = session.prepare(act(ledger.path(), 7, &["result"])).unwrap();
+    assert_eq!(support::finish(served).unwrap().to_document().unwrap(), json!(7));
+    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = names.filter(|name| name.starts_with("spb-")).collect();
+    assert_eq!(left.len(), 1, "run directories left: {left:?}");
+    support::close(&platform);
 }
 
 /// Everything that one call said to its consumer, in order.

@@ -13,10 +13,11 @@ use snakepit_bridge::api::{
 };
 use snakepit_bridge::core::{Result, Status, Value};
 
+use crate::control_group::{Group, MEMORY_BYTES};
 use crate::figure::Figure;
+use crate::platforms;
 use crate::scenario::{Scale, Scenario};
 use crate::support::{self, LONG, call, eventually, request};
-use crate::{memory_group, platforms};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -37,7 +38,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn many_losses(scale: Scale) -> Figure {
-    let calls = scale.pick(600, 10_000);
+    let calls = scale.pick(400, 10_000);
     let mut config = platforms::python(&platforms::fresh_mark(), WORKERS, 8);
     config["pools"]["default"]["restart"] = json!({"backoff_min_ms": 1, "backoff_max_ms": 50});
     let platform = support::open(&config);
@@ -134,6 +135,8 @@ fn every_end(scale: Scale) -> Figure {
     let rounds = scale.pick(1, 5);
     let mut config = platforms::python(&platforms::fresh_mark(), 1, 4);
     config["pools"]["default"]["restart"] = json!({"backoff_min_ms": 1, "backoff_max_ms": 50});
+    // The same crashes come again and again, which is what the barrier is there to refuse.
+    config["pools"]["default"]["barrier"] = json!({"crashes_max": 0});
     let platform = support::open(&config);
     let session = support::session(&platform);
     let mut wrong = Vec::new();
@@ -173,7 +176,7 @@ fn unlike(error: &snakepit_bridge::core::Error, expected: &str) -> Option<String
 /// The worker is put into a memory group that is too small for it.
 fn out_of_memory(platform: &Arc<Platform>, session: &Session) -> Option<String> {
     let (_, pid) = platforms::ready_worker(platform, 0).unwrap();
-    let group = memory_group::Group::new(256 << 20)?;
+    let group = Group::new(MEMORY_BYTES, 256 << 20)?;
     group.add(pid);
     let error = call(session, "eat", json!({"mebibytes": 512})).unwrap_err();
     let wrong = unlike(&error, "killed by signal 9 (SIGKILL)");

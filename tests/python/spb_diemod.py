@@ -63,6 +63,16 @@ def eat(mebibytes: int):
     return sum(map(len, _EATEN))
 
 
+@snakepit_bridge.function
+def fork_bomb():
+    """Forks, in every process that comes of it, until it is killed."""
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            pass
+
+
 _EATEN: list[bytes] = []
 
 

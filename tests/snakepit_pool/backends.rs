@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use snakepit_bridge::snakepit::{
-    Backend, Forkserver, OutputStream, PoolConfig, ProcessSpec, Setsid, TemplateConfig, WorkerId,
+    Backend, Forkserver, OutputStream, PoolConfig, ProcessSpec, ServiceLimits, Setsid, Systemd,
+    TemplateConfig, WorkerId,
 };
 use tokio::runtime::Handle;
 
 use crate::Test;
 use crate::dying::{is_alive, next, parent, pid};
-use crate::fake::{GUARD, Stage, lease, soon};
-use crate::hosts::{host, wait_up};
+use crate::fake::{GUARD, Stage, free, lease, soon};
+use crate::hosts::{host, wait_for, wait_up};
 use crate::world::{eventually, fresh_mark, marked, wait_clean};
 
 /// The ways there are.
@@ -20,6 +21,8 @@ use crate::world::{eventually, fresh_mark, marked, wait_clean};
 pub enum Way {
     Setsid,
     Forkserver,
+    /// Only where there is one to talk to; see `scripts/sysbox.sh`.
+    Systemd,
 }
 
 macro_rules! suite {
@@ -42,12 +45,14 @@ macro_rules! suite {
 
 pub const SETSID: &[Test] = suite!(Way::Setsid, "setsid");
 pub const FORKSERVER: &[Test] = suite!(Way::Forkserver, "forkserver");
+pub const SYSTEMD: &[Test] = suite!(Way::Systemd, "systemd");
 
 impl Way {
     pub fn named(name: &str) -> Way {
         match name {
             "setsid" => Way::Setsid,
             "forkserver" => Way::Forkserver,
+            "systemd" => Way::Systemd,
             _ => panic!("unknown backend {name:?}"),
         }
     }
@@ -56,13 +61,17 @@ impl Way {
         match self {
             Way::Setsid => "setsid",
             Way::Forkserver => "forkserver",
+            Way::Systemd => "systemd",
         }
     }
 
-    fn make(self, runtime: &Handle, pool: &PoolConfig) -> Arc<dyn Backend> {
+    fn make(self, runtime: &Handle, mark: &str, pool: &PoolConfig) -> Arc<dyn Backend> {
         match self {
             Way::Setsid => Arc::new(Setsid::new(GUARD.into())),
-            Way::Forkserver => Arc::new(Forkserver::new(template(pool, &[]), runtime)),
+            Way::Systemd => {
+                Arc::new(Systemd::new(GUARD.as_ref(), ServiceLimits::default()).unwrap())
+            }
+            Way::Forkserver => Arc::new(Forkserver::new(template(mark, pool, &[]), runtime)),
         }
     }
 
@@ -77,18 +86,15 @@ impl Way {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::with(|runtime, pool| self.make(runtime, pool), mark, script, change)
+        Stage::with(|runtime, mark, pool| self.make(runtime, mark, pool), mark, script, change)
     }
 }
 
 /// A fake template that obeys `first` before it is ready.
-pub fn template(pool: &PoolConfig, first: &[&str]) -> TemplateConfig {
-    let mark = pool.name.strip_prefix("pool-").unwrap();
-    let ms = Duration::from_millis;
+pub fn template(mark: &str, pool: &PoolConfig, first: &[&str]) -> TemplateConfig {
     let pair = |name: &str, value: &str| (name.into(), value.into());
     TemplateConfig {
-        name: pool.name.clone(),
-        instance: pool.instance.clone(),
+        pool: pool.clone(),
         guard: GUARD.into(),
         spec: ProcessSpec {
             program: std::env::current_exe().unwrap(),
@@ -98,13 +104,6 @@ pub fn template(pool: &PoolConfig, first: &[&str]) -> TemplateConfig {
             handoff: serde_json::to_vec(first).unwrap(),
             limits: Default::default(),
         },
-        start_timeout: ms(20_000),
-        restart_backoff_min: ms(10),
-        restart_backoff_max: ms(100),
-        restart_window: ms(10_000),
-        kill_grace: ms(2_000),
-        stderr_tail_bytes: 4096,
-        output_line_bytes_max: 256,
         output: Box::new(|_, _| {}),
     }
 }
@@ -145,7 +144,7 @@ fn killed(way: Way) {
     let mark = fresh_mark();
     let mut host = host(&format!("family-{}", way.name()), &mark, &[]);
     wait_up(&mut host);
-    assert!(marked(&mark).len() > 4 * 6, "{:?}", marked(&mark));
+    wait_for("their families are there", || marked(&mark).len() > 4 * 6);
     host.kill().unwrap();
     wait_clean(&mark, Duration::from_secs(1));
     host.wait().unwrap();
@@ -161,7 +160,7 @@ fn stopped(way: Way) {
 }
 
 fn guard(way: Way) {
-    way.stage(&[], |_| {}).run(|pool, _| async move {
+    way.stage(&["daemon"], |_| {}).run(|pool, _| async move {
         let held = lease(&pool).await;
         let worker = pid(&pool, held.worker());
         kill_process(parent(worker), Signal::KILL).unwrap();
@@ -183,12 +182,15 @@ fn secret(way: Way) {
 }
 
 fn environment(way: Way) {
-    way.stage(&["environment"], |_| {}).run(|pool, fake| async move {
+    let stage = way.stage(&["environment"], |_| {});
+    let marker = stage.marker.clone();
+    stage.run(|pool, fake| async move {
         drop(lease(&pool).await);
         let expected = [
             format!("SNAKEPIT_MARK={}", fake.mark),
             "SNAKEPIT_ROLE=worker".to_owned(),
             "PATH=/usr/bin:/bin".to_owned(),
+            format!("SNAKEPIT_MARKER={marker}/pool-{}/0.1", fake.mark),
         ];
         eventually("all of it arrives", || fake.lines.lock().len() >= expected.len()).await;
         let lines: Vec<String> = fake.lines.lock().iter().map(|(_, line)| line.clone()).collect();
@@ -262,7 +264,7 @@ fn twenty(way: Way) {
     stage.run(|pool, _| async move {
         pool.wait_ready(20, Some(soon())).await.unwrap();
         assert_eq!(pool.stats().start_failures, 0);
-        let leases: Vec<_> = std::iter::from_fn(|| pool.try_acquire(None).unwrap()).collect();
+        let leases: Vec<_> = std::iter::from_fn(|| free(&pool)).collect();
         assert_eq!(leases.len(), 20);
     });
 }

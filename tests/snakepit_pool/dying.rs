@@ -139,7 +139,7 @@ fn deaf_to_abort() {
         let (failing, exited) = (held.failing(), held.exited());
         held.link().tell("mute");
         failing.await;
-        assert!(pool.try_acquire(None).unwrap().is_none(), "it gets no new work");
+        assert!(free(&pool).is_none(), "it gets no new work");
         let exit = exited.await;
         let expected = "killed by signal 9 (SIGKILL) (no sign of life for 2000 ms)";
         assert_eq!((exit.to_string().as_str(), exit.cause), (expected, Cause::Hung));

@@ -107,7 +107,7 @@ fn adapter_panics() {
 }
 
 fn runtime_gone() {
-    let Stage { runtime, pool, fake } = Stage::plain(|config| config.workers = 2);
+    let Stage { runtime, pool, fake, .. } = Stage::plain(|config| config.workers = 2);
     runtime.block_on(async { pool.wait_ready(2, Some(soon())).await.unwrap() });
     let held = runtime.block_on(lease(&pool));
     runtime.shutdown_timeout(Duration::from_secs(10));

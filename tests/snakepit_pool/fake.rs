@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
     Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
-    ProcessSpec, ResourceLimits, Setsid, Terms, WorkerId, os,
+    ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, Terms, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -124,6 +124,10 @@ impl Adapter for Fake {
         })
     }
 
+    fn started(&self, worker: WorkerId, pid: u32) {
+        assert!(pid > 1, "worker {worker} runs as {pid}");
+    }
+
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<Link, Failure>> {
         let (waiting, arrived) = oneshot::channel();
         self.expected.lock().insert(worker.to_string(), waiting);
@@ -193,6 +197,8 @@ pub struct Stage {
     pub runtime: Runtime,
     pub pool: Arc<Pool<Fake>>,
     pub fake: Arc<Fake>,
+    /// Its instance's.
+    pub marker: String,
 }
 
 impl Stage {
@@ -213,12 +219,13 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::with(|_, _| Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+        Stage::with(|_, _, _| usual(), mark, script, change)
     }
 
-    /// Workers that a backend of its own starts, made with the pool's runtime and settings.
+    /// Workers that a backend of its own starts, made for the pool's runtime, mark and
+    /// configuration.
     pub fn with(
-        backend: impl FnOnce(&Handle, &PoolConfig) -> Arc<dyn Backend>,
+        backend: impl FnOnce(&Handle, &str, &PoolConfig) -> Arc<dyn Backend>,
         mark: String,
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
@@ -233,11 +240,12 @@ impl Stage {
         let base = std::env::var_os("SNAKEPIT_BASE").map(PathBuf::from);
         let base = base.unwrap_or_else(|| fake.directory.path().to_owned());
         let instance = Instance::open(&base).unwrap();
+        let marker = instance.marker().to_owned();
         let mut config = config(&fake.mark, instance);
         change(&mut config);
-        let backend = backend(runtime.handle(), &config);
+        let backend = backend(runtime.handle(), &fake.mark, &config);
         let pool = Pool::start(config, backend, fake.clone(), runtime.handle().clone());
-        Stage { runtime, pool, fake }
+        Stage { runtime, pool, fake, marker }
     }
 
     /// Runs a test's body and stops the pool; then nothing may be left.
@@ -255,6 +263,19 @@ impl Stage {
         assert!(stats.workers.is_empty() && stats.queued == 0, "{stats:?}");
         assert_eq!(stats.acquired, stats.completed, "leases were lost");
     }
+}
+
+/// Starts the workers of tests that do not care how.
+fn usual() -> Arc<dyn Backend> {
+    if with_systemd() {
+        return Arc::new(Systemd::new(GUARD.as_ref(), ServiceLimits::default()).unwrap());
+    }
+    Arc::new(Setsid::new(GUARD.into()))
+}
+
+/// True when the whole suite is to run on services; see `make test-systemd`.
+pub fn with_systemd() -> bool {
+    std::env::var("SNAKEPIT_BACKEND").is_ok_and(|name| name == "systemd")
 }
 
 /// The guard program as it was built with this test.
@@ -283,6 +304,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         quarantine: ms(60_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        memory_hard_bytes: None,
         abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),

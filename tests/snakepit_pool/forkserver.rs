@@ -28,8 +28,11 @@ fn stage(
     tune: impl FnOnce(&mut TemplateConfig),
     change: impl FnOnce(&mut PoolConfig),
 ) -> Stage {
-    let make = |runtime: &_, pool: &PoolConfig| -> Arc<dyn snakepit_bridge::snakepit::Backend> {
-        let mut config = template(pool, first);
+    let make = |runtime: &_,
+                mark: &str,
+                pool: &PoolConfig|
+     -> Arc<dyn snakepit_bridge::snakepit::Backend> {
+        let mut config = template(mark, pool, first);
         tune(&mut config);
         Arc::new(Forkserver::new(config, runtime))
     };
@@ -100,8 +103,8 @@ fn threads() {
 }
 
 fn stopped() {
-    let tune = |config: &mut TemplateConfig| config.start_timeout = Duration::from_secs(1);
-    stage(&[], tune, |config| config.workers = 1).run(|pool, fake| async move {
+    let change = |config: &mut PoolConfig| config.start_timeout = Duration::from_secs(1);
+    stage(&[], |_| {}, change).run(|pool, fake| async move {
         let held = lease(&pool).await;
         let before = find_template(&fake.mark).unwrap();
         kill_process(before, Signal::STOP).unwrap();

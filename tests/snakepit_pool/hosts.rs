@@ -178,7 +178,7 @@ pub fn wait_up(host: &mut Child) -> String {
     line.trim().strip_prefix("up").unwrap().trim().to_owned()
 }
 
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let deadline = soon();
     while !condition() {
         assert!(tokio::time::Instant::now() < deadline, "never: {what}");
@@ -191,7 +191,7 @@ fn killed_host() {
     let mut host = host("family", &mark, &[]);
     wait_up(&mut host);
     // The host, and per worker a guard, the worker, a shell and two daemons with a sleep each.
-    assert!(marked(&mark).len() > 4 * 6, "{:?}", marked(&mark));
+    wait_for("their families are there", || marked(&mark).len() > 4 * 6);
     host.kill().unwrap();
     let took = wait_clean(&mark, Duration::from_secs(1));
     host.wait().unwrap();

@@ -18,10 +18,12 @@ mod fake;
 mod forkserver;
 mod homes;
 mod hosts;
+mod memory;
 mod registry;
 mod scaling;
 mod serving;
 mod starting;
+mod systemd;
 mod template;
 mod worker;
 mod world;
@@ -34,19 +36,23 @@ fn main() {
         Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [
+            let mut groups = vec![
+                backends::SETSID,
+                backends::FORKSERVER,
+                memory::TESTS,
                 dying::TESTS,
                 ending::TESTS,
+                forkserver::TESTS,
                 homes::TESTS,
                 hosts::TESTS,
                 registry::TESTS,
                 scaling::TESTS,
                 serving::TESTS,
                 starting::TESTS,
-                backends::SETSID,
-                backends::FORKSERVER,
-                forkserver::TESTS,
             ];
+            if fake::with_systemd() {
+                groups.extend([backends::SYSTEMD, systemd::TESTS]);
+            }
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

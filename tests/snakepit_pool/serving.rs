@@ -243,7 +243,7 @@ fn stopping_lets_work_finish() {
 
 fn dropping() {
     let stage = Stage::plain(|config| config.workers = 2);
-    let Stage { runtime, pool, fake } = stage;
+    let Stage { runtime, pool, fake, .. } = stage;
     runtime.block_on(async {
         pool.wait_ready(2, Some(soon())).await.unwrap();
         drop(pool);

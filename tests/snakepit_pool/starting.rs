@@ -91,7 +91,7 @@ fn missing_program() {
 
 fn missing_guard() {
     let stage = Stage::with(
-        |_, _| Arc::new(Setsid::new("/nowhere/snakepit-guard".into())),
+        |_, _, _| Arc::new(Setsid::new("/nowhere/snakepit-guard".into())),
         fresh_mark(),
         |_| vec![],
         |_| {},

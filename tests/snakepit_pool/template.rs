@@ -58,9 +58,11 @@ pub fn run() {
         }
         let guard = match fork() {
             None => become_guard(&request, descriptors, socket),
-            Some(guard) => pidfd_open(guard, PidfdFlags::empty()).unwrap(),
+            Some(guard) => guard,
         };
-        let reply = serde_json::json!({"forked": {"id": request.id}});
+        let pid = guard.as_raw_nonzero().get();
+        let reply = serde_json::json!({"forked": {"id": request.id, "pid": pid}});
+        let guard = pidfd_open(guard, PidfdFlags::empty()).unwrap();
         send_message(&socket, reply.to_string().as_bytes(), &[guard.as_fd()]).unwrap();
     }
 }

@@ -9,6 +9,7 @@ mod affinity;
 mod calls;
 mod dspy;
 mod faults;
+mod forked;
 mod health;
 mod hung;
 mod retry;

@@ -66,6 +66,18 @@ fn attempts_are_counted_and_have_an_end() {
 }
 
 #[test]
+fn an_idempotent_call_survives_a_worker_that_hangs() {
+    let heartbeat = json!({"interval_ms": 200, "timeout_ms": 500});
+    let platform = open(&tuned(2, "heartbeat", heartbeat));
+    let (session, ledger) = (session(&platform), Ledger::new());
+    let parameters = json!({"ledger": ledger.path(), "times": 1, "how": "stop"});
+    assert_eq!(call(&session, "crash_until", parameters).unwrap(), json!(2));
+    let stats = platform.pool("").unwrap().stats();
+    assert_eq!((&stats["retries"], &stats["tainted"]), (&json!(1), &json!(0)));
+    close(&platform);
+}
+
+#[test]
 fn a_call_that_is_not_idempotent_runs_once() {
     let platform = open(&tuned(2, "cwd", json!(null)));
     let (session, ledger) = (session(&platform), Ledger::new());

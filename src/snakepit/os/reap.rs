@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
@@ -33,16 +34,34 @@ impl Reaper {
     }
 
     /// Takes hold of a process that somebody else has taken hold of.
-    pub fn from_pidfd(pidfd: OwnedFd) -> io::Result<Reaper> {
+    pub fn from_pidfd(pid: u32, pidfd: OwnedFd) -> io::Result<Reaper> {
         rustix::fs::fcntl_setfl(&pidfd, rustix::fs::OFlags::NONBLOCK)?;
-        let pid = number_of(&pidfd)?;
         Ok(Reaper { pid, pidfd })
+    }
+
+    /// As `from_pidfd`; fails if the process has ended, or cannot be seen from here.
+    pub fn from_descriptor(pidfd: OwnedFd) -> io::Result<Reaper> {
+        Reaper::from_pidfd(number_of(&pidfd)?, pidfd)
+    }
+
+    /// As `pid`, asked of the kernel; `None` once the process is gone.
+    pub fn living_pid(&self) -> Option<u32> {
+        number_of(&self.pidfd).ok()
     }
 
     /// Sends KILL, to this very process and never to one that got its number later.
     pub fn kill(&self) {
         // It fails when the process has ended, which is what was wanted.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Kills it and waits for it, blocking, for no longer than a KILL can take.
+    pub fn end(&self) {
+        self.kill();
+        let limit = Timespec { tv_sec: END_LIMIT_SECONDS, tv_nsec: 0 };
+        let _ = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&limit));
+        // It has been waited for by now, or by somebody else, or never will be.
+        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
     }
 
     /// Resolves when the process has ended, and leaves no zombie behind.
@@ -64,10 +83,11 @@ impl Reaper {
     }
 }
 
-/// The number of the process behind a pidfd, as the kernel tells it of each descriptor.
+/// The number of the process behind a pidfd. Fails if it has ended, or cannot be seen from here.
 fn number_of(pidfd: &OwnedFd) -> io::Result<u32> {
     let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
-    let number = facts.lines().find_map(|line| line.strip_prefix("Pid:"));
-    let number = number.and_then(|number| number.trim().parse().ok());
-    number.ok_or_else(|| io::Error::other("a descriptor that is of no living process"))
+    let number = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    number.ok_or_else(|| io::Error::other("a process that is not to be seen"))
 }
+
+const END_LIMIT_SECONDS: i64 = 2;

@@ -39,6 +39,11 @@ impl<A: Adapter> Life<A> {
                 illness = finish(&mut self.health) => return self.ail(illness),
                 () = told(seated, |seated| &seated.recycle) => return Event::RecycleAsked,
                 () = told(seated, |seated| &seated.idle) => return Event::Idle,
+                () = passed(self.weigh_at) => {
+                    if let Some(event) = self.weigh(guarded) {
+                        return event;
+                    }
+                }
                 () = passed(self.grace) => {
                     self.grace = None;
                     return Event::GraceOver;
@@ -51,7 +56,9 @@ impl<A: Adapter> Life<A> {
     fn hear(&mut self, report: Option<Report>) -> Option<Event> {
         if let Some(Report::Started { pid }) = report {
             self.journey.reach(Step::ProcessStarted);
-            self.note_pid(pid);
+            self.note_row(|row| row.pid = Some(pid));
+            self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
+            self.shared.adapter.started(self.worker, pid);
             return None;
         }
         self.kind = ExitKind::of(report);

@@ -19,7 +19,7 @@ use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
 use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
 use super::super::process::{Guarded, Output, Tail};
-use super::super::shared::{Order, Shared};
+use super::super::shared::{Order, Row, Shared};
 use super::ear::Ear;
 use super::health::Illness;
 use super::verdict::classify;
@@ -74,6 +74,8 @@ pub(super) struct Life<A: Adapter> {
     pub(super) exit: watch::Sender<Option<Exit>>,
     pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
+    /// When its memory is measured next; from its program's start on.
+    pub(super) weigh_at: Option<Instant>,
     pub(super) kind: ExitKind,
     /// Why the pool ends it, once it does.
     pub(super) verdict: Option<Verdict>,
@@ -106,6 +108,7 @@ impl<A: Adapter> Life<A> {
             seated: None,
             exit: watch::Sender::new(None),
             grace: None,
+            weigh_at: None,
             kind: ExitKind::GuardLost,
             verdict: None,
             killed: false,
@@ -131,7 +134,7 @@ impl<A: Adapter> Life<A> {
                 self.apply(*effect, &mut guarded);
             }
         }
-        let patience = self.shared.patience();
+        let patience = self.shared.config.kill_grace;
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
@@ -151,18 +154,15 @@ impl<A: Adapter> Life<A> {
             return;
         }
         self.state = state;
-        if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
-            && let Some(row) = &mut entry.row
-        {
-            row.state = state;
-        }
+        self.note_row(|row| row.state = state);
     }
 
-    pub(super) fn note_pid(&self, pid: u32) {
+    /// Writes into its row of the statistics.
+    pub(super) fn note_row(&self, change: impl FnOnce(&mut Row)) {
         if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
             && let Some(row) = &mut entry.row
         {
-            row.pid = Some(pid);
+            change(row);
         }
     }
 
@@ -184,15 +184,22 @@ impl<A: Adapter> Life<A> {
             }
             Effect::KillGuard => guarded.kill_guard(),
             Effect::Arm(grace) => {
-                let config = &self.shared.config;
                 let time = match grace {
-                    Grace::Lost => config.lost_grace,
-                    Grace::Abort => config.abort_grace,
-                    Grace::Obey => self.shared.patience(),
+                    Grace::Lost => self.shared.config.lost_grace,
+                    Grace::Abort => self.shared.config.abort_grace,
+                    Grace::Obey => self.obey_grace(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
             Effect::Bury => {}
+        }
+    }
+
+    /// A pool that stops has less patience with TERM. What follows KILL takes its time.
+    fn obey_grace(&self) -> Duration {
+        match self.state {
+            WorkerState::Stopping => self.shared.patience(),
+            _ => self.shared.config.kill_grace,
         }
     }
 

@@ -9,6 +9,7 @@ mod life;
 mod ear;
 mod events;
 mod health;
+mod memory;
 mod spawning;
 mod verdict;
 

@@ -29,7 +29,8 @@ pub struct Job {
 
 /// Runs until it is told to close, or nobody is left to tell it.
 pub async fn keep(config: Arc<TemplateConfig>, mut asked: mpsc::Receiver<Ask>) {
-    let mut backoff = Backoff::new(config.restart_backoff_min, config.restart_backoff_max);
+    let mut backoff =
+        Backoff::new(config.pool.restart_backoff_min, config.pool.restart_backoff_max);
     let mut rest_until = Instant::now();
     let mut jobs = Vec::new();
     loop {
@@ -46,7 +47,7 @@ pub async fn keep(config: Arc<TemplateConfig>, mut asked: mpsc::Receiver<Ask>) {
         };
         match outcome {
             Outcome::Closed => return,
-            Outcome::Failed { served } if served >= config.restart_window => backoff.reset(),
+            Outcome::Failed { served } if served >= config.pool.restart_window => backoff.reset(),
             Outcome::Failed { .. } => {}
         }
         // One template per pool: there is nothing to spread.

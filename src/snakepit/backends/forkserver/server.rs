@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -11,35 +10,23 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::super::adapter::OutputStream;
 use super::super::super::backend::Backend;
+use super::super::super::config::PoolConfig;
 use super::super::super::error::Failure;
 use super::super::super::ids::WorkerId;
 use super::super::super::os::GuardProcess;
-use super::super::super::registry::Instance;
 use super::super::super::spec::ProcessSpec;
 use super::keeper::{Ask, Job, keep};
 
 /// How a template is started and kept.
 pub struct TemplateConfig {
-    /// The pool's.
-    pub name: String,
-    /// In whose directory its guard is noted.
-    pub instance: Arc<Instance>,
+    /// The pool's. Its time for a start counts for the template, and for each answer of it; so do
+    /// its rests and its kill grace.
+    pub pool: PoolConfig,
     /// The guard program, for the template and for its workers; an absolute path.
     pub guard: PathBuf,
     /// The template. Its descriptor 4 is the socket to the host; its handoff holds no secret of any
     /// worker.
     pub spec: ProcessSpec,
-    /// From its start to readiness, and for each answer.
-    pub start_timeout: Duration,
-    /// Before it is started again after a failure; the rest doubles in between.
-    pub restart_backoff_min: Duration,
-    pub restart_backoff_max: Duration,
-    /// How long it has to have served for earlier failures to be forgotten.
-    pub restart_window: Duration,
-    /// For its end, once it was told to.
-    pub kill_grace: Duration,
-    pub stderr_tail_bytes: usize,
-    pub output_line_bytes_max: usize,
     /// Is given the lines that it prints.
     pub output: Box<dyn Fn(OutputStream, &str) + Send + Sync>,
 }

@@ -1,6 +1,7 @@
 //! One template process: its start, its answers, its end.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -12,9 +13,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::super::super::adapter::OutputStream;
+use super::super::super::config::PoolConfig;
 use super::super::super::error::Failure;
 use super::super::super::exit::ExitKind;
 use super::super::super::guard::Report;
+use super::super::super::ids::WorkerId;
 use super::super::super::journey::{Journey, Step};
 use super::super::super::os::{
     GuardEnds, GuardProcess, Message, MessageSocket, Reaper, guard_ends, own_process, send_message,
@@ -75,27 +78,28 @@ impl Template {
         let mut journey = Journey::begin();
         journey.reach(Step::Described);
         let (socket, theirs) = MessageSocket::pair()?;
-        let (instance, pool) = (&config.instance, &config.name);
-        let labels = ["--template".to_owned(), instance.label(pool)];
-        let process = spawn_guard(&config.guard, &labels.each_ref().map(AsRef::as_ref))?;
-        let record = instance.record(pool, TEMPLATE, process.reaper.pid())?;
+        let PoolConfig { name, instance, .. } = &config.pool;
+        let label = instance.label(name);
+        let labels = ["--template", &label, "template"].map(OsStr::new);
+        let process = spawn_guard(&config.guard, &labels)?;
+        let record = instance.record(name, TEMPLATE, process.reaper.pid())?;
         let mut spec = config.spec.clone();
-        instance.brand(pool, TEMPLATE, &mut spec);
+        instance.brand(name, TEMPLATE, &mut spec);
         // Ahead of the spec: the guard reads it first.
         send_message(&process.control, b"\n", &[theirs.as_fd()])?;
         let (guarded, output) = Guarded::new(process, record, &spec)?;
         journey.reach(Step::GuardSpawned);
-        let tail = Arc::new(Mutex::new(Tail::new(config.stderr_tail_bytes)));
+        let tail = Arc::new(Mutex::new(Tail::new(config.pool.stderr_tail_bytes)));
         let ear = Ear { config: config.clone(), tail: tail.clone() };
         Ok(Template {
-            output: Some(output.read(config.output_line_bytes_max, ear).boxed()),
+            output: Some(output.read(config.pool.output_line_bytes_max, ear).boxed()),
             config: config.clone(),
             guarded,
             tail,
             socket: Some(socket),
             host: own_process()?,
             journey,
-            start_until: Instant::now().checked_add(config.start_timeout),
+            start_until: Instant::now().checked_add(config.pool.start_timeout),
             ready_at: None,
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
@@ -138,7 +142,7 @@ impl Template {
 
     /// Ends it, within the kill grace: what is to be said of it, and whom it has not served.
     pub async fn end(mut self, why: Option<Over>) -> (Failure, Vec<Job>) {
-        let grace = self.config.kill_grace;
+        let grace = self.config.pool.kill_grace;
         self.guarded.kill();
         let ended = async {
             while self.guarded.report().await.is_some() {}
@@ -164,7 +168,7 @@ impl Template {
             // Its exit code follows, or it is given up.
             _ => {
                 self.socket = None;
-                self.start_until = Instant::now().checked_add(self.config.kill_grace);
+                self.start_until = Instant::now().checked_add(self.config.pool.kill_grace);
                 self.ready_at = None;
                 return None;
             }
@@ -177,10 +181,10 @@ impl Template {
                 self.send_waiting();
                 None
             }
-            Reply::Forked { id } => self.answered(id, |ends| {
+            Reply::Forked { id, pid } => self.answered(id, |ends| {
                 let process = descriptors.into_iter().next();
                 let process = process.ok_or_else(|| io::Error::other("a guard without a process"));
-                let reaper = process.and_then(Reaper::from_pidfd);
+                let reaper = process.and_then(|process| Reaper::from_pidfd(pid, process));
                 let GuardEnds { control, stdout, stderr } = ends;
                 match reaper {
                     Ok(reaper) => Ok(GuardProcess { control, stdout, stderr, reaper }),
@@ -225,7 +229,7 @@ impl Template {
             }
             match self.send(&job) {
                 Ok(ends) => {
-                    let until = Instant::now().checked_add(self.config.start_timeout);
+                    let until = Instant::now().checked_add(self.config.pool.start_timeout);
                     self.sent.push_back(Sent { id: self.next_id, job, ends, until });
                     self.next_id += 1;
                 }
@@ -260,7 +264,7 @@ impl Template {
 
     fn too_late(&self) -> Over {
         let what = if self.ready_at.is_some() { "no answer" } else { "not ready" };
-        Over(format!("{what} within {} ms", self.config.start_timeout.as_millis()))
+        Over(format!("{what} within {} ms", self.config.pool.start_timeout.as_millis()))
     }
 }
 
@@ -315,5 +319,6 @@ async fn passed(at: Option<Instant>) {
     }
 }
 
-/// What a template is called where a worker has its number.
-const TEMPLATE: &str = "template";
+/// What the template is called. No worker's name is longer, so each fits where a forked process
+/// shows its inherited one.
+const TEMPLATE: WorkerId = WorkerId { slot: u32::MAX, generation: u64::MAX };

@@ -21,7 +21,7 @@ pub enum Reply {
     Ready,
     /// With it comes a descriptor of the guard's process, which has the worker already, or is about
     /// to.
-    Forked { id: u64 },
+    Forked { id: u64, pid: u32 },
     /// Nothing was forked. The text is a lower-case fragment.
     Refused { id: u64, error: String },
 }
