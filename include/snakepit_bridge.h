@@ -739,6 +739,18 @@ void spb_pool_free(spb_pool pool);
 
 /* ---- Session --------------------------------------------------------------------------------- */
 
+// As the session says, and for a session as configured.
+#define SPB_AFFINITY_DEFAULT 0
+// Any worker serves any call.
+#define SPB_AFFINITY_NONE 1
+// The session's calls go to one worker of a pool, its home there, if that has room; else anywhere.
+#define SPB_AFFINITY_HINT 2
+// They go to their home and nowhere else, and wait for it. Once that worker is gone, one call ends
+// with SESSION_WORKER_UNAVAILABLE, and the next has a new home.
+#define SPB_AFFINITY_STRICT_QUEUE 3
+// The same, but a call that would have to wait for its home ends with BUSY.
+#define SPB_AFFINITY_STRICT_FAIL_FAST 4
+
 // How a session is to be. Start from SPB_SESSION_OPTIONS_INIT; zero means default everywhere.
 typedef struct spb_session_options {
     size_t struct_size;
@@ -748,6 +760,10 @@ typedef struct spb_session_options {
     spb_str metadata_json;
     // Closed when unused for so long. 0: as configured, SPB_NO_TIMEOUT: never.
     int64_t ttl_ms;
+    // SPB_AFFINITY_*.
+    uint32_t affinity;
+    // 0.
+    uint32_t reserved;
 } spb_session_options;
 
 // Opens a session.
@@ -817,6 +833,10 @@ typedef struct spb_execute_options {
     spb_invocation parent;
     // W3C trace context of the caller; empty: the parent's, or a new one.
     spb_str traceparent;
+    // SPB_AFFINITY_*, for this call. 0: as the session says.
+    uint32_t affinity;
+    // 0.
+    uint32_t reserved;
 } spb_execute_options;
 
 // Submits one framework operation in a session. Everything wrong with the request is an error of
@@ -827,7 +847,8 @@ typedef struct spb_execute_options {
 // Threads: nonblocking, callback-safe.
 // Errors: HANDLE, CLOSED, NOT_FOUND, INVALID_ARGUMENT, TYPE_MISMATCH, CONSTRAINT, UTF8,
 // UNSUPPORTED, RESOURCE_EXHAUSTED, NULL_ARGUMENT, FORKED. The operation's own: PYTHON_EXCEPTION,
-// DEADLINE, CANCELLED, WORKER_LOST, WORKER_HUNG, UNAVAILABLE, TOOL_FAILED, PROTOCOL.
+// DEADLINE, CANCELLED, WORKER_LOST, WORKER_HUNG, SESSION_WORKER_UNAVAILABLE, BUSY, UNAVAILABLE,
+// TOOL_FAILED, PROTOCOL.
 // Since: 0.1
 spb_status spb_execute(spb_session session,
                        const spb_execute_options *options,

@@ -27,6 +27,7 @@ use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvent
 use super::backends::backend;
 use super::endpoint::Handler;
 use super::platform::{Machinery, Platform};
+use super::protection;
 use super::shutdown::Closing;
 
 /// Opens a platform as `config` says.
@@ -169,12 +170,15 @@ fn start_pools(
         let backend = backend(pool.backend.kind, &shape, &settings, &guard, logs, handle)?;
         let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
         let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
+        let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
+        let protection = protection::of(pool, &name_shared, &metrics);
         let call_pool = CallPool {
-            name: Arc::from(name.as_str()),
+            name: name_shared,
             workers,
-            metrics: services.metrics.pool(name),
+            metrics,
             catalog,
             cancel_grace: pool.cancel_grace,
+            protection,
         };
         pools.insert(name.clone(), call_pool);
     }
@@ -260,7 +264,7 @@ async fn expire_sessions(platform: Weak<Platform>) {
         let Some(platform) = platform.upgrade() else { return };
         for session in platform.sessions.expire_due(Instant::now()) {
             // A store that fails here is asked again when the session's data is next touched.
-            if let Err(error) = platform.clear_session(session.id()).await {
+            if let Err(error) = platform.clear_session(&session).await {
                 tracing::warn!("closing expired session {}: {error}", session.id());
             }
         }

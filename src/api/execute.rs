@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::core::{Deadline, Error, Result, Status, Value};
+use crate::core::{Affinity, Deadline, Error, Result, Status, Value};
 use crate::operations::{Call, CallRequest, Operation, Timeout};
 use crate::telemetry::{SpanId, TraceContext};
 use crate::tools::Invocation;
@@ -19,6 +19,8 @@ pub struct ExecuteRequest {
     pub parameters: Option<Value>,
     /// Empty: the pool named "default".
     pub pool: String,
+    /// Whether this call keeps to the session's worker. None: as the session says.
+    pub affinity: Option<Affinity>,
     pub timeout: Timeout,
     /// The host wants chunks.
     pub stream: bool,
@@ -54,6 +56,7 @@ impl Session {
             framework: request.framework,
             operation: request.operation,
             parameters,
+            affinity: request.affinity.unwrap_or(self.session.affinity()),
             deadline: own.min(parent.map_or(Deadline::NEVER, |parent| parent.facts().deadline)),
             stream: request.stream,
             stream_window: request.stream_window.unwrap_or(platform.services.stream_window),

@@ -23,7 +23,11 @@ impl Platform {
             let (state, stats) = (pool.workers.state(), pool.workers.stats());
             ready &= stats.ready > 0;
             reasons.extend(complaints(&state).map(|reason| format!("pool {name:?}: {reason}")));
-            pools.insert(name.clone(), pool_row(&state, &stats));
+            let circuit = pool.protection.report().circuit;
+            if circuit != "closed" {
+                reasons.push(format!("pool {name:?}: its circuit is {circuit}"));
+            }
+            pools.insert(name.clone(), pool_row(&state, &stats, circuit));
         }
         json!({
             "live": !closing,
@@ -45,6 +49,8 @@ impl Platform {
             pool.metrics.set_workers("stopping", stats.stopping);
             pool.metrics.set_worker_restarts(stats.restarts);
             pool.metrics.queued.set(i64::try_from(stats.queued).unwrap_or(i64::MAX));
+            let report = pool.protection.report();
+            pool.metrics.set_protection(report.circuit, report.tainted);
         }
     }
 }
@@ -55,16 +61,25 @@ pub(super) fn pool_stats(pool: &CallPool) -> Json {
     if let Some(fields) = document.as_object_mut() {
         fields.insert("name".to_owned(), Json::from(&*pool.name));
         fields.insert("state".to_owned(), Json::from(state_name(&pool.workers.state())));
+        let report = pool.protection.report();
+        fields.insert("circuit".to_owned(), Json::from(report.circuit));
+        fields.insert("tainted".to_owned(), Json::from(report.tainted));
+        fields.insert("retries".to_owned(), Json::from(pool.metrics.retries.get()));
+        let refused = pool.metrics.retries_refused.get();
+        fields.insert("retries_refused".to_owned(), Json::from(refused));
+        let reasons: Json = pool.metrics.refusals().collect();
+        fields.insert("refused_by".to_owned(), reasons);
     }
     document
 }
 
-fn pool_row(state: &PoolState, stats: &PoolStats) -> Json {
+fn pool_row(state: &PoolState, stats: &PoolStats, circuit: &str) -> Json {
     json!({
         "state": state_name(state),
         "ready": stats.ready,
         "wanted": stats.wanted,
         "queued": stats.queued,
+        "circuit": circuit,
     })
 }
 

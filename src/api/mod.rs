@@ -9,8 +9,10 @@ pub mod health;
 pub mod logs;
 pub mod platform;
 pub mod pool;
+pub mod protection;
 pub mod session;
 pub mod shutdown;
+mod stuck_tools;
 pub mod tool;
 pub mod variable;
 

@@ -75,7 +75,7 @@ impl Platform {
     /// Opens a session. `AlreadyExists` for an id in use, `ResourceExhausted` at the quota.
     pub fn open_session(self: &Arc<Self>, options: SessionOptions) -> Result<Session> {
         self.check_open()?;
-        let session = self.sessions.open(options.into())?;
+        let session = self.sessions.open(options.or_affinity(self.config.sessions.affinity))?;
         let operations = Arc::new(SessionOperations::default());
         self.live.write().insert(session.id().clone(), operations.clone());
         self.metrics.sessions().inc();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::core::{CallId, Deadline, Error, Result, SessionId, Status, Value};
+use crate::core::{Affinity, CallId, Deadline, Error, Result, SessionId, Status, Value};
 use crate::operations::{Job, Operation};
-use crate::sessions::OpenSession;
+use crate::sessions::{self, OpenSession};
 
 use super::platform::Platform;
 
@@ -29,11 +29,15 @@ pub struct SessionOptions {
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
     /// Closed when unused for so long. None: the configured time.
     pub ttl: Option<Duration>,
+    /// Whether its calls keep to one worker. None: as configured.
+    pub affinity: Option<Affinity>,
 }
 
-impl From<SessionOptions> for OpenSession {
-    fn from(options: SessionOptions) -> Self {
-        OpenSession { id: options.id, metadata: options.metadata, ttl: options.ttl }
+impl SessionOptions {
+    /// The options in full, where `affinity` is the configured one.
+    pub(super) fn or_affinity(self, affinity: Affinity) -> OpenSession {
+        let SessionOptions { id, metadata, ttl, affinity: own } = self;
+        OpenSession { id, metadata, ttl, affinity: own.unwrap_or(affinity) }
     }
 }
 
@@ -85,12 +89,13 @@ impl Platform {
     pub(super) async fn end_session(&self, id: &SessionId) -> Result<()> {
         match self.sessions.close(id) {
             None => Ok(()),
-            Some(_) => self.clear_session(id).await,
+            Some(session) => self.clear_session(&session).await,
         }
     }
 
     /// Ends what belongs to a session that has just been closed or has expired.
-    pub(super) async fn clear_session(&self, id: &SessionId) -> Result<()> {
+    pub(super) async fn clear_session(&self, session: &sessions::Session) -> Result<()> {
+        let id = session.id();
         self.metrics.sessions().dec();
         let operations = self.live.write().remove(id);
         if let Some(operations) = operations {
@@ -98,6 +103,7 @@ impl Platform {
                 Error::new(Status::Cancelled, "the session was closed while the operation ran")
             });
         }
+        self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
         self.services.tools.close_session(id);
         self.services.variables.drop_session(id).resolve().await
     }

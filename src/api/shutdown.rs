@@ -10,6 +10,7 @@ use crate::core::{Error, Result, Status, Value};
 use crate::operations::{Operation, Work};
 
 use super::platform::{Machinery, Platform};
+use super::stuck_tools::StuckTools;
 
 /// How far the end has come.
 pub(super) enum Closing {
@@ -59,15 +60,19 @@ impl Shutdown {
         let until = Instant::now() + self.grace;
         platform.handle.block_on(async {
             platform.drain(until).await;
-            platform.stop_operations();
+            let stuck = StuckTools::of(&platform.services.tools);
+            platform.stop_operations(&stuck);
             platform.services.tools.close();
             let stops = platform.pools.values().map(|pool| pool.workers.stop(STOP_GRACE));
             futures_util::future::join_all(stops).await;
+            stuck.tell(&platform.logs);
+            platform.logs.close();
+            // Subscribers still get what they have not been handed.
+            let _ = tokio::time::timeout(LOGS_GRACE, platform.logs.drained()).await;
         });
         if let Some(machinery) = platform.machinery.lock().take() {
             dismantle(machinery);
         }
-        platform.logs.close();
         self.tell();
     }
 
@@ -124,11 +129,16 @@ impl Platform {
         self.live.read().values().find_map(|operations| operations.any())
     }
 
-    fn stop_operations(&self) {
+    fn stop_operations(&self, stuck: &StuckTools) {
         let all: Vec<_> = self.live.read().values().cloned().collect();
         for operations in all {
             operations.stop_all(|| {
-                Error::new(Status::Cancelled, "the platform was closed while the operation ran")
+                let message = "the platform was closed while the operation ran";
+                let error = Error::new(Status::Cancelled, message);
+                match stuck.unanswered().as_slice() {
+                    [] => error,
+                    names => error.with("tools_unanswered", names),
+                }
             });
         }
     }
@@ -145,5 +155,7 @@ fn dismantle(machinery: Machinery) {
 
 /// After TERM a worker's tree is killed; the pool adds its own bound to this.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+/// Log records on their way to their subscribers.
+const LOGS_GRACE: Duration = Duration::from_millis(200);
 /// Tasks of the runtime that are in the middle of something.
 const RUNTIME_GRACE: Duration = Duration::from_secs(1);

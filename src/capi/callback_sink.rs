@@ -90,6 +90,11 @@ impl CallbackSink {
         true
     }
 
+    /// Whether a callback runs, or waits for its turn.
+    pub fn is_busy(&self) -> bool {
+        self.mailbox.lock().is_scheduled
+    }
+
     fn next(&self) -> Option<Entry> {
         let mut mailbox = self.mailbox.lock();
         let entry = mailbox.entries.pop_front();

@@ -11,6 +11,7 @@ use super::handle_table::{self, Handle};
 use super::handles::{spb_invocation, spb_operation, spb_session};
 use super::operation::submit;
 use super::options::{Options, check_flags, read};
+use super::session::affinity_of;
 use super::sink::{Sink, spb_sink};
 use super::status::spb_status;
 use super::text_view::spb_str;
@@ -44,6 +45,10 @@ pub struct spb_execute_options {
     pub parent: spb_invocation,
     /// W3C trace context of the caller; empty: the parent's, or a new one.
     pub traceparent: spb_str,
+    /// SPB_AFFINITY_*, for this call. 0: as the session says.
+    pub affinity: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: `repr(C)`, the size first, words and pairs of half words without padding.
@@ -57,7 +62,8 @@ unsafe impl Options for spb_execute_options {}
 /// Threads: nonblocking, callback-safe.
 /// Errors: HANDLE, CLOSED, NOT_FOUND, INVALID_ARGUMENT, TYPE_MISMATCH, CONSTRAINT, UTF8,
 /// UNSUPPORTED, RESOURCE_EXHAUSTED, NULL_ARGUMENT, FORKED. The operation's own: PYTHON_EXCEPTION,
-/// DEADLINE, CANCELLED, WORKER_LOST, WORKER_HUNG, UNAVAILABLE, TOOL_FAILED, PROTOCOL.
+/// DEADLINE, CANCELLED, WORKER_LOST, WORKER_HUNG, SESSION_WORKER_UNAVAILABLE, BUSY, UNAVAILABLE,
+/// TOOL_FAILED, PROTOCOL.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spb_execute(
@@ -98,6 +104,7 @@ impl spb_execute_options {
             operation: required(&self.operation, "options.operation")?,
             parameters: parameters.map(|value| value.get().clone()),
             pool: self.pool.text("options.pool")?.to_owned(),
+            affinity: affinity_of(self.affinity, self.reserved)?,
             timeout: limit_ms(self.timeout_ms, "options.timeout_ms")?,
             stream: self.flags & SPB_EXECUTE_STREAM != 0,
             stream_window: (self.stream_window != 0).then_some(self.stream_window),

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use crate::api::{Session, SessionOptions};
-use crate::core::{Error, Result};
+use crate::core::{Affinity, Error, Result};
 
 use super::error::spb_error;
 use super::guard::{Out, guard, guard_or, guard_out};
@@ -12,13 +12,25 @@ use super::handle_table;
 use super::handles::{spb_operation, spb_platform, spb_session};
 use super::home::Home;
 use super::operation::submit;
-use super::options::{Options, read_optional};
+use super::options::{Options, check_reserved, read_optional};
 use super::platform::home;
 use super::sink::{Sink, spb_sink};
 use super::status::spb_status;
 use super::text_view::spb_str;
 use super::times::long_limit_ms;
 use super::value::spb_value;
+
+/// As the session says, and for a session as configured.
+pub const SPB_AFFINITY_DEFAULT: u32 = 0;
+/// Any worker serves any call.
+pub const SPB_AFFINITY_NONE: u32 = 1;
+/// The session's calls go to one worker of a pool, its home there, if that has room; else anywhere.
+pub const SPB_AFFINITY_HINT: u32 = 2;
+/// They go to their home and nowhere else, and wait for it. Once that worker is gone, one call ends
+/// with SESSION_WORKER_UNAVAILABLE, and the next has a new home.
+pub const SPB_AFFINITY_STRICT_QUEUE: u32 = 3;
+/// The same, but a call that would have to wait for its home ends with BUSY.
+pub const SPB_AFFINITY_STRICT_FAIL_FAST: u32 = 4;
 
 /// How a session is to be. Start from SPB_SESSION_OPTIONS_INIT; zero means default everywhere.
 #[derive(Clone, Copy)]
@@ -31,6 +43,10 @@ pub struct spb_session_options {
     pub metadata_json: spb_str,
     /// Closed when unused for so long. 0: as configured, SPB_NO_TIMEOUT: never.
     pub ttl_ms: i64,
+    /// SPB_AFFINITY_*.
+    pub affinity: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: `repr(C)`, the size first, words without padding.
@@ -133,6 +149,23 @@ impl spb_session_options {
             id: self.id.optional_text("options.id")?.map(str::to_owned),
             metadata,
             ttl: long_limit_ms(self.ttl_ms, "options.ttl_ms")?,
+            affinity: affinity_of(self.affinity, self.reserved)?,
         })
     }
+}
+
+/// The affinity of a number of the header. None: as by default.
+pub(super) fn affinity_of(number: u32, reserved: u32) -> Result<Option<Affinity>> {
+    check_reserved(reserved.into(), "options.reserved")?;
+    Ok(Some(match number {
+        SPB_AFFINITY_DEFAULT => return Ok(None),
+        SPB_AFFINITY_NONE => Affinity::None,
+        SPB_AFFINITY_HINT => Affinity::Hint,
+        SPB_AFFINITY_STRICT_QUEUE => Affinity::StrictQueue,
+        SPB_AFFINITY_STRICT_FAIL_FAST => Affinity::StrictFailFast,
+        _ => {
+            let message = format!("options.affinity is {number}, expected one of SPB_AFFINITY_*");
+            return Err(Error::invalid(message).with("argument", "options.affinity"));
+        }
+    }))
 }

@@ -127,6 +127,10 @@ impl ToolSink for ToolTarget {
             self.0.push(Item::ToolCancel { handle });
         }
     }
+
+    fn is_busy(&self) -> bool {
+        self.0.callback().is_some_and(|callback| callback.is_busy())
+    }
 }
 
 /// The host's side of a log subscription.

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::core::Result;
 
@@ -33,15 +34,9 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
         );
         return Err(inconsistent(&format!("{at}.calls_held_per_worker_max"), &message));
     }
-    let restart = &pool.restart;
-    if restart.backoff_max < restart.backoff_min {
-        let message = format!(
-            "is {}, expected at least backoff_min_ms, which is {}",
-            restart.backoff_max.as_millis(),
-            restart.backoff_min.as_millis()
-        );
-        return Err(inconsistent(&format!("{at}.restart.backoff_max_ms"), &message));
-    }
+    let (restart, retry) = (&pool.restart, &pool.retry);
+    check_backoff(&format!("{at}.restart"), restart.backoff_min, restart.backoff_max)?;
+    check_backoff(&format!("{at}.retry"), retry.backoff_min, retry.backoff_max)?;
     if pool.frameworks.is_empty() {
         let message = "is empty, expected at least one framework, such as \"python\"";
         return Err(inconsistent(&format!("{at}.frameworks"), message));
@@ -56,6 +51,18 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
         check_path(&format!("{at}.python_path[{index}]"), Some(Path::new(directory)))?;
     }
     check_environment(at, pool)
+}
+
+fn check_backoff(at: &str, min: Duration, max: Duration) -> Result<()> {
+    if max >= min {
+        return Ok(());
+    }
+    let message = format!(
+        "is {}, expected at least backoff_min_ms, which is {}",
+        max.as_millis(),
+        min.as_millis()
+    );
+    Err(inconsistent(&format!("{at}.backoff_max_ms"), &message))
 }
 
 /// Names and values that `execve` could not carry. Values are not quoted.

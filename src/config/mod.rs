@@ -6,6 +6,7 @@
 
 pub mod platform;
 pub mod pool;
+pub mod protection;
 pub mod schema;
 
 mod backend;
@@ -20,5 +21,6 @@ pub use platform::{
     StoreKind, ToolsConfig, ValuesConfig,
 };
 pub use pool::{FrameworkOptions, HeartbeatConfig, PoolConfig, ProcessLimitsConfig, RestartConfig};
+pub use protection::{BarrierConfig, BreakerConfig, RetryConfig};
 pub use schema::schema_json;
 pub use secret::Secret;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Result, limits};
+use crate::core::{Affinity, Result, limits};
 
 use super::pool::PoolConfig;
 use super::{consistency, fault, millis, schema};
@@ -85,6 +85,10 @@ pub struct SessionsConfig {
     /// Variables of one session.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub variables_max: usize,
+    /// Whether the calls of a session keep to one worker: "hint" if there is room, "strict_queue"
+    /// and wait for it, "strict_fail_fast" or be refused. A session may ask for its own.
+    #[schemars(with = "String", extend("enum" = AFFINITIES))]
+    pub affinity: Affinity,
 }
 
 /// Host tools.
@@ -198,6 +202,7 @@ impl Default for SessionsConfig {
             max: limits::SESSIONS_MAX,
             ttl: limits::SESSION_TTL,
             variables_max: limits::VARIABLES_PER_SESSION_MAX,
+            affinity: Affinity::None,
         }
     }
 }
@@ -227,6 +232,7 @@ impl Default for LogsConfig {
 pub(super) const COUNT_MAX: usize = 10_000_000;
 /// 30 days: above this, a time in the document is a slip.
 pub(super) const TIME_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
+const AFFINITIES: [&str; 4] = ["none", "hint", "strict_queue", "strict_fail_fast"];
 const THREADS_MAX: usize = 256;
 const WINDOW_MAX: u32 = 65_536;
 const DEPTH_MAX: u32 = 64;

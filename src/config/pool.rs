@@ -14,6 +14,7 @@ use crate::core::limits;
 use super::backend::BackendConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
+use super::protection::{BarrierConfig, BreakerConfig, RetryConfig};
 use super::secret::Secret;
 
 /// A pool of Python workers.
@@ -57,6 +58,12 @@ pub struct PoolConfig {
     pub restart: RestartConfig,
     /// How a worker is asked whether it lives.
     pub heartbeat: HeartbeatConfig,
+    /// How calls of idempotent operations are tried again when their worker is lost.
+    pub retry: RetryConfig,
+    /// When the pool is given no more calls for a while.
+    pub breaker: BreakerConfig,
+    /// When a call that crashes its worker is refused for a while.
+    pub barrier: BarrierConfig,
     /// Between the request to end and the kill.
     #[serde(rename = "kill_grace_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
@@ -191,6 +198,9 @@ impl Default for PoolConfig {
             concurrent_starts: limits::CONCURRENT_STARTS,
             restart: RestartConfig::default(),
             heartbeat: HeartbeatConfig::default(),
+            retry: RetryConfig::default(),
+            breaker: BreakerConfig::default(),
+            barrier: BarrierConfig::default(),
             kill_grace: limits::KILL_GRACE,
             cancel_grace: limits::CANCEL_GRACE,
             switch_interval_ms: SWITCH_INTERVAL_MS,

@@ -99,6 +99,30 @@ pub const LOST_GRACE: Duration = Duration::from_millis(250);
 /// machine, and in general a few milliseconds.
 pub const EXIT_REPORT_WAIT: Duration = Duration::from_secs(2);
 
+/// Attempts of one idempotent call whose workers are lost, the first one included. Default.
+pub const RETRY_ATTEMPTS_MAX: u32 = 3;
+/// First and last rest before a lost call is tried again; it doubles in between. Default.
+pub const RETRY_BACKOFF_MIN: Duration = Duration::from_millis(20);
+pub const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Retries in a hundred recent calls of a pool, and those allowed however few calls there are: more
+/// would make a bad moment worse. Default.
+pub const RETRY_BUDGET_PERCENT: u32 = 20;
+pub const RETRY_BUDGET_MIN_PER_SECOND: u32 = 3;
+/// What counts as recent there.
+pub const RETRY_BUDGET_WINDOW: Duration = Duration::from_secs(10);
+/// Workers lost in a row, without one answer in between, that open a pool's circuit. Default.
+pub const BREAKER_FAILURES_MAX: u32 = 20;
+/// How long a circuit stays open before a call is let through as a probe. Default.
+pub const BREAKER_OPEN: Duration = Duration::from_secs(5);
+/// Lost workers that a circuit tells apart, so that one that held many calls counts once.
+pub const BREAKER_WORKERS_REMEMBERED_MAX: usize = 256;
+/// Crashes of its worker within the window that taint a call, and for how long. Default.
+pub const BARRIER_CRASHES_MAX: usize = 3;
+pub const BARRIER_WINDOW: Duration = Duration::from_secs(60);
+pub const BARRIER_TAINT: Duration = Duration::from_secs(60);
+/// Operations with their parameters that one pool has under suspicion.
+pub const BARRIER_CALLS_MAX: usize = 1024;
+
 /// One record; what is longer is cut, and says so.
 pub const LOG_RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Records waiting for one subscriber; more are dropped and counted. Default.

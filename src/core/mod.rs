@@ -4,6 +4,7 @@
 //! Nothing here does I/O, starts a thread or knows a protocol. `core` names no other module of this
 //! crate; the one layer that may not use it is `snakepit`, which has to compile on its own.
 
+pub mod affinity;
 pub mod clock;
 pub mod error;
 pub mod ids;
@@ -15,6 +16,7 @@ pub mod status;
 pub mod timers;
 pub mod value;
 
+pub use affinity::Affinity;
 pub use clock::Deadline;
 pub use error::{Error, PythonError, Result};
 pub use ids::{CallId, SessionId, WorkerId};

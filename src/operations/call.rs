@@ -5,60 +5,36 @@
 //! call is over for its caller at once, while its worker stays taken until the handler has left, or
 //! is replaced for not leaving.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::core::{CallId, Deadline, Error, Expire, Result, Status, TimerKey, Value};
+use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
 use crate::frameworks::OperationEntry;
-use crate::runtimes::{WorkerLease, WorkerPool, core_id};
-use crate::sessions::{Session, SessionHold};
-use crate::telemetry::{FinishedSpan, Origin, PoolMetrics, SpanId, TraceContext};
+use crate::runtimes::{WorkerLease, core_id};
+use crate::sessions::SessionHold;
+use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
 use crate::transport::CallStart;
 
+use super::call_request::{CallPool, CallRequest};
 use super::loss::Loss;
 use super::operation::{Operation, Work};
-use super::pool_error::pool_error;
 use super::services::{InFlightPlace, Services};
 use super::stream::ChunkMeter;
-
-/// What is to be run, with everything checked that can be.
-pub struct CallRequest {
-    /// From `Services::next_call`.
-    pub id: CallId,
-    pub session: Arc<Session>,
-    pub framework: String,
-    pub operation: String,
-    pub parameters: Value,
-    pub deadline: Deadline,
-    pub stream: bool,
-    pub stream_window: u32,
-    pub depth: u32,
-    pub trace: TraceContext,
-    pub parent_span: Option<SpanId>,
-}
-
-/// The pool that runs it, and what belongs to that pool.
-#[derive(Clone)]
-pub struct CallPool {
-    pub name: Arc<str>,
-    pub workers: Arc<WorkerPool>,
-    pub metrics: Arc<PoolMetrics>,
-    pub catalog: Arc<crate::frameworks::Catalog>,
-    pub cancel_grace: Duration,
-}
 
 /// One framework call under way.
 pub struct Call {
     me: Weak<Call>,
     pub(super) services: Arc<Services>,
     pub(super) request: CallRequest,
-    pool: CallPool,
+    pub(super) pool: CallPool,
     started: Instant,
+    /// A chunk has come: from now on the call cannot be run again.
+    pub(super) has_chunks: AtomicBool,
     pub(super) progress: Mutex<Progress>,
 }
 
@@ -68,8 +44,14 @@ pub(super) struct Progress {
     pub operation: Option<Arc<Operation>>,
     pub lease: Option<Arc<WorkerLease>>,
     meter: Option<Arc<ChunkMeter>>,
-    entry: Option<Arc<OperationEntry>>,
-    timer: Option<TimerKey>,
+    pub entry: Option<Arc<OperationEntry>>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Since when it has been waiting for a worker.
+    pub queued_at: Instant,
+    /// It goes as the probe of its pool's half-open circuit.
+    pub is_probe: bool,
+    pub timer: Option<TimerKey>,
     place: Option<InFlightPlace>,
     /// A session with work in flight does not expire.
     hold: Option<SessionHold>,
@@ -91,11 +73,15 @@ impl Call {
         place: InFlightPlace,
         on_end: Box<dyn FnOnce() + Send>,
     ) -> Arc<Operation> {
+        let started = Instant::now();
         let progress = Progress {
             operation: None,
             lease: None,
             meter: None,
             entry,
+            attempts: 0,
+            queued_at: started,
+            is_probe: false,
             timer: None,
             place: Some(place),
             hold: Some(request.session.hold()),
@@ -107,7 +93,8 @@ impl Call {
             services,
             request,
             pool,
-            started: Instant::now(),
+            started,
+            has_chunks: AtomicBool::new(false),
             progress: Mutex::new(progress),
         });
         Operation::new(call)
@@ -129,18 +116,19 @@ impl Call {
         }
     }
 
-    async fn wait_for_worker(self: Arc<Self>, operation: Arc<Operation>) {
+    pub(super) async fn wait_for_worker(self: Arc<Self>, operation: Arc<Operation>) {
+        let queued_at = self.progress.lock().queued_at;
         self.pool.metrics.queued.inc();
         let deadline = self.request.deadline.instant();
         let lease = tokio::select! {
-            lease = self.pool.workers.acquire(deadline, None) => Some(lease),
+            lease = self.pool.workers.acquire(deadline, self.request.home()) => Some(lease),
             () = operation.done() => None,
         };
         self.pool.metrics.queued.dec();
-        self.pool.metrics.queue_wait.observe(self.started.elapsed());
+        self.pool.metrics.queue_wait.observe(queued_at.elapsed());
         match lease {
             Some(Ok(lease)) => self.dispatch(&operation, lease),
-            Some(Err(error)) => drop(operation.finish(Err(pool_error(&self.pool.name, error)))),
+            Some(Err(error)) => self.turned_away(&operation, error),
             None => {}
         }
     }
@@ -149,10 +137,8 @@ impl Call {
         let Err(error) = self.try_dispatch(operation, lease) else { return };
         self.release();
         if error.status() == Status::WorkerLost {
-            // Its connection broke before anything was sent: another worker may have it.
-            let again = self.clone().wait_for_worker(operation.clone());
-            self.services.runtime.spawn(again);
-            return;
+            // Its connection broke before anything was sent.
+            return self.take_back(operation);
         }
         operation.finish(Err(error));
     }
@@ -165,6 +151,7 @@ impl Call {
         self.check()?;
         operation.assigned();
         if operation.is_done() {
+            self.forget_late_home();
             return Ok(());
         }
         let link = lease.link().clone();
@@ -174,6 +161,7 @@ impl Call {
             let mut progress = self.progress.lock();
             progress.lease = Some(Arc::new(lease));
             progress.meter = Some(meter);
+            progress.attempts += 1;
         }
         self.pool.metrics.running.inc();
         self.pool.metrics.bytes_in.inc_by(self.request.parameters.bytes_len() as u64);
@@ -241,6 +229,10 @@ impl Call {
         }
     }
 
+    pub(super) fn count_late_result(&self) {
+        self.pool.metrics.late_results.inc();
+    }
+
     /// The worker died under the call, or was given up: say how, as soon as it is known.
     pub(super) fn worker_lost(&self) {
         let Some(call) = self.me.upgrade() else { return };
@@ -251,9 +243,7 @@ impl Call {
             let worker = lease.worker();
             drop(lease);
             call.release();
-            if let Some(operation) = call.live_operation() {
-                operation.finish(Err(loss.error(&call.pool.name, worker)));
-            }
+            call.worker_gone(worker, &loss).await;
         });
     }
 
@@ -266,7 +256,7 @@ impl Call {
         }
     }
 
-    fn arm(&self, at: Instant) {
+    pub(super) fn arm(&self, at: Instant) {
         let Some(me) = self.me.upgrade() else { return };
         let target: Arc<dyn Expire> = me;
         let key = self.services.timers.add(at, Arc::downgrade(&target));
@@ -295,18 +285,29 @@ impl Call {
 impl Work for Call {
     fn start(&self, operation: &Arc<Operation>) {
         let Some(me) = self.me.upgrade() else { return };
-        self.progress.lock().operation = Some(operation.clone());
+        match self.pool.protection.admit(self.subject()) {
+            Ok(is_probe) => {
+                let mut progress = self.progress.lock();
+                progress.operation = Some(operation.clone());
+                progress.is_probe = is_probe;
+            }
+            Err(refusal) => {
+                operation.finish(Err(refusal));
+                return;
+            }
+        }
         if let Some(at) = self.request.deadline.instant() {
             self.arm(at);
         }
-        match self.pool.workers.try_acquire(None) {
+        match self.pool.workers.try_acquire(self.request.home()) {
             Ok(Some(lease)) => me.dispatch(operation, lease),
-            Err(error) => drop(operation.finish(Err(pool_error(&self.pool.name, error)))),
+            Err(error) => self.turned_away(operation, error),
             Ok(None) => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
         }
         if operation.is_done() {
             // It ended while it was being started, when there was nothing yet to clean up.
             self.progress.lock().operation = None;
+            self.leave_probe();
         }
     }
 
@@ -324,6 +325,7 @@ impl Work for Call {
             let kept = (progress.operation.take(), progress.place.take(), progress.hold.take());
             (kept, progress.on_end.take(), timer)
         };
+        self.leave_probe();
         if let Some(timer) = timer {
             self.services.timers.remove(timer);
         }

@@ -3,6 +3,7 @@
 //!
 //! Everything is answered in terms of the call's own session: a worker cannot name another.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -22,15 +23,17 @@ use super::stream::Chunk;
 impl CallPeer for Call {
     fn chunk(&self, sequence: u64, value: Value) {
         let (Some(operation), Some(meter)) = (self.live_operation(), self.meter()) else { return };
+        self.has_chunks.store(true, Ordering::Release);
         operation.deliver_chunk(Chunk { sequence, value, credit: meter.credit() });
     }
 
     fn finished(&self, outcome: Result<Value>) {
         self.count_result(&outcome);
+        self.pool.protection.answered(self.subject());
         let operation = self.live_operation();
         self.release();
-        if let Some(operation) = operation {
-            operation.finish(outcome);
+        if !operation.is_some_and(|operation| operation.finish(outcome)) {
+            self.count_late_result();
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! prepared ──start──▶ queued ──assigned──▶ running ──finished──▶ ended
+//!     │                  │ ◀────again──────── │
 //!     └──────cancel/deadline/lost──┴────────────────┴───────────────▶ ended
 //! ```
+//! `again` is for a call whose worker was lost and that may run in another one.
 //! `ended` is entered once; everything after it is `Ignored`.
 
 /// Where an operation is.
@@ -25,6 +27,8 @@ pub enum Event {
     Start,
     Assigned,
     Chunk,
+    /// Its worker is gone, and it goes to another one.
+    Again,
     /// A result, an error, a cancel, a passed deadline: whichever comes first.
     Outcome,
 }
@@ -48,6 +52,7 @@ pub const fn step(phase: Phase, event: Event) -> (Phase, Effect) {
         (Phase::Prepared, Event::Start) => (Phase::Queued, Effect::None),
         (Phase::Queued, Event::Assigned) => (Phase::Running, Effect::None),
         (Phase::Running, Event::Chunk) => (Phase::Running, Effect::DeliverChunk),
+        (Phase::Running, Event::Again) => (Phase::Queued, Effect::None),
         (Phase::Prepared | Phase::Queued | Phase::Running, Event::Outcome) => {
             (Phase::Ended, Effect::DeliverOutcome)
         }
@@ -62,28 +67,22 @@ mod tests {
     #[test]
     fn every_pair_is_as_drawn() {
         use {Effect::*, Event::*, Phase::*};
+        let dropped = |phase| (phase, Ignored);
+        let end = (Ended, DeliverOutcome);
         let table = [
             (
                 Prepared,
-                [(Queued, None), (Prepared, Ignored), (Prepared, Ignored), (Ended, DeliverOutcome)],
+                [(Queued, None), dropped(Prepared), dropped(Prepared), dropped(Prepared), end],
             ),
-            (
-                Queued,
-                [(Queued, Ignored), (Running, None), (Queued, Ignored), (Ended, DeliverOutcome)],
-            ),
+            (Queued, [dropped(Queued), (Running, None), dropped(Queued), dropped(Queued), end]),
             (
                 Running,
-                [
-                    (Running, Ignored),
-                    (Running, Ignored),
-                    (Running, DeliverChunk),
-                    (Ended, DeliverOutcome),
-                ],
+                [dropped(Running), dropped(Running), (Running, DeliverChunk), (Queued, None), end],
             ),
-            (Ended, [(Ended, Ignored), (Ended, Ignored), (Ended, Ignored), (Ended, Ignored)]),
+            (Ended, [Ended; 5].map(dropped)),
         ];
         for (phase, row) in table {
-            for (event, expected) in [Start, Assigned, Chunk, Outcome].into_iter().zip(row) {
+            for (event, expected) in [Start, Assigned, Chunk, Again, Outcome].into_iter().zip(row) {
                 assert_eq!(step(phase, event), expected, "{phase:?} {event:?}");
             }
         }

@@ -228,6 +228,14 @@ impl Operation {
         effect != Effect::Ignored
     }
 
+    /// The work waits again, for another worker. `false`: the operation ended meanwhile.
+    pub fn again(&self) -> bool {
+        let mut core = self.core.lock();
+        let (phase, effect) = step(core.phase, Event::Again);
+        core.phase = phase;
+        effect != Effect::Ignored
+    }
+
     /// Hands a chunk to the consumer; one that comes too late is dropped, and its credit with it.
     pub fn deliver_chunk(&self, chunk: Chunk) {
         let mut core = self.core.lock();

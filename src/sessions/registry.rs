@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 
 use crate::core::limits::METADATA_BYTES_MAX;
-use crate::core::{Error, Result, SessionId, Status};
+use crate::core::{Affinity, Error, Result, SessionId, Status};
 
 use super::session::Session;
 
@@ -24,6 +25,7 @@ pub struct OpenSession {
     pub metadata: Option<Map<String, Json>>,
     /// None: the registry's own.
     pub ttl: Option<Duration>,
+    pub affinity: Affinity,
 }
 
 /// The open sessions.
@@ -32,13 +34,14 @@ pub struct Sessions {
     open: RwLock<HashMap<SessionId, Arc<Session>>>,
     sessions_max: usize,
     ttl: Duration,
+    next_number: AtomicU64,
 }
 
 impl Sessions {
     /// At most `sessions_max` are open at once; those that name no time of their own live for `ttl`
     /// after their last use.
     pub fn new(sessions_max: usize, ttl: Duration) -> Self {
-        Sessions { open: RwLock::default(), sessions_max, ttl }
+        Sessions { open: RwLock::default(), sessions_max, ttl, next_number: AtomicU64::new(1) }
     }
 
     /// Opens a session. `InvalidArgument` for a bad id, too much metadata or a time of zero,
@@ -55,7 +58,8 @@ impl Sessions {
         }
         let metadata = options.metadata.unwrap_or_default();
         check_metadata(&metadata)?;
-        self.insert(Arc::new(Session::new(id, metadata, ttl)))
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        self.insert(Arc::new(Session::new(id, number, metadata, ttl, options.affinity)))
     }
 
     /// The open session of that name. Looking it up is no use of it.

@@ -8,12 +8,14 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
-use crate::core::SessionId;
+use crate::core::{Affinity, SessionId};
 
 /// An open or closed session, shared by everyone who works in it.
 #[derive(Debug)]
 pub struct Session {
     id: SessionId,
+    number: u64,
+    affinity: Affinity,
     metadata: Map<String, Json>,
     ttl: Duration,
     opened_at: Instant,
@@ -24,9 +26,17 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, metadata: Map<String, Json>, ttl: Duration) -> Self {
+    pub(super) fn new(
+        id: SessionId,
+        number: u64,
+        metadata: Map<String, Json>,
+        ttl: Duration,
+        affinity: Affinity,
+    ) -> Self {
         Session {
             id,
+            number,
+            affinity,
             metadata,
             ttl,
             opened_at: Instant::now(),
@@ -38,6 +48,17 @@ impl Session {
 
     pub fn id(&self) -> &SessionId {
         &self.id
+    }
+
+    /// A number that no other session of the platform ever has; a later one of the same name has
+    /// another.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether its calls keep to one worker, where they do not say otherwise.
+    pub fn affinity(&self) -> Affinity {
+        self.affinity
     }
 
     /// As it was given when the session was opened.
@@ -84,13 +105,14 @@ impl Session {
         !self.is_closed() && self.idle(now) >= self.ttl
     }
 
-    /// `{"id", "metadata", "age_ms", "idle_ms", "ttl_ms", "expires_in_ms", "closed"}`.
+    /// `{"id", "metadata", "affinity", "age_ms", "idle_ms", "ttl_ms", "expires_in_ms", "closed"}`.
     pub fn info(&self) -> Json {
         let now = Instant::now();
         let idle = self.idle(now);
         json!({
             "id": self.id.as_str(),
             "metadata": self.metadata,
+            "affinity": self.affinity.name(),
             "age_ms": millis(now.saturating_duration_since(self.opened_at)),
             "idle_ms": millis(idle),
             "ttl_ms": millis(self.ttl),

@@ -36,7 +36,7 @@ mod registry;
 pub use adapter::{Adapter, OutputStream};
 pub use admission::{Affinity, Home};
 pub use backend::Backend;
-pub use backends::{Forkserver, Setsid, TemplateConfig};
+pub use backends::{Forkserver, ServiceLimits, Setsid, Systemd, TemplateConfig};
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
 pub use exit::{Cause, Exit, ExitKind, Verdict};

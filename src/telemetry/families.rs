@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::histogram::DurationHistogram;
-use super::metrics::{OperationMetrics, PoolMetrics, ToolMetrics};
+use super::metrics::{OperationMetrics, PoolMetrics, Refusal, ToolMetrics};
 use crate::core::Status;
 
 /// All families of one platform.
@@ -23,8 +23,14 @@ pub(super) struct Families {
     operation_queue: Family<PoolLabels, DurationHistogram>,
     operations_running: Family<PoolLabels, Gauge>,
     operations_queued: Family<PoolLabels, Gauge>,
+    late_results: Family<PoolLabels, Counter>,
     workers: Family<WorkerLabels, Gauge>,
     worker_restarts: Family<PoolLabels, Counter>,
+    operation_retries: Family<PoolLabels, Counter>,
+    operation_retries_refused: Family<PoolLabels, Counter>,
+    operations_refused: Family<RefusalLabels, Counter>,
+    circuit: Family<PoolLabels, Gauge>,
+    tainted: Family<PoolLabels, Gauge>,
     value_bytes: Family<DirectionLabels, Counter>,
     tool_calls: Family<ToolStatusLabels, Counter>,
     tool_call_duration: Family<ToolLabels, DurationHistogram>,
@@ -57,6 +63,12 @@ struct OperationStatusLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct PoolLabels {
     pool: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RefusalLabels {
+    pool: String,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -114,6 +126,7 @@ impl Families {
     pub(super) fn registered(registry: &mut Registry) -> Self {
         let families = Families::default();
         families.register_operations(registry);
+        families.register_protection(registry);
         families.register_workers(registry);
         families.register_tools_and_state(registry);
         families
@@ -130,8 +143,17 @@ impl Families {
             running: self.operations_running.get_or_create_owned(&labels),
             queued: self.operations_queued.get_or_create_owned(&labels),
             worker_restarts: self.worker_restarts.get_or_create_owned(&labels),
+            late_results: self.late_results.get_or_create_owned(&labels),
             bytes_in: bytes("in"),
             bytes_out: bytes("out"),
+            retries: self.operation_retries.get_or_create_owned(&labels),
+            retries_refused: self.operation_retries_refused.get_or_create_owned(&labels),
+            refusals: Refusal::ALL.map(|why| {
+                let labels = RefusalLabels { pool: name.to_owned(), reason: why.name() };
+                self.operations_refused.get_or_create_owned(&labels)
+            }),
+            circuit: self.circuit.get_or_create_owned(&labels),
+            tainted: self.tainted.get_or_create_owned(&labels),
             name: name.to_owned(),
             workers: self.workers.clone(),
         }
@@ -178,6 +200,25 @@ impl Families {
         registry.register("operations_running", help, self.operations_running.clone());
         let help = "Operations that wait for a worker now";
         registry.register("operations_queued", help, self.operations_queued.clone());
+        let help = "Results that came when their operation had ended, and were dropped";
+        registry.register("late_results", help, self.late_results.clone());
+    }
+
+    fn register_protection(&self, registry: &mut Registry) {
+        let help = "Operations sent to another worker after theirs was lost";
+        registry.register("operation_retries", help, self.operation_retries.clone());
+        let help = "Operations that were not, because the retry budget was used up";
+        registry.register(
+            "operation_retries_refused",
+            help,
+            self.operation_retries_refused.clone(),
+        );
+        let help = "Operations that a pool did not take, by reason";
+        registry.register("operations_refused", help, self.operations_refused.clone());
+        let help = "The pool's circuit: 0 closed, 1 half open, 2 open";
+        registry.register("pool_circuit", help, self.circuit.clone());
+        let help = "Operations with parameters that crashed their worker and are refused now";
+        registry.register("pool_tainted_operations", help, self.tainted.clone());
     }
 
     fn register_workers(&self, registry: &mut Registry) {

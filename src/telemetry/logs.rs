@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +30,9 @@ pub struct LogHub {
     /// without the lock: a record that races with a subscription may be missed by it.
     floor: AtomicU8,
     subscribers: RwLock<Subscribers>,
+    /// Subscriptions that have not been dropped.
+    listeners: AtomicUsize,
+    left: Notify,
     queue_max: usize,
     redactor: Redactor,
     dropped: Counter,
@@ -76,6 +79,8 @@ impl LogHub {
         Arc::new(LogHub {
             floor: AtomicU8::new(NOBODY),
             subscribers: RwLock::default(),
+            listeners: AtomicUsize::new(0),
+            left: Notify::new(),
             queue_max,
             redactor: Redactor::default(),
             dropped,
@@ -123,6 +128,7 @@ impl LogHub {
             self.set_floor(&subscribers);
         }
         drop(subscribers);
+        self.listeners.fetch_add(1, Ordering::AcqRel);
         LogSubscription { queue, hub: self.clone() }
     }
 
@@ -136,10 +142,25 @@ impl LogHub {
         queues.iter().for_each(|queue| queue.close());
     }
 
+    /// Waits until nobody subscribes any more: after `close`, until everybody has taken what was
+    /// left.
+    pub async fn drained(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.listeners.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+
     fn unsubscribe(&self, queue: &Arc<Queue>) {
         let mut subscribers = self.subscribers.write();
         subscribers.queues.retain(|other| !Arc::ptr_eq(other, queue));
         self.set_floor(&subscribers);
+        drop(subscribers);
+        self.listeners.fetch_sub(1, Ordering::AcqRel);
+        self.left.notify_waiters();
     }
 
     fn set_floor(&self, subscribers: &Subscribers) {

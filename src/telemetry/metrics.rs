@@ -39,10 +39,19 @@ pub struct PoolMetrics {
     pub running: Gauge,
     /// Calls that wait for a worker now.
     pub queued: Gauge,
+    /// Results that came when their operation had ended.
+    pub late_results: Counter,
     /// Documents and attachments to workers.
     pub bytes_in: Counter,
     /// Documents and attachments from workers.
     pub bytes_out: Counter,
+    /// Calls that were sent to another worker after theirs was lost.
+    pub retries: Counter,
+    /// Calls that were not, because the budget was used up.
+    pub retries_refused: Counter,
+    pub(super) refusals: [Counter; Refusal::ALL.len()],
+    pub(super) circuit: Gauge,
+    pub(super) tainted: Gauge,
     pub(super) name: String,
     pub(super) workers: Family<WorkerLabels, Gauge>,
     pub(super) worker_restarts: Counter,
@@ -58,6 +67,25 @@ pub struct OperationMetrics {
 pub struct ToolMetrics {
     pub(super) duration: DurationHistogram,
     pub(super) ended: PerStatus,
+}
+
+/// Why a pool takes no call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// Too many calls wait already.
+    Full,
+    /// No worker was free in time.
+    Deadline,
+    /// Its workers cannot be started.
+    Failed,
+    /// It is closed, or closing.
+    Drained,
+    /// Its circuit is open.
+    Circuit,
+    /// The call has crashed its worker too often.
+    Barrier,
+    /// The session's own worker is busy or gone.
+    Home,
 }
 
 /// What is done to variables.
@@ -162,7 +190,52 @@ impl StateVerb {
     }
 }
 
+impl Refusal {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Refusal; 7] = [
+        Refusal::Full,
+        Refusal::Deadline,
+        Refusal::Failed,
+        Refusal::Drained,
+        Refusal::Circuit,
+        Refusal::Barrier,
+        Refusal::Home,
+    ];
+
+    /// The value of the label `reason`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Refusal::Full => "full",
+            Refusal::Deadline => "deadline",
+            Refusal::Failed => "failed",
+            Refusal::Drained => "drained",
+            Refusal::Circuit => "circuit",
+            Refusal::Barrier => "barrier",
+            Refusal::Home => "home",
+        }
+    }
+}
+
 impl PoolMetrics {
+    /// Counts a call that the pool did not take.
+    pub fn refused(&self, reason: Refusal) {
+        if let Some(counter) = self.refusals.get(reason as usize) {
+            counter.inc();
+        }
+    }
+
+    /// How many calls were refused, for each reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refusal::ALL.iter().zip(&self.refusals).map(|(why, counter)| (why.name(), counter.get()))
+    }
+
+    /// Where the pool's protection stands. `circuit`: `closed`, `half_open` or `open`.
+    pub fn set_protection(&self, circuit: &str, tainted: usize) {
+        let level = ["closed", "half_open", "open"].iter().position(|name| *name == circuit);
+        self.circuit.set(level.and_then(|level| i64::try_from(level).ok()).unwrap_or(-1));
+        self.tainted.set(i64::try_from(tainted).unwrap_or(i64::MAX));
+    }
+
     /// How many workers are in `state` now. `state` is one of the pool's few names.
     pub fn set_workers(&self, state: &'static str, count: usize) {
         let labels = WorkerLabels { pool: self.name.clone(), state };
@@ -206,11 +279,15 @@ mod tests {
         let pool = metrics.pool("default");
         pool.queue_wait.observe(Duration::from_millis(3));
         pool.running.set(2);
+        pool.late_results.inc();
         pool.set_worker_restarts(2);
         pool.set_worker_restarts(1);
         pool.bytes_in.inc_by(10);
         pool.bytes_out.inc_by(20);
         pool.set_workers("ready", 4);
+        pool.retries.inc();
+        pool.refused(Refusal::Circuit);
+        pool.set_protection("open", 3);
         metrics.operation("default", "dspy", "react").ended(Status::Ok, Duration::from_millis(3));
         metrics.operation("default", "dspy", "react").ended(Status::Deadline, Duration::ZERO);
         metrics.tool("lookup").ended(Status::ToolFailed, Duration::from_micros(60));
@@ -226,10 +303,17 @@ mod tests {
             "spb_operation_queue_seconds_count{pool=\"default\"} 1".to_owned(),
             "spb_operations_running{pool=\"default\"} 2".to_owned(),
             "spb_operations_queued{pool=\"default\"} 0".to_owned(),
+            "spb_late_results_total{pool=\"default\"} 1".to_owned(),
             "spb_workers{pool=\"default\",state=\"ready\"} 4".to_owned(),
             "spb_worker_restarts_total{pool=\"default\"} 2".to_owned(),
             "spb_value_bytes_total{pool=\"default\",direction=\"in\"} 10".to_owned(),
             "spb_value_bytes_total{pool=\"default\",direction=\"out\"} 20".to_owned(),
+            "spb_operation_retries_total{pool=\"default\"} 1".to_owned(),
+            "spb_operation_retries_refused_total{pool=\"default\"} 0".to_owned(),
+            "spb_operations_refused_total{pool=\"default\",reason=\"circuit\"} 1".to_owned(),
+            "spb_operations_refused_total{pool=\"default\",reason=\"full\"} 0".to_owned(),
+            "spb_pool_circuit{pool=\"default\"} 2".to_owned(),
+            "spb_pool_tainted_operations{pool=\"default\"} 3".to_owned(),
             "spb_tool_calls_total{tool=\"lookup\",status=\"TOOL_FAILED\"} 1".to_owned(),
             "spb_tool_call_duration_seconds_count{tool=\"lookup\"} 1".to_owned(),
             "spb_state_operations_total{verb=\"set\"} 1".to_owned(),

@@ -18,7 +18,7 @@ pub mod trace;
 
 pub use layer::LogDispatch;
 pub use logs::{LogFilter, LogHub, LogItem, LogSubscription};
-pub use metrics::{Metrics, OperationMetrics, PoolMetrics, StateVerb, ToolMetrics};
+pub use metrics::{Metrics, OperationMetrics, PoolMetrics, Refusal, StateVerb, ToolMetrics};
 pub use record::{Level, Origin, Record};
 pub use redact::Redactor;
 pub use span::FinishedSpan;

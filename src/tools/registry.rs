@@ -23,6 +23,11 @@ pub trait ToolSink: Send + Sync {
     fn call(&self, invocation: Arc<Invocation>);
     /// The call was cancelled; an answer is no longer wanted.
     fn cancel(&self, invocation: &Arc<Invocation>);
+    /// Whether the host's own code is at a call of this tool right now, answered or not; `false`
+    /// where that cannot be known.
+    fn is_busy(&self) -> bool {
+        false
+    }
 }
 
 /// All tools of a platform.
@@ -167,6 +172,16 @@ impl ToolRegistry {
         entry.call(facts, arguments, caller, self.timers.clone(), keep);
     }
 
+    /// Every tool, of the platform and of all sessions.
+    pub fn all(&self) -> Vec<Arc<ToolEntry>> {
+        let platform: Vec<_> = self.platform.read().values().cloned().collect();
+        let sessions = self.sessions.read();
+        platform
+            .into_iter()
+            .chain(sessions.values().flat_map(|tools| tools.values().cloned()))
+            .collect()
+    }
+
     fn visible(&self, session: Option<&SessionId>) -> Vec<Arc<ToolEntry>> {
         let mut tools = self.platform.read().clone();
         if let Some(session) = session
@@ -197,7 +212,8 @@ impl ToolEntry {
         self.spec.output.as_ref()
     }
 
-    pub(super) fn sink(&self) -> Option<Arc<dyn ToolSink>> {
+    /// The host's side; none once the tool is gone.
+    pub fn sink(&self) -> Option<Arc<dyn ToolSink>> {
         self.sink.lock().clone()
     }
 

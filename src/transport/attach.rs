@@ -43,7 +43,7 @@ impl Attachment {
                 let link = self.welcome(admission, announcement);
                 frames.for_each(|frame| self.frame(&link, frame));
                 self.read(&link, inbound).await;
-                link.close();
+                link.close_and_tell();
             }
         }
     }
@@ -81,7 +81,7 @@ impl Attachment {
         if admission.arrived.send((link.clone(), announcement)).is_err() {
             // Nobody waits any more: the slot gave up on this worker, and its process is being
             // ended.
-            link.close();
+            link.close_and_tell();
         }
         link
     }
@@ -162,7 +162,7 @@ impl Attachment {
 
     fn misbehaved(&self, link: &WorkerLink, what: &str) {
         tracing::warn!(worker = %link.worker(), "worker sent {what}; it is cut off");
-        link.close();
+        link.close_and_tell();
     }
 }
 

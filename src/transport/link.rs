@@ -158,12 +158,18 @@ impl WorkerLink {
         self.inner.pong.notify_waiters();
     }
 
-    /// Ends the link and tells every peer. Later calls of this do nothing.
+    /// Ends the link; whoever reads it tells every peer. From any thread; later calls do nothing.
     pub fn close(&self) {
-        if !self.inner.open.send_replace(false) {
-            return;
+        if self.inner.open.send_replace(false) {
+            self.inner.outbox.finish(Ok(()));
+            self.inner.pong.notify_waiters();
         }
-        self.inner.outbox.finish(Ok(()));
+    }
+
+    /// Ends the link and tells every peer. For the one who reads the link's frames: a peer that has
+    /// heard of the loss hears nothing after it.
+    pub(super) fn close_and_tell(&self) {
+        self.close();
         let calls: Vec<_> = self.inner.calls.lock().drain().map(|(_, peer)| peer).collect();
         let tools: Vec<_> = self.inner.tools.lock().drain().map(|(_, peer)| peer).collect();
         for peer in calls {
@@ -172,7 +178,6 @@ impl WorkerLink {
         for peer in tools {
             peer.cancel();
         }
-        self.inner.pong.notify_waiters();
     }
 
     pub(super) fn send_tool_chunk(&self, request_id: u64, sequence: u64, value: Value) {

@@ -68,7 +68,10 @@ fn options(file: &mut String) {
         file,
         spb_sink { struct_size, kind, reserved, queue, tag, callback, user_data, destroy }
     );
-    layout!(file, spb_session_options { struct_size, id, metadata_json, ttl_ms });
+    layout!(
+        file,
+        spb_session_options { struct_size, id, metadata_json, ttl_ms, affinity, reserved }
+    );
     layout!(
         file,
         spb_execute_options {
@@ -81,7 +84,9 @@ fn options(file: &mut String) {
             flags,
             stream_window,
             parent,
-            traceparent
+            traceparent,
+            affinity,
+            reserved
         }
     );
     layout!(

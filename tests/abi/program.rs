@@ -34,8 +34,9 @@ impl Program {
         Program { path, _directory: directory }
     }
 
-    pub fn run(&self, arguments: &[&str]) {
-        output(self.path.to_str().unwrap(), arguments);
+    /// What it prints; it has to succeed.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        output(self.path.to_str().unwrap(), arguments)
     }
 
     /// Memory that nobody refers to any more is an error, and so is every wrong access.

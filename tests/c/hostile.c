@@ -194,6 +194,12 @@ static void sessions(void) {
     options = SPB_SESSION_OPTIONS_INIT;
     options.ttl_ms = -2;
     EXPECT(SPB_E_INVALID_ARGUMENT, spb_session_open(platform, &options, &opened, ERR));
+    options = SPB_SESSION_OPTIONS_INIT;
+    options.affinity = SPB_AFFINITY_STRICT_FAIL_FAST + 1;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_session_open(platform, &options, &opened, ERR));
+    options = SPB_SESSION_OPTIONS_INIT;
+    options.reserved = 1;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_session_open(platform, &options, &opened, ERR));
     CHECK(opened.id == 0);
 }
 
@@ -273,6 +279,12 @@ static void executes(void) {
     options.flags = 0x80000000u;
     EXPECT(SPB_E_INVALID_ARGUMENT, spb_execute(session, &options, NULL, &out, ERR));
     options.flags = 0;
+    options.affinity = UINT32_MAX;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_execute(session, &options, NULL, &out, ERR));
+    options.affinity = 0;
+    options.reserved = 1;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_execute(session, &options, NULL, &out, ERR));
+    options.reserved = 0;
     options.timeout_ms = INT64_MIN;
     EXPECT(SPB_E_INVALID_ARGUMENT, spb_execute(session, &options, NULL, &out, ERR));
     options.timeout_ms = 0;

@@ -238,6 +238,34 @@ static void closing_ends_what_runs(void) {
     spb_operation_free(closing);
 }
 
+static void calls_of_a_session_keep_to_one_worker(void) {
+    spb_session before = session;
+    spb_session_options home = SPB_SESSION_OPTIONS_INIT;
+    home.affinity = SPB_AFFINITY_STRICT_QUEUE;
+    OK(spb_session_open(platform, &home, &session, ERR));
+    spb_execute_options options = SPB_EXECUTE_OPTIONS_INIT;
+    spb_value *first = NULL;
+    for (int i = 0; i < 8; i++) {
+        /* With a hint beside: that moves no home. */
+        options.affinity = i % 2 == 0 ? SPB_AFFINITY_DEFAULT : SPB_AFFINITY_HINT;
+        spb_operation operation = submit_with(options, "pid", "{}", NULL);
+        spb_value *pid;
+        OK(spb_operation_wait(operation, LONG_MS, ERR));
+        OK(spb_operation_take_result(operation, &pid, ERR));
+        spb_operation_free(operation);
+        if (first == NULL) {
+            first = pid;
+            continue;
+        }
+        spb_str expected = spb_value_json(first), seen = spb_value_json(pid);
+        CHECK(expected.len == seen.len && memcmp(expected.ptr, seen.ptr, seen.len) == 0);
+        spb_value_free(pid);
+    }
+    spb_value_free(first);
+    spb_session_free(session);
+    session = before;
+}
+
 int main(int argc, char **argv) {
     worker_open(argc, argv);
     a_call_comes_back_and_values_stay_exact();
@@ -250,6 +278,7 @@ int main(int argc, char **argv) {
     a_cancel_ends_the_call_and_reaches_python();
     a_deadline_ends_the_call();
     a_dying_worker_is_told_and_replaced();
+    calls_of_a_session_keep_to_one_worker();
     both_sides_share_variables();
     what_python_says_is_a_log_record();
     reports_can_be_read();

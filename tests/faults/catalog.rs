@@ -1,10 +1,27 @@
 //! All scenarios, in the order of the fault list.
 
-use crate::host_dies;
 use crate::scenario::Scenario;
+use crate::{
+    ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, points, streams, tools,
+    worker_dies,
+};
 
 /// Every scenario there is.
 pub fn all() -> Vec<Scenario> {
-    let groups: [&[Scenario]; 1] = [host_dies::SCENARIOS];
-    groups.concat()
+    let groups: &[&[Scenario]] = &[
+        host_dies::SCENARIOS,
+        host_leaves::SCENARIOS,
+        guard_dies::SCENARIOS,
+        worker_dies::SCENARIOS,
+        points::SCENARIOS,
+        hellos::SCENARIOS,
+        limits::SCENARIOS,
+        hang::SCENARIOS,
+        tools::SCENARIOS,
+        streams::SCENARIOS,
+        ending::SCENARIOS,
+    ];
+    let mut all = groups.concat();
+    all.sort_by_key(|scenario| scenario.id);
+    all
 }

@@ -4,6 +4,7 @@
 //! One program in many roles, told apart by its environment: the runner, one scenario (a process of
 //! its own, so that what one leaves behind cannot be hidden by the next), fake workers and hosts
 //! that are to be killed. `make test` runs the short ones; `make test-faults` runs all.
+#![expect(dead_code, reason = "what other tests use of the shared modules is not all used here")]
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -12,8 +13,12 @@
     reason = "the whole program is a test"
 )]
 
+#[path = "../abi/built.rs"]
+mod built;
 #[path = "../snakepit_pool/fake.rs"]
 mod fake;
+#[path = "../abi/program.rs"]
+mod program;
 #[path = "../worker/support.rs"]
 mod support;
 #[path = "../snakepit_pool/worker.rs"]
@@ -22,12 +27,28 @@ mod worker;
 mod world;
 
 mod catalog;
+mod control_group;
+mod counted;
 mod figure;
 mod runner;
 mod scenario;
+mod wire;
 
+mod ending;
+mod guard_dies;
+mod hang;
+mod hellos;
 mod host_dies;
+mod host_leaves;
 mod hosts;
+mod limits;
+mod platforms;
+mod points;
+mod python;
+mod starts_fail;
+mod streams;
+mod tools;
+mod worker_dies;
 
 pub use figure::Figure;
 pub use scenario::{Scale, Scenario};
@@ -36,6 +57,7 @@ fn main() {
     match std::env::var("SNAKEPIT_ROLE").as_deref() {
         Ok("worker") => worker::run(),
         Ok("scenario") => scenario::run(),
+        Ok("wire") => wire::run(),
         Ok(host) => hosts::run(host),
         Err(_) => runner::run(),
     }

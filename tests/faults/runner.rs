@@ -4,6 +4,7 @@
 //! `--all` runs every scenario at full scale; ids select some ("F01 F10"); without either the
 //! short ones run at short scale. `SPB_UPDATE_PROMISES=1` writes the table into README.md.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -58,8 +59,8 @@ fn attempt(scenario: Scenario, scale: Scale) -> Row {
     Row { scenario, figure }
 }
 
-/// Runs the scenario and looks at what it left: a process that carries its mark, or a run directory,
-/// is a failure however good the figure is.
+/// Runs the scenario and looks at what it left: a process that carries its mark, or a run
+/// directory, is a failure however good the figure is.
 fn in_own_process(scenario: &Scenario, scale: Scale) -> Result<Figure, String> {
     let mark = world::fresh_mark();
     let directory = tempfile::tempdir().unwrap();
@@ -75,17 +76,20 @@ fn in_own_process(scenario: &Scenario, scale: Scale) -> Result<Figure, String> {
     if scale == Scale::Short {
         command.env(SHORT, "1");
     }
-    let (code, printed) = finish(&mut command, scenario.patience)?;
+    let Finished { pid, code, printed } = finish(&mut command, scenario.patience)?;
+    // Its own processes carry the mark, those of its trials marks made by it.
+    let left = [world::marked(&mark), world::marked(&world::mark_of(pid))].concat();
+    let files = run_files(directory.path());
+    for (pid, _) in &left {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
     if code != ExitCode::SUCCESS {
         return Err(printed);
     }
-    let left = world::marked(&mark);
     if !left.is_empty() {
-        return Err(format!("processes left: {left:?}\n{printed}"));
+        return Err(format!("processes left, now killed: {left:?}\n{printed}"));
     }
-    let entries = std::fs::read_dir(directory.path()).unwrap().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let files: Vec<String> = names.filter(|name| name.starts_with("spb-")).collect();
     if !files.is_empty() {
         return Err(format!("files left: {files:?}\n{printed}"));
     }
@@ -94,10 +98,29 @@ fn in_own_process(scenario: &Scenario, scale: Scale) -> Result<Figure, String> {
     serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))
 }
 
+/// Everything below the run directories that platforms have made and not removed.
+fn run_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = |path: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let own = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("spb-");
+    let directories = entries(directory).into_iter().filter(own);
+    directories.flat_map(|path| [entries(&path), vec![path]].concat()).collect()
+}
+
+/// What a scenario's process left behind it.
+struct Finished {
+    pid: u32,
+    code: ExitCode,
+    printed: String,
+}
+
 /// The exit code and all that was printed; an error for one that hangs, which is then killed.
-fn finish(command: &mut Command, patience: Duration) -> Result<(ExitCode, String), String> {
+fn finish(command: &mut Command, patience: Duration) -> Result<Finished, String> {
     let child = command.spawn().map_err(|error| error.to_string())?;
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let number = child.id();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(number).unwrap()).unwrap();
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(child.wait_with_output()));
     let (output, hung) = match end.recv_timeout(patience) {
@@ -114,7 +137,7 @@ fn finish(command: &mut Command, patience: Duration) -> Result<(ExitCode, String
         return Err(format!("still running after {patience:?}, killed\n{printed}"));
     }
     let code = if output.status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    Ok((code, printed))
+    Ok(Finished { pid: number, code, printed })
 }
 
 fn table(rows: &[Row]) -> String {

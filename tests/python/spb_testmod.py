@@ -261,3 +261,58 @@ def environment(name: str):
 def deep_integer():
     """An integer that no double holds."""
     return {"n": [2**53 + 1]}
+
+
+_SEEN = {"count": 0}
+
+
+@snakepit_bridge.function
+def count_here():
+    """A counter of this very process."""
+    _SEEN["count"] += 1
+    return {"pid": os.getpid(), "count": _SEEN["count"]}
+
+
+def _note(ledger: str):
+    with open(ledger, "a", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+@snakepit_bridge.function(idempotent=True)
+def crash_until(ledger: str, times: int, how: str = "abort"):
+    """Notes that it ran, and ends its process unless it has run `times` times before."""
+    _note(ledger)
+    with open(ledger, encoding="ascii") as file:
+        ran = len(file.readlines())
+    if ran <= times:
+        number = {"abort": signal.SIGABRT, "kill": signal.SIGKILL, "stop": signal.SIGSTOP}[how]
+        os.kill(os.getpid(), number)
+        signal.pause()
+    return ran
+
+
+@snakepit_bridge.function
+def crash_once_only(ledger: str):
+    """Not declared idempotent: notes that it ran and ends its process."""
+    _note(ledger)
+    os.abort()
+
+
+@snakepit_bridge.function(idempotent=True)
+def crash_in_stream(ledger: str, chunks: int):
+    """Sends chunks and ends its process."""
+    _note(ledger)
+    yield from range(chunks)
+    time.sleep(0.1)
+    os.abort()
+
+
+@snakepit_bridge.function(idempotent=True)
+def ask_then_crash(ctx: CallContext, ledger: str, name: str):
+    """Calls a host tool; the first time, its process ends while the host has not answered."""
+    _note(ledger)
+    with open(ledger, encoding="ascii") as file:
+        first = len(file.readlines()) == 1
+    if first:
+        threading.Timer(0.1, os.abort).start()
+    return ctx.session.tools.call(name, {"first": first})

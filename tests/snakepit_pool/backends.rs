@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use snakepit_bridge::snakepit::{
-    Backend, Forkserver, OutputStream, PoolConfig, ProcessSpec, Setsid, TemplateConfig, WorkerId,
+    Backend, Forkserver, Instance, OutputStream, PoolConfig, ProcessSpec, ServiceLimits, Setsid,
+    Systemd, TemplateConfig, WorkerId,
 };
 use tokio::runtime::Handle;
 
@@ -20,6 +21,8 @@ use crate::world::{eventually, fresh_mark, marked, wait_clean};
 pub enum Way {
     Setsid,
     Forkserver,
+    /// Only where there is one to talk to; see `scripts/sysbox.sh`.
+    Systemd,
 }
 
 macro_rules! suite {
@@ -42,12 +45,14 @@ macro_rules! suite {
 
 pub const SETSID: &[Test] = suite!(Way::Setsid, "setsid");
 pub const FORKSERVER: &[Test] = suite!(Way::Forkserver, "forkserver");
+pub const SYSTEMD: &[Test] = suite!(Way::Systemd, "systemd");
 
 impl Way {
     pub fn named(name: &str) -> Way {
         match name {
             "setsid" => Way::Setsid,
             "forkserver" => Way::Forkserver,
+            "systemd" => Way::Systemd,
             _ => panic!("unknown backend {name:?}"),
         }
     }
@@ -56,12 +61,16 @@ impl Way {
         match self {
             Way::Setsid => "setsid",
             Way::Forkserver => "forkserver",
+            Way::Systemd => "systemd",
         }
     }
 
     fn make(self, runtime: &Handle, mark: &str, pool: &PoolConfig) -> Arc<dyn Backend> {
         match self {
             Way::Setsid => Arc::new(Setsid::new(GUARD.into())),
+            Way::Systemd => {
+                Arc::new(Systemd::new(GUARD.as_ref(), ServiceLimits::default()).unwrap())
+            }
             Way::Forkserver => Arc::new(Forkserver::new(template(mark, pool, &[]), runtime)),
         }
     }

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
     Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
-    ProcessSpec, ResourceLimits, Setsid, WorkerId, os,
+    ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -215,7 +215,7 @@ impl Stage {
         script: impl Fn(WorkerId) -> Vec<String> + Send + Sync + 'static,
         change: impl FnOnce(&mut PoolConfig),
     ) -> Stage {
-        Stage::with(|_, _, _| Arc::new(Setsid::new(GUARD.into())), mark, script, change)
+        Stage::with(|_, _, _| usual(), mark, script, change)
     }
 
     /// Workers that a backend of its own starts, made for the pool's runtime, mark and
@@ -259,6 +259,19 @@ impl Stage {
         assert!(stats.workers.is_empty() && stats.queued == 0, "{stats:?}");
         assert_eq!(stats.acquired, stats.completed, "leases were lost");
     }
+}
+
+/// Starts the workers of tests that do not care how.
+fn usual() -> Arc<dyn Backend> {
+    if with_systemd() {
+        return Arc::new(Systemd::new(GUARD.as_ref(), ServiceLimits::default()).unwrap());
+    }
+    Arc::new(Setsid::new(GUARD.into()))
+}
+
+/// True when the whole suite is to run on services; see `make test-systemd`.
+pub fn with_systemd() -> bool {
+    std::env::var("SNAKEPIT_BACKEND").is_ok_and(|name| name == "systemd")
 }
 
 /// The guard program as it was built with this test.

@@ -20,6 +20,7 @@ mod hosts;
 mod registry;
 mod serving;
 mod starting;
+mod systemd;
 mod template;
 mod worker;
 mod world;
@@ -32,7 +33,7 @@ fn main() {
         Ok("template") => template::run(),
         Ok(host) => hosts::run(host),
         Err(_) => {
-            let groups = [
+            let mut groups = vec![
                 backends::SETSID,
                 backends::FORKSERVER,
                 dying::TESTS,
@@ -43,6 +44,9 @@ fn main() {
                 serving::TESTS,
                 starting::TESTS,
             ];
+            if fake::with_systemd() {
+                groups.extend([backends::SYSTEMD, systemd::TESTS]);
+            }
             let trials = groups.concat().into_iter().map(|(name, test)| {
                 Trial::test(name, move || {
                     test();

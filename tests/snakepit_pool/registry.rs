@@ -32,12 +32,15 @@ pub const TESTS: &[Test] = &[
 
 /// What each test may take for a clean-up that is promised in one second.
 const PROMISED: Duration = Duration::from_secs(1);
+/// What a worker hides: a daemon with a sleep, a deaf one, a sleep and a bare one beside it.
+const HIDDEN: usize = 5;
 
 fn killed_guard() {
     let script = |_| ["daemon", "deaf", "bare"].map(str::to_owned).to_vec();
     Stage::scripted(script, |_| {}).run(|pool, fake| async move {
         let held = lease(&pool).await;
-        crate::world::eventually("its family is there", || marked(&fake.mark).len() >= 6).await;
+        crate::world::eventually("its family is there", || marked(&fake.mark).len() == 2 + HIDDEN)
+            .await;
         let before = pids(&fake.mark);
         let began = Instant::now();
         kill_process(parent(pid(&pool, held.worker())), Signal::KILL).unwrap();
@@ -56,8 +59,7 @@ fn killed_together() {
     let mark = fresh_mark();
     leave_orphans(base.path(), &mark);
     let left = marked(&mark);
-    // Per worker a daemon, a deaf one and a bare one in a session with a sleep, with their own.
-    assert!(left.len() >= 4 * 4, "nothing to sweep: {left:?}");
+    assert_eq!(left.len(), 4 * HIDDEN, "{left:?}");
     assert_eq!(entries(base.path()).len(), 1);
     let began = Instant::now();
     let instance = Instance::open(base.path()).unwrap();
@@ -73,8 +75,7 @@ fn killed_together() {
 fn stopped_guards() {
     let base = base();
     let mark = fresh_mark();
-    let mut host = host_below(base.path(), "hiding", &mark);
-    wait_up(&mut host);
+    let mut host = hiding_host(base.path(), &mark);
     let guards = guards(&mark);
     for guard in &guards {
         kill_process(*guard, Signal::STOP).unwrap();
@@ -123,8 +124,7 @@ fn look_alikes() {
 fn living_instances() {
     let base = base();
     let mark = fresh_mark();
-    let mut other = host_below(base.path(), "hiding", &mark);
-    wait_up(&mut other);
+    let mut other = hiding_host(base.path(), &mark);
     let before = pids(&mark);
     let own = Instance::open(base.path()).unwrap();
     let third = Instance::open(base.path()).unwrap();
@@ -146,8 +146,8 @@ fn starting_at_once() {
     let orphans = fresh_mark();
     leave_orphans(base.path(), &orphans);
     let marks: Vec<String> = (0..8).map(|_| fresh_mark()).collect();
-    let mut hosts: Vec<Child> =
-        marks.iter().map(|mark| host_below(base.path(), "small", mark)).collect();
+    let mut hosts: Vec<Kept> =
+        marks.iter().map(|mark| Kept(host_below(base.path(), "small", mark))).collect();
     for host in &mut hosts {
         wait_up(host);
     }
@@ -167,7 +167,7 @@ fn starting_at_once() {
 fn private() {
     let base = base();
     let mark = fresh_mark();
-    let mut host = host_below(base.path(), "small", &mark);
+    let mut host = Kept(host_below(base.path(), "small", &mark));
     wait_up(&mut host);
     let directory = entries(base.path()).pop().unwrap();
     let name = directory.file_name().unwrap().to_str().unwrap();
@@ -267,6 +267,44 @@ fn deleted_by_hand() {
     });
 }
 
+/// A child of this test. Killed with it, whatever comes of it.
+struct Kept(Child);
+
+impl std::ops::Deref for Kept {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Kept {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A host with four workers, each with its whole family.
+fn hiding_host(base: &Path, mark: &str) -> Kept {
+    let mut host = Kept(host_below(base, "hiding", mark));
+    wait_up(&mut host);
+    // The host, and per worker a guard, itself and the hidden ones.
+    let whole = 1 + 4 * (2 + HIDDEN);
+    let deadline = soon();
+    while marked(mark).len() != whole {
+        assert!(Instant::now() < deadline, "never {whole}: {:?}", marked(mark));
+        std::thread::yield_now();
+    }
+    host
+}
+
 fn base() -> TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -274,8 +312,7 @@ fn base() -> TempDir {
 /// Has a host and all of its guards killed before any of them can clean up. Its directory and its
 /// marker.
 fn leave_orphans(base: &Path, mark: &str) -> (PathBuf, String) {
-    let mut host = host_below(base, "hiding", mark);
-    wait_up(&mut host);
+    let mut host = hiding_host(base, mark);
     let directory = entries(base).into_iter().find(|path| path.join("instance.json").exists());
     let directory = directory.unwrap();
     let note: serde_json::Value =
@@ -297,7 +334,7 @@ fn dead_directory(base: &Path, boot: &str) -> PathBuf {
     let directory = base.join(format!("spb-{}-dead", geteuid().as_raw()));
     std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
     let note = serde_json::json!({
-        "marker": "0123456789abcdef", "pid": 1, "started_ticks": 1, "session": 1, "group": 1,
+        "marker": "0123456789abcdef", "pid": 1, "started_ticks": 1, "sid": 1, "group": 1,
         "boot": boot,
     });
     std::fs::write(directory.join("instance.json"), note.to_string()).unwrap();
@@ -305,12 +342,12 @@ fn dead_directory(base: &Path, boot: &str) -> PathBuf {
 }
 
 /// A process that nobody may kill, in a group of its own, with an argument besides.
-fn decoy(environment: &[(&str, &str)], argument: &str) -> Child {
+fn decoy(environment: &[(&str, &str)], argument: &str) -> Kept {
     let mut command = Command::new("sh");
     command.args(["-c", "echo up; while :; do read _ || exit; done", argument]);
     command.env_clear().envs(environment.iter().copied()).env("PATH", "/usr/bin:/bin");
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut decoy = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut decoy = Kept(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     // From here on it has its own command line and environment.
     wait_up(&mut decoy);
     decoy

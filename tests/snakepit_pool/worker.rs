@@ -38,6 +38,7 @@ pub fn serve(told: &Handoff) {
     }
 }
 
+/// Does what one line says. Some verbs need the connection to `home`.
 pub fn obey(line: &str, home: &mut Option<UnixStream>) {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
@@ -87,6 +88,13 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
         }
         "bare" => shell(BARE),
+        // The same, with nobody beside it.
+        "lone" => shell(LONE),
+        "hog" => {
+            let bytes = rest.parse::<usize>().unwrap() << 20;
+            std::hint::black_box(vec![1_u8; bytes]);
+        }
+        "bomb" => shell("f() { sleep 600 & f & sleep 600; }; f &"),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
     }
@@ -108,6 +116,7 @@ fn shell(script: &str) {
 /// it was.
 const BARE: &str = "setsid -f sh -c \
     'env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1 & exec sleep 600'";
+const LONE: &str = "setsid -f env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1";
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";

@@ -9,7 +9,12 @@ use tokio::time::Instant;
 /// A mark that no other test's processes carry.
 pub fn fresh_mark() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("snakepit-test-{}-{}.", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{}{}.", mark_of(std::process::id()), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What all marks made by a process begin with.
+pub fn mark_of(pid: u32) -> String {
+    format!("snakepit-test-{pid}-")
 }
 
 /// The living processes with `mark` in their environment or on their command line, this one

@@ -5,11 +5,13 @@
 
 mod support;
 
+mod affinity;
 mod calls;
 mod dspy;
 mod faults;
 mod forked;
 mod health;
 mod hung;
+mod retry;
 mod streams;
 mod telemetry;

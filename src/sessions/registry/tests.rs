@@ -84,8 +84,8 @@ async fn info_tells_ages() {
     pass(300).await;
     session.touch();
     pass(200).await;
-    let expected = json!({"id": "a", "metadata": {"user": "ann"}, "age_ms": 500, "idle_ms": 200,
-        "ttl_ms": 1000, "expires_in_ms": 800, "closed": false});
+    let expected = json!({"id": "a", "metadata": {"user": "ann"}, "affinity": "none",
+        "age_ms": 500, "idle_ms": 200, "ttl_ms": 1000, "expires_in_ms": 800, "closed": false});
     assert_eq!(session.info(), expected);
 }
 

@@ -2,6 +2,8 @@
 
 mod forkserver;
 mod setsid;
+mod systemd;
 
 pub use forkserver::{Forkserver, TemplateConfig};
 pub use setsid::Setsid;
+pub use systemd::{ServiceLimits, Systemd};

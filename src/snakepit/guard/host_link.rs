@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
-use super::super::os::receive_descriptor;
+use super::super::os::{own_process, receive_descriptor, send_message};
 use super::super::spec::ProcessSpec;
 use super::frames::{Frames, encode};
 use super::wire::Report;
@@ -34,6 +34,15 @@ impl HostLink {
         let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3)?;
         let frames = Frames::default();
         Ok(HostLink { socket: socket.into(), process: Some(process), frames })
+    }
+
+    /// As `watching`, with a host that sends its process ahead of everything else and is told
+    /// ours: neither is the other's parent or child.
+    pub fn greeted() -> io::Result<HostLink> {
+        let socket = io::stdin();
+        send_message(&socket, b"g", &[own_process()?.as_fd()])?;
+        // The host sent its own before the service manager was asked to start us.
+        HostLink::watching(receive_descriptor(&socket)?)
     }
 
     /// Takes the socket from the standard input. `host` is the parent at the very start of the

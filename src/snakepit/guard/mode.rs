@@ -10,6 +10,8 @@ use rustix::process::Pid;
 pub(super) enum Mode {
     /// It executes the worker's program.
     Execute,
+    /// The same, and its parent is not the host but a service manager.
+    Service,
     /// The same, and what it guards forks workers under guards of their own, which outlive it.
     Template,
     /// The worker is a child of its own already, and waits to be let go.
@@ -21,6 +23,7 @@ impl Mode {
     pub fn parse(mut args: impl Iterator<Item = OsString>) -> io::Result<Mode> {
         let first = args.nth(1);
         match first.as_deref().and_then(|first| first.to_str()) {
+            Some("--service") => Ok(Mode::Service),
             Some("--template") => Ok(Mode::Template),
             Some("--adopt") => {
                 let pid = args.next().and_then(|pid| pid.to_str()?.parse().ok());
@@ -45,6 +48,7 @@ mod tests {
         assert_eq!(parse(&["guard"]).unwrap(), Mode::Execute);
         assert_eq!(parse(&["guard", "--", "--adopt", "1.1"]).unwrap(), Mode::Execute);
         assert_eq!(parse(&["guard", "pool", "1.1"]).unwrap(), Mode::Execute);
+        assert_eq!(parse(&["guard", "--service", "pool", "1.1"]).unwrap(), Mode::Service);
         assert_eq!(parse(&["guard", "--template", "pool"]).unwrap(), Mode::Template);
         let worker = Pid::from_raw(77).unwrap();
         assert_eq!(parse(&["guard", "--adopt", "77", "pool"]).unwrap(), Mode::Adopt(worker));

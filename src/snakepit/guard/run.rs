@@ -33,7 +33,9 @@ pub fn run() -> ExitCode {
 fn serve(host: Option<Pid>, mode: Mode) -> io::Result<()> {
     let inherited = match mode {
         Mode::Adopt(_) => Some(os::take_inherited_descriptors()?),
-        Mode::Execute | Mode::Template => os::close_inherited_descriptors().map(|()| None)?,
+        Mode::Execute | Mode::Service | Mode::Template => {
+            os::close_inherited_descriptors().map(|()| None)?
+        }
     };
     // It fails for a leader of its own terminal group, who has a group of its own already.
     let _ = setpgid(None, None);
@@ -43,6 +45,7 @@ fn serve(host: Option<Pid>, mode: Mode) -> io::Result<()> {
         (Mode::Adopt(worker), Some((go, process))) => {
             adopt::serve(&mut HostLink::watching(process)?, worker, go, &wake)
         }
+        (Mode::Service, _) => execute(&mut HostLink::greeted()?, &wake, Spared::Nobody),
         (Mode::Template, _) => execute(&mut HostLink::new(host)?, &wake, Spared::Guards),
         _ => execute(&mut HostLink::new(host)?, &wake, Spared::Nobody),
     }

@@ -24,4 +24,4 @@ pub use message::{
 };
 pub use reap::Reaper;
 pub use signals::{block_signals_on_this_thread, child_signals, prepare_guard_signals};
-pub use spawn::{GuardEnds, GuardProcess, guard_ends, spawn_guard};
+pub use spawn::{GuardEnds, GuardProcess, guard_ends, spawn_guard, spawn_program};

@@ -3,8 +3,9 @@
 //! reaped" or "not our child" is a fine answer.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
@@ -38,10 +39,28 @@ impl Reaper {
         Ok(Reaper { pid, pidfd })
     }
 
+    /// As `from_pidfd`; fails if the process has ended, or cannot be seen from here.
+    pub fn from_descriptor(pidfd: OwnedFd) -> io::Result<Reaper> {
+        let facts = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+        let facts = std::fs::read_to_string(facts)?;
+        let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        let pid = pid.ok_or_else(|| io::Error::other("a process that is not to be seen"))?;
+        Reaper::from_pidfd(pid, pidfd)
+    }
+
     /// Sends KILL, to this very process and never to one that got its number later.
     pub fn kill(&self) {
         // It fails when the process has ended, which is what was wanted.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Kills it and waits for it, blocking, for no longer than a KILL can take.
+    pub fn end(&self) {
+        self.kill();
+        let limit = Timespec { tv_sec: END_LIMIT_SECONDS, tv_nsec: 0 };
+        let _ = poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&limit));
+        // It has been waited for by now, or by somebody else, or never will be.
+        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
     }
 
     /// Resolves when the process has ended, and leaves no zombie behind.
@@ -62,3 +81,5 @@ impl Reaper {
         }
     }
 }
+
+const END_LIMIT_SECONDS: i64 = 2;

@@ -5,7 +5,7 @@
 //! guard does. Every descriptor made here is closed on exec, so that no other child of the host
 //! inherits the death pipe.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -48,12 +48,23 @@ pub fn guard_ends() -> io::Result<(GuardEnds, GuardEnds)> {
 
 /// Starts `guard` with an empty environment in a process group of its own. `labels` appear on its
 /// command line, for whoever lists processes.
-#[expect(clippy::disallowed_methods, reason = "the one place where the host starts a process")]
 pub fn spawn_guard(guard: &Path, labels: &[&OsStr]) -> io::Result<GuardProcess> {
+    spawn_program(guard, labels, &[])
+}
+
+/// As `spawn_guard`, for a program that starts a guard, or has to do with one: with arguments and
+/// its whole environment.
+#[expect(clippy::disallowed_methods, reason = "the one place where the host starts a process")]
+pub fn spawn_program(
+    program: &Path,
+    args: &[&OsStr],
+    env: &[(OsString, OsString)],
+) -> io::Result<GuardProcess> {
     let (ours, theirs) = control_pair()?;
-    let mut child = Command::new(guard)
-        .args(labels)
+    let mut child = Command::new(program)
+        .args(args)
         .env_clear()
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .process_group(0)
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::piped())

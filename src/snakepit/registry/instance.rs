@@ -3,6 +3,7 @@
 //!
 //! Opening one first sweeps what dead ones have left.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,20 +81,26 @@ impl Instance {
         format!("{}/{pool}", self.marker())
     }
 
-    /// Has `spec`'s process, and all that descend from it, carry the worker's name.
-    pub(in super::super) fn brand(&self, pool: &str, worker: WorkerId, spec: &mut ProcessSpec) {
-        mark::write_into(&mut spec.env, mark::name(self.marker(), pool, worker));
+    /// Has `spec`'s process, and all that descend from it, carry the name of `process`: a worker,
+    /// or what else a pool keeps.
+    pub(in super::super) fn brand(
+        &self,
+        pool: &str,
+        process: impl Display,
+        spec: &mut ProcessSpec,
+    ) {
+        mark::write_into(&mut spec.env, mark::name(self.marker(), pool, process));
     }
 
-    /// Notes that the process `pid` is the guard of `worker`. To be called before the guard learns
+    /// Notes that the process `pid` is the guard of `process`. To be called before the guard learns
     /// what to start, so that there is no worker without a record.
     pub(in super::super) fn record(
         self: &Arc<Self>,
         pool: &str,
-        worker: WorkerId,
+        process: impl Display,
         pid: u32,
     ) -> io::Result<Record> {
-        let note = GuardNote::new(mark::name(self.marker(), pool, worker), pid)?;
+        let note = GuardNote::new(mark::name(self.marker(), pool, process), pid)?;
         let number = self.records.fetch_add(1, Ordering::Relaxed);
         match &*self.directory.lock() {
             Some(directory) => note.write(directory, number)?,

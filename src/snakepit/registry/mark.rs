@@ -3,8 +3,7 @@
 //! elsewhere.
 
 use std::ffi::OsString;
-
-use super::super::ids::WorkerId;
+use std::fmt::Display;
 
 /// Whose processes are meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,9 +37,9 @@ impl Mark {
     }
 }
 
-/// What `worker` of `pool` is called.
-pub(super) fn name(instance: &str, pool: &str, worker: WorkerId) -> String {
-    format!("{instance}/{pool}/{worker}")
+/// What a worker of `pool`, or another process of it, is called.
+pub(super) fn name(instance: &str, pool: &str, process: impl Display) -> String {
+    format!("{instance}/{pool}/{process}")
 }
 
 /// Puts `name` into an environment, in the place of any other.
@@ -53,6 +52,7 @@ const VARIABLE: &str = "SNAKEPIT_MARKER";
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::ids::WorkerId;
     use super::*;
 
     #[test]

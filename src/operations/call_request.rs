@@ -1,0 +1,53 @@
+//! What a call is made of: the caller's wish, checked, and the pool that is to run it. Plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::{Affinity, CallId, Deadline, Value};
+use crate::runtimes::WorkerPool;
+use crate::sessions::Session;
+use crate::snakepit::{self, Home};
+use crate::telemetry::{PoolMetrics, SpanId, TraceContext};
+
+use super::protection::Protection;
+
+/// What is to be run, with everything checked that can be.
+pub struct CallRequest {
+    /// From `Services::next_call`.
+    pub id: CallId,
+    pub session: Arc<Session>,
+    pub framework: String,
+    pub operation: String,
+    pub parameters: Value,
+    pub affinity: Affinity,
+    pub deadline: Deadline,
+    pub stream: bool,
+    pub stream_window: u32,
+    pub depth: u32,
+    pub trace: TraceContext,
+    pub parent_span: Option<SpanId>,
+}
+
+impl CallRequest {
+    /// Where the pool is to run it: a session has one home in each pool.
+    pub(super) fn home(&self) -> Option<Home> {
+        let affinity = match self.affinity {
+            Affinity::None => return None,
+            Affinity::Hint => snakepit::Affinity::Hint,
+            Affinity::StrictQueue => snakepit::Affinity::StrictQueue,
+            Affinity::StrictFailFast => snakepit::Affinity::StrictFailFast,
+        };
+        Some(Home { key: self.session.number(), affinity })
+    }
+}
+
+/// The pool that runs it, and what belongs to that pool.
+#[derive(Clone)]
+pub struct CallPool {
+    pub name: Arc<str>,
+    pub workers: Arc<WorkerPool>,
+    pub metrics: Arc<PoolMetrics>,
+    pub catalog: Arc<crate::frameworks::Catalog>,
+    pub cancel_grace: Duration,
+    pub protection: Arc<Protection>,
+}

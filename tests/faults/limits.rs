@@ -1,0 +1,85 @@
+//! F15: a worker that takes all that it can get, and what the others feel of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use snakepit_bridge::api::{ExecuteRequest, Platform, Session};
+use snakepit_bridge::core::Status;
+
+use crate::control_group::{CPU_SHARES, Group, PROCESSES};
+use crate::figure::Figure;
+use crate::platforms::{self, ready_worker, watch};
+use crate::scenario::{Scale, Scenario};
+use crate::support::{self, eventually, finish, request};
+use crate::world::marked;
+
+pub const SCENARIOS: &[Scenario] = &[Scenario {
+    id: "F15",
+    promise: "fork bomb in a worker with a control group of 64 processes: p99 of a null call to \
+              another pool",
+    short: true,
+    patience: Duration::from_secs(120),
+    run: fork_bomb,
+}];
+
+fn fork_bomb(scale: Scale) -> Figure {
+    let mark = platforms::fresh_mark();
+    let mut config = platforms::python(&mark, 1, 2);
+    config["pools"]["other"] = config["pools"]["default"].clone();
+    let platform = support::open(&config);
+    let session = support::session(&platform);
+    let limit = Duration::from_millis(50);
+    let Some(group) = Group::new(PROCESSES, 64) else {
+        support::close(&platform);
+        return Figure::other(
+            0,
+            "skipped: no control group".to_owned(),
+            "50.0 ms".to_owned(),
+            true,
+        );
+    };
+    let (_, bomber) = ready_worker(&platform, 0).unwrap();
+    group.add(bomber);
+    let share = Group::new(CPU_SHARES, 1024).unwrap();
+    share.add(bomber);
+    null_calls(&session, 50);
+    let (bomb, seen) = watch(&session, request("fork_bomb", &json!({})));
+    eventually("it is at its limit", || group.len() >= 40);
+    let p99 = null_calls(&session, scale.pick(200, 1_000));
+    defuse(&platform, bomber);
+    assert!(bomb.wait(Some(support::LONG)));
+    let ends = seen.ends.lock();
+    // So many beside it may leave its heart no time to beat.
+    let is_lost = |status| matches!(status, Status::WorkerLost | Status::WorkerHung);
+    assert!(matches!(&ends[..], [Err(error)] if is_lost(error.status())), "{ends:?}");
+    // Host, and a guard and a worker for each pool.
+    eventually("the bomb is gone", || group.len() == 0 && marked(&mark).len() <= 4);
+    support::close(&platform);
+    Figure::time(scale.pick(200, 1_000), p99, limit)
+}
+
+/// The worker dies, and the guard ends what it has made.
+fn defuse(platform: &Arc<Platform>, bomber: rustix::process::Pid) {
+    let _ = rustix::process::kill_process(bomber, rustix::process::Signal::KILL);
+    eventually("the next is there", || {
+        ready_worker(platform, 0).is_some_and(|(generation, _)| generation == 2)
+    });
+}
+
+/// The 99th percentile of so many calls, one after the other.
+fn null_calls(session: &Session, count: usize) -> Duration {
+    let mut times: Vec<Duration> = (0..count)
+        .map(|_| {
+            let request = ExecuteRequest {
+                pool: "other".to_owned(),
+                ..request("echo", &json!({"value": null}))
+            };
+            let began = Instant::now();
+            finish(session.prepare(request).unwrap()).unwrap();
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[count * 99 / 100]
+}
