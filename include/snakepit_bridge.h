@@ -721,13 +721,33 @@ spb_status spb_pool_await_ready(spb_pool pool,
 // Since: 0.1
 spb_status spb_pool_stats(spb_pool pool, spb_value **out, spb_error **err);
 
-// Changes the number of workers. More start at once; fewer leave when their calls have ended.
+// Changes the number of workers: `workers_min` whatever the load, and up to `workers_max` (0: the
+// same, a fixed size) under load. More start at once; fewer leave when their calls have ended. A
+// drained pool takes calls again.
 //
 // Ownership: none.
 // Threads: nonblocking, callback-safe.
 // Errors: HANDLE, INVALID_ARGUMENT, CLOSED, FORKED.
 // Since: 0.1
-spb_status spb_pool_resize(spb_pool pool, uint32_t workers, spb_error **err);
+spb_status spb_pool_resize(spb_pool pool,
+                           uint32_t workers_min,
+                           uint32_t workers_max,
+                           spb_error **err);
+
+// Empties the pool: an operation that ends when no worker is left. From now on calls are refused,
+// and those that wait for a worker; those that run may end within `grace_ms` (0: as configured,
+// SPB_NO_TIMEOUT: all the time they need), then their workers are ended. Cancelling the operation does not stop the draining; spb_pool_resize does.
+//
+// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED. The
+// operation's own: CANCELLED, CLOSED.
+// Since: 0.1
+spb_status spb_pool_drain(spb_pool pool,
+                          int64_t grace_ms,
+                          const spb_sink *sink,
+                          spb_operation *out,
+                          spb_error **err);
 
 // Frees the handle; 0 and stale handles are allowed. The pool goes on.
 //

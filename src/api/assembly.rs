@@ -2,7 +2,6 @@
 //! fails, what was begun is taken down again.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,13 +11,13 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::Instant;
 
-use crate::config::{PlatformConfig, PoolConfig};
+use crate::config::{PlatformConfig, PoolConfig, ProcessLimitsConfig};
 use crate::core::{Error, Result, Status, Timers};
 use crate::frameworks::Catalog;
 use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
-use crate::snakepit::{self, Instance, ResourceLimits};
+use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
 use crate::state::Variables;
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
@@ -108,12 +107,8 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
     let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
     let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
     opened.map_err(|error| {
-        let status = match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Status::ResourceExhausted,
-            _ => Status::Unavailable,
-        };
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
-        Error::new(status, message).with("field", "run_dir")
+        Error::new(Status::of_io(&error), message).with("field", "run_dir")
     })
 }
 
@@ -167,7 +162,7 @@ fn start_pools(
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let shape = pool_shape(name, pool, instance.clone());
         let (logs, handle) = (&services.logs, &services.runtime);
-        let backend = backend(pool.backend.kind, &shape, &settings, &guard, logs, handle)?;
+        let backend = backend(&pool.backend, &shape, &settings, &guard, logs, handle)?;
         let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
         let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
         let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
@@ -197,12 +192,7 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
             std::env::var_os(name)
         }),
         directory: pool.cwd.clone(),
-        limits: ResourceLimits {
-            core_bytes: Some(pool.limits.core_bytes),
-            open_files: pool.limits.open_files,
-            memory_bytes: pool.limits.address_space_bytes,
-            processes: pool.limits.processes,
-        },
+        limits: process_limits(&pool.limits),
         switch_interval_ms: pool.switch_interval_ms,
         threads_max: pool.calls_held_per_worker_max,
         log_level: pool.log_level.clone(),
@@ -212,11 +202,36 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
     })
 }
 
+fn process_limits(limits: &ProcessLimitsConfig) -> ResourceLimits {
+    ResourceLimits {
+        core_bytes: Some(limits.core_bytes),
+        open_files: limits.open_files,
+        memory_bytes: limits.address_space_bytes,
+        processes: limits.processes,
+        oom_score_adj: Some(crate::core::limits::WORKER_OOM_SCORE_ADJ),
+        cgroup: limits.cgroup.as_ref().map(|cgroup| CgroupLimits {
+            memory_bytes: cgroup.memory_bytes,
+            processes: cgroup.processes,
+            cpu_percent: cgroup.cpu_percent,
+            required: cgroup.required,
+        }),
+    }
+}
+
 fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepit::PoolConfig {
     snakepit::PoolConfig {
         name: name.to_owned(),
         instance,
         workers: pool.workers,
+        workers_max: pool.workers_max.unwrap_or(pool.workers),
+        grow_after: pool.grow_after,
+        shrink_after: pool.shrink_after,
+        terms: snakepit::Terms {
+            age_max: pool.recycle.age_max,
+            leases_max: pool.recycle.calls_max,
+            memory_soft_bytes: pool.recycle.memory_soft_bytes,
+        },
+        replacements_max: pool.recycle.concurrency,
         calls_per_worker: pool.calls_per_worker,
         held_max: pool.calls_held_per_worker_max,
         queue_max: pool.queue_max,
@@ -224,10 +239,13 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         start_timeout: pool.start_timeout,
         restart_backoff_min: pool.restart.backoff_min,
         restart_backoff_max: pool.restart.backoff_max,
+        exhaustion_rest: crate::core::limits::EXHAUSTION_REST,
         restart_failures_max: pool.restart.failures_max,
         restart_window: pool.restart.window,
+        quarantine: pool.restart.quarantine,
         probe_interval: pool.heartbeat.interval,
         probe_timeout: pool.heartbeat.timeout,
+        memory_hard_bytes: pool.limits.memory_hard_bytes,
         abort_grace: pool.heartbeat.abort_grace,
         kill_grace: pool.kill_grace,
         lost_grace: crate::core::limits::LOST_GRACE,

@@ -89,6 +89,8 @@ const fn state_name(state: &PoolState) -> &'static str {
         PoolState::Healthy => "healthy",
         PoolState::Degraded { .. } => "degraded",
         PoolState::Failed { .. } => "failed",
+        PoolState::Draining => "draining",
+        PoolState::Drained => "drained",
         PoolState::Stopping => "stopping",
         PoolState::Stopped => "stopped",
     }
@@ -100,7 +102,11 @@ fn complaints(state: &PoolState) -> impl Iterator<Item = String> {
         PoolState::Healthy => Vec::new(),
         PoolState::Degraded { reasons } => reasons.clone(),
         PoolState::Failed { reason } => vec![reason.clone()],
-        PoolState::Starting | PoolState::Stopping | PoolState::Stopped => {
+        PoolState::Starting
+        | PoolState::Draining
+        | PoolState::Drained
+        | PoolState::Stopping
+        | PoolState::Stopped => {
             vec![state_name(state).to_owned()]
         }
     };

@@ -153,7 +153,7 @@ fn dismantle(machinery: Machinery) {
     runtime.shutdown_timeout(RUNTIME_GRACE);
 }
 
-/// After TERM a worker's tree is killed; the pool adds its own bound to this.
+/// Before TERM, and after TERM before KILL.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 /// Log records on their way to their subscribers.
 const LOGS_GRACE: Duration = Duration::from_millis(200);

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::limits::CLOSE_GRACE;
+use crate::core::limits::CALLBACKS_GRACE;
 use crate::core::{Error, Result, Status};
 use crate::snakepit::os::arm_fork_marker;
 
@@ -106,7 +106,7 @@ pub extern "C" fn spb_platform_close(
         operation.start(None);
         operation.wait(None);
         super::operation::take_outcome(&operation)?;
-        home.callbacks().wait_ended(CLOSE_GRACE);
+        home.callbacks().wait_ended(CALLBACKS_GRACE);
         Ok(())
     })
 }

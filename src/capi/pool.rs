@@ -15,7 +15,7 @@ use super::platform::home;
 use super::sink::{Sink, spb_sink};
 use super::status::spb_status;
 use super::text_view::spb_str;
-use super::times::limit_ms;
+use super::times::{limit_ms, long_limit_ms};
 use super::value::spb_value;
 
 /// What a pool handle stands for.
@@ -89,7 +89,9 @@ pub extern "C" fn spb_pool_stats(
     guard_out(out, err, || Ok(spb_value::from_document(&handle_table::get(pool)?.pool.stats())))
 }
 
-/// Changes the number of workers. More start at once; fewer leave when their calls have ended.
+/// Changes the number of workers: `workers_min` whatever the load, and up to `workers_max` (0: the
+/// same, a fixed size) under load. More start at once; fewer leave when their calls have ended. A
+/// drained pool takes calls again.
 ///
 /// Ownership: none.
 /// Threads: nonblocking, callback-safe.
@@ -98,10 +100,41 @@ pub extern "C" fn spb_pool_stats(
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_pool_resize(
     pool: spb_pool,
-    workers: u32,
+    workers_min: u32,
+    workers_max: u32,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    guard(err, || handle_table::get(pool)?.pool.resize(workers))
+    guard(err, || handle_table::get(pool)?.pool.resize(workers_min, workers_max))
+}
+
+/// Empties the pool: an operation that ends when no worker is left. From now on calls are refused,
+/// and those that wait for a worker; those that run may end within `grace_ms` (0: as configured,
+/// SPB_NO_TIMEOUT: all the time they need), then their workers are ended. Cancelling the operation
+/// does not stop the draining; spb_pool_resize does.
+///
+/// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, CLOSED, INVALID_ARGUMENT, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED. The
+/// operation's own: CANCELLED, CLOSED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spb_pool_drain(
+    pool: spb_pool,
+    grace_ms: i64,
+    sink: *const spb_sink,
+    out: Option<&mut MaybeUninit<spb_operation>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    let out = Out::zeroed(out);
+    // SAFETY: the caller vouches for the struct.
+    let sink = unsafe { Sink::take(sink) };
+    guard(err, || {
+        let out = out.required("out")?;
+        let object = handle_table::get(pool)?;
+        let grace = long_limit_ms(grace_ms, "grace_ms")?;
+        let target = sink.open(&object.home)?;
+        submit(object.pool.drain(grace)?, target, None, out)
+    })
 }
 
 /// Frees the handle; 0 and stale handles are allowed. The pool goes on.

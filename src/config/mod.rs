@@ -10,17 +10,21 @@ pub mod protection;
 pub mod schema;
 
 mod backend;
+mod cgroup;
 mod consistency;
 mod fault;
 mod millis;
+mod recycle;
 mod secret;
 
 pub use backend::{BackendConfig, BackendKind};
+pub use cgroup::CgroupConfig;
 pub use platform::{
     LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, StateConfig,
     StoreKind, ToolsConfig, ValuesConfig,
 };
 pub use pool::{FrameworkOptions, HeartbeatConfig, PoolConfig, ProcessLimitsConfig, RestartConfig};
 pub use protection::{BarrierConfig, BreakerConfig, RetryConfig};
+pub use recycle::RecycleConfig;
 pub use schema::schema_json;
 pub use secret::Secret;

@@ -12,18 +12,31 @@ use serde_json::{Map, Value as Json};
 use crate::core::limits;
 
 use super::backend::BackendConfig;
+use super::cgroup::CgroupConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
 use super::protection::{BarrierConfig, BreakerConfig, RetryConfig};
+use super::recycle::RecycleConfig;
 use super::secret::Secret;
 
 /// A pool of Python workers.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PoolConfig {
-    /// Worker processes.
+    /// Worker processes, whatever the load.
     #[schemars(range(min = 1, max = limits::POOL_WORKERS_MAX))]
     pub workers: usize,
+    /// Worker processes under load. At least `workers`. Null: `workers`, so that the size is fixed.
+    #[schemars(range(min = 1, max = limits::POOL_WORKERS_MAX))]
+    pub workers_max: Option<usize>,
+    /// One more worker when a call has waited for so long, and again each time it has passed.
+    #[serde(rename = "grow_after_ms", with = "millis")]
+    #[schemars(with = "u64", range(min = 1, max = TIME_MS_MAX))]
+    pub grow_after: Duration,
+    /// One worker fewer when one has had nothing to do for so long.
+    #[serde(rename = "shrink_after_ms", with = "millis")]
+    #[schemars(with = "u64", range(min = 1, max = TIME_MS_MAX))]
+    pub shrink_after: Duration,
     /// Calls that one worker runs at once, not counting those that wait for a host tool.
     #[schemars(range(min = 1, max = CALLS_MAX))]
     pub calls_per_worker: usize,
@@ -56,6 +69,8 @@ pub struct PoolConfig {
     pub concurrent_starts: usize,
     /// How a worker that ended is replaced.
     pub restart: RestartConfig,
+    /// When a worker that is well is replaced all the same.
+    pub recycle: RecycleConfig,
     /// How a worker is asked whether it lives.
     pub heartbeat: HeartbeatConfig,
     /// How calls of idempotent operations are tried again when their worker is lost.
@@ -103,6 +118,11 @@ pub struct RestartConfig {
     #[serde(rename = "window_ms", with = "millis")]
     #[schemars(with = "u64", range(min = 1, max = TIME_MS_MAX))]
     pub window: Duration,
+    /// The rest of a worker's place whose starts fail `failures_max` times in a row while others
+    /// serve.
+    #[serde(rename = "quarantine_ms", with = "millis")]
+    #[schemars(with = "u64", range(min = 0, max = TIME_MS_MAX))]
+    pub quarantine: Duration,
 }
 
 /// How a worker is asked whether it lives.
@@ -135,9 +155,15 @@ pub struct ProcessLimitsConfig {
     /// Address space.
     #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
     pub address_space_bytes: Option<u64>,
+    /// Resident memory of a worker with everything it has started. A worker above it is killed at
+    /// once, and its calls end as lost; measured at each heartbeat.
+    #[schemars(range(min = ADDRESS_SPACE_BYTES_MIN))]
+    pub memory_hard_bytes: Option<u64>,
     /// Processes and threads of the user.
     #[schemars(range(min = 1))]
     pub processes: Option<u64>,
+    /// A control group for each worker with everything it starts. Null: none.
+    pub cgroup: Option<CgroupConfig>,
 }
 
 /// Framework ids with their options. Options may hold keys, so only the ids print.
@@ -185,6 +211,9 @@ impl Default for PoolConfig {
     fn default() -> Self {
         PoolConfig {
             workers: limits::POOL_WORKERS,
+            workers_max: None,
+            grow_after: limits::POOL_GROW_AFTER,
+            shrink_after: limits::POOL_SHRINK_AFTER,
             calls_per_worker: limits::CALLS_PER_WORKER,
             calls_held_per_worker_max: limits::CALLS_HELD_PER_WORKER_MAX,
             queue_max: limits::POOL_QUEUE_MAX,
@@ -197,6 +226,7 @@ impl Default for PoolConfig {
             start_timeout: limits::START_TIMEOUT,
             concurrent_starts: limits::CONCURRENT_STARTS,
             restart: RestartConfig::default(),
+            recycle: RecycleConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             retry: RetryConfig::default(),
             breaker: BreakerConfig::default(),
@@ -225,6 +255,7 @@ impl Default for RestartConfig {
             backoff_max: limits::RESTART_BACKOFF_MAX,
             failures_max: limits::RESTART_FAILURES_MAX,
             window: limits::RESTART_WINDOW,
+            quarantine: limits::RESTART_QUARANTINE,
         }
     }
 }

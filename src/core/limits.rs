@@ -68,6 +68,12 @@ pub const CALLS_HELD_PER_WORKER_MAX: usize = 256;
 /// Workers of a pool where the configuration names no number.
 pub const POOL_WORKERS: usize = 2;
 pub const POOL_WORKERS_MAX: usize = 1024;
+/// One more worker when a call has waited for so long: longer than a queue of ordinary calls, and
+/// shorter than people notice. Default.
+pub const POOL_GROW_AFTER: Duration = Duration::from_millis(500);
+/// One fewer when a worker has been idle for so long: its start may have taken many seconds.
+/// Default.
+pub const POOL_SHRINK_AFTER: Duration = Duration::from_secs(60);
 /// Calls waiting for a worker of one pool. Default.
 pub const POOL_QUEUE_MAX: usize = 1000;
 /// Workers of one pool that start at the same time. Default.
@@ -77,9 +83,17 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// First and last delay before a slot is started again; it doubles in between. Default.
 pub const RESTART_BACKOFF_MIN: Duration = Duration::from_millis(50);
 pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// The rest after a start for which there was no descriptor, process or memory left: work goes on
+/// soon after some are free.
+pub const EXHAUSTION_REST: Duration = Duration::from_millis(500);
 /// Starts that may fail within the window before the pool is degraded. Default.
 pub const RESTART_FAILURES_MAX: usize = 5;
 pub const RESTART_WINDOW: Duration = Duration::from_secs(10);
+/// The rest of a slot that keeps failing while others serve. Default.
+pub const RESTART_QUARANTINE: Duration = Duration::from_secs(60);
+/// Workers of one pool that are replaced at the same time: each takes another's memory for a while.
+/// Default.
+pub const RECYCLE_CONCURRENCY: usize = 1;
 /// Between two heartbeats, and how long one may stay unanswered. Default.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -89,8 +103,12 @@ pub const ABORT_GRACE: Duration = Duration::from_secs(1);
 pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// What a platform's close waits for running work where the caller names no time. Default.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// What a close waits, when everything else has ended, for callbacks to return.
+pub const CALLBACKS_GRACE: Duration = Duration::from_millis(500);
 /// After TERM, before KILL. Default.
 pub const KILL_GRACE: Duration = Duration::from_secs(2);
+/// When memory runs out the kernel takes a worker before its host.
+pub const WORKER_OOM_SCORE_ADJ: u16 = 500;
 /// Kept of a worker's last output, to explain its death.
 pub const STDERR_TAIL_BYTES: usize = 64 * 1024;
 /// A worker that broke its connection may end by itself for so long, so that its own exit is seen.

@@ -90,6 +90,15 @@ impl Status {
         known.copied().unwrap_or(Status::Internal)
     }
 
+    /// The status of something that the system refused: a resource that has run out, or anything
+    /// else.
+    pub fn of_io(error: &std::io::Error) -> Status {
+        use std::io::ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull};
+        let is_out = matches!(error.kind(), OutOfMemory | QuotaExceeded | StorageFull)
+            || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+        if is_out { Status::ResourceExhausted } else { Status::Unavailable }
+    }
+
     /// The name that logs and `spb_status_name` show.
     pub const fn name(self) -> &'static str {
         match self {

@@ -123,6 +123,12 @@ impl Adapter for PythonRuntime {
         })
     }
 
+    /// An interpreter may be a script that starts another: what descends from it belongs to it.
+    fn started(&self, worker: WorkerId, pid: u32) {
+        let belongs = move |peer| crate::snakepit::os::is_of_family(peer, pid);
+        self.settings.gate.recognise(core_id(worker), belongs);
+    }
+
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<WorkerLink, Failure>> {
         let expectation = self.expected.lock().remove(&worker);
         let catalog = self.catalog.clone();

@@ -18,6 +18,9 @@ pub trait Adapter: Send + Sync + 'static {
     /// The process to start for `worker`. An error counts as a failed start.
     fn describe(&self, worker: WorkerId) -> Result<ProcessSpec, Failure>;
 
+    /// The worker's program runs, as the process `pid`. Called after `ready`, before that is awaited.
+    fn started(&self, worker: WorkerId, pid: u32);
+
     /// Resolves when the worker may take work, or cannot. Called right after `describe`, awaited
     /// beside the process, dropped when the process ends first or the time for starting is over.
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<Self::Link, Failure>>;

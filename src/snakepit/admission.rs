@@ -1,13 +1,16 @@
 //! Who gets the next free place: seats of ready workers, and one line of those who wait.
 //!
 //! Pure and single-threaded; it lives under the pool's one lock, so everything here is short. `S`
-//! is what the winner gets of a worker, `W` what is kept of one who waits. It must not know time,
-//! processes or what a key stands for.
+//! is what the winner gets of a worker, `W` what is kept of one who waits. It must not know
+//! processes, nor what a key stands for; times come in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::time::Instant;
+
 use super::ids::WorkerId;
 
+mod facts;
 mod homes;
 mod seat;
 
@@ -53,6 +56,7 @@ pub enum NoPlace {
 
 struct Waiter<W> {
     waiting: W,
+    since: Instant,
     home: Option<Home>,
     /// The slot of the only worker that may serve it.
     at: Option<u32>,
@@ -75,14 +79,14 @@ impl<S: Clone, W> Admission<S, W> {
     }
 
     /// A new worker takes its slot's seat.
-    pub fn publish(&mut self, worker: WorkerId, payload: S) {
+    pub fn publish(&mut self, worker: WorkerId, payload: S, now: Instant) {
         self.clear(worker.slot);
         let index = worker.slot as usize;
         if self.seats.len() <= index {
             self.seats.resize_with(index + 1, || None);
         }
         if let Some(place) = self.seats.get_mut(index) {
-            *place = Some(Seat::new(worker, payload));
+            *place = Some(Seat::new(worker, payload, now));
         }
         self.list(worker.slot);
     }
@@ -128,7 +132,12 @@ impl<S: Clone, W> Admission<S, W> {
     }
 
     /// Queues at the end. The ticket takes its owner out again.
-    pub fn enqueue(&mut self, waiting: W, home: Option<Home>) -> Result<u64, NoPlace> {
+    pub fn enqueue(
+        &mut self,
+        waiting: W,
+        home: Option<Home>,
+        now: Instant,
+    ) -> Result<u64, NoPlace> {
         if self.line.len() >= self.limits.queue_max {
             return Err(NoPlace::Full);
         }
@@ -145,7 +154,7 @@ impl<S: Clone, W> Admission<S, W> {
                 self.homes.seek(home, ticket);
             }
         }
-        self.line.insert(ticket, Waiter { waiting, home, at });
+        self.line.insert(ticket, Waiter { waiting, since: now, home, at });
         Ok(ticket)
     }
 
@@ -195,11 +204,14 @@ impl<S: Clone, W> Admission<S, W> {
     }
 
     /// A lease is returned. Its payload, if that leaves a withdrawn worker with nothing to do.
-    pub fn release(&mut self, worker: WorkerId, lent: bool) -> Option<S> {
+    pub fn release(&mut self, worker: WorkerId, lent: bool, now: Instant) -> Option<S> {
         self.seat(worker)?;
         self.edit(worker.slot, |seat| {
             let count = if lent { &mut seat.lent } else { &mut seat.running };
             *count = count.saturating_sub(1);
+            if seat.held() == 0 {
+                seat.idle_since = Some(now);
+            }
             (!seat.open && seat.is_idle()).then(|| seat.payload.clone())
         })?
     }
@@ -227,25 +239,6 @@ impl<S: Clone, W> Admission<S, W> {
     /// The key's home is no longer needed.
     pub fn forget(&mut self, key: u64) {
         self.homes.forget(key);
-    }
-
-    /// True if nothing but stuck leases is out, also for a worker that has no seat.
-    pub fn is_idle(&self, worker: WorkerId) -> bool {
-        self.seat(worker).is_none_or(Seat::is_idle)
-    }
-
-    pub fn queued(&self) -> usize {
-        self.line.len()
-    }
-
-    /// Workers that may be given work, if they have room.
-    pub fn open_seats(&self) -> usize {
-        self.seats.iter().flatten().filter(|seat| seat.open).count()
-    }
-
-    /// Running and held leases of one worker.
-    pub fn load(&self, worker: WorkerId) -> (usize, usize) {
-        self.seat(worker).map_or((0, 0), |seat| (seat.running, seat.held()))
     }
 }
 
@@ -281,6 +274,8 @@ impl<S: Clone, W> Admission<S, W> {
         let turn = self.next_turn;
         let (worker, payload) = self.edit(slot, |seat| {
             seat.running += 1;
+            seat.given += 1;
+            seat.idle_since = None;
             seat.turn = turn;
             (seat.worker, seat.payload.clone())
         })?;

@@ -13,6 +13,11 @@ pub struct Backoff {
     failures: u32,
 }
 
+/// `time`, up to a fifth longer by `chance` (0 to 1).
+pub fn jittered(time: Duration, chance: f64) -> Duration {
+    time.mul_f64(1.0 + JITTER * chance.clamp(0.0, 1.0))
+}
+
 impl Backoff {
     pub fn new(min: Duration, max: Duration) -> Backoff {
         Backoff { min, max: max.max(min), failures: 0 }
@@ -23,8 +28,7 @@ impl Backoff {
     pub fn after_failure(&mut self, chance: f64) -> Duration {
         let factor = 2_u32.saturating_pow(self.failures.min(31));
         self.failures = self.failures.saturating_add(1);
-        let rest = self.min.saturating_mul(factor).min(self.max);
-        rest.mul_f64(1.0 + JITTER * chance.clamp(0.0, 1.0))
+        jittered(self.min.saturating_mul(factor).min(self.max), chance)
     }
 
     /// All is forgiven.
@@ -40,23 +44,47 @@ pub struct Intensity {
     /// The latest, at most as many as count.
     times: VecDeque<Instant>,
     in_a_row: usize,
+    /// While failing: the moment of the pool's next start.
+    next_start: Option<Instant>,
 }
 
 impl Intensity {
     pub fn new(failures_max: usize, window: Duration) -> Intensity {
-        Intensity { failures_max: failures_max.max(1), window, times: VecDeque::new(), in_a_row: 0 }
+        Intensity {
+            failures_max: failures_max.max(1),
+            window,
+            times: VecDeque::new(),
+            in_a_row: 0,
+            next_start: None,
+        }
     }
 
-    pub fn failed(&mut self, now: Instant) {
+    /// A start has failed. If that makes the pool a failing one, the next start comes after `rest`.
+    pub fn failed(&mut self, now: Instant, rest: Duration) {
         if self.times.len() == self.failures_max {
             self.times.pop_front();
         }
         self.times.push_back(now);
         self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.is_failing(now) && self.next_start.is_none() {
+            self.next_start = now.checked_add(rest);
+        }
     }
 
     pub fn succeeded(&mut self) {
         self.in_a_row = 0;
+        self.next_start = None;
+    }
+
+    /// Permission for one start, or the moment to ask again. While the pool is failing there is one
+    /// start per `rest`, whichever slot it is for.
+    pub fn ask_start(&mut self, now: Instant, rest: Duration) -> Result<(), Instant> {
+        match self.next_start {
+            Some(at) if at > now => return Err(at),
+            Some(_) => self.next_start = now.checked_add(rest),
+            None => {}
+        }
+        Ok(())
     }
 
     /// Too many failed within the window, or, where a start takes long, in a row.
@@ -92,10 +120,10 @@ mod tests {
         let mut intensity = Intensity::new(3, Duration::from_secs(10));
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
-        intensity.failed(at(0));
-        intensity.failed(at(1));
+        intensity.failed(at(0), Duration::ZERO);
+        intensity.failed(at(1), Duration::ZERO);
         assert!(!intensity.is_failing(at(1)));
-        intensity.failed(at(2));
+        intensity.failed(at(2), Duration::ZERO);
         assert!(intensity.is_failing(at(2)));
         // Nothing has succeeded since: waiting alone does not heal.
         assert!(intensity.is_failing(at(60)));
@@ -105,8 +133,28 @@ mod tests {
         // Slow failures count in a row.
         for seconds in [100, 120, 140] {
             assert!(!intensity.is_failing(at(seconds)));
-            intensity.failed(at(seconds));
+            intensity.failed(at(seconds), Duration::ZERO);
         }
         assert!(intensity.is_failing(at(140)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_pool_starts_one_worker_per_rest_until_one_succeeds() {
+        let rest = Duration::from_secs(5);
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut intensity = Intensity::new(2, Duration::from_secs(10));
+        intensity.failed(at(0), rest);
+        assert_eq!(intensity.ask_start(at(0), rest), Ok(()), "one failure is no pattern");
+        intensity.failed(at(1), rest);
+        for second in 1..6 {
+            assert_eq!(intensity.ask_start(at(second), rest), Err(at(6)));
+        }
+        assert_eq!(intensity.ask_start(at(6), rest), Ok(()));
+        assert_eq!(intensity.ask_start(at(6), rest), Err(at(11)), "for all slots together");
+        intensity.failed(at(7), rest);
+        assert_eq!(intensity.ask_start(at(8), rest), Err(at(11)));
+        intensity.succeeded();
+        assert_eq!(intensity.ask_start(at(8), rest), Ok(()));
     }
 }

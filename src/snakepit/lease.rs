@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::exit::{Cause, Exit, ExitKind, Verdict};
@@ -30,13 +31,18 @@ pub struct Seated<A: Adapter> {
 pub struct Lease<A: Adapter> {
     shared: Arc<Shared<A>>,
     seated: Arc<Seated<A>>,
+    given_at: Instant,
     /// Read and written under the pool's lock only.
     lent: AtomicBool,
+    /// It was lent at some time, so its duration says little about how long work takes.
+    was_lent: AtomicBool,
 }
 
 impl<A: Adapter> Lease<A> {
     pub(super) fn new(shared: Arc<Shared<A>>, seated: Arc<Seated<A>>) -> Self {
-        Lease { shared, seated, lent: AtomicBool::new(false) }
+        let given_at = Instant::now();
+        let (lent, was_lent) = (AtomicBool::new(false), AtomicBool::new(false));
+        Lease { shared, seated, given_at, lent, was_lent }
     }
 
     /// Through which the worker is spoken to.
@@ -75,6 +81,7 @@ impl<A: Adapter> Lease<A> {
     /// The work waits for the host: until `reclaim` the unit may be given to other work, so that
     /// what the host asks for meanwhile cannot starve. Lending what is lent changes nothing.
     pub fn lend(&self) {
+        self.was_lent.store(true, Ordering::Relaxed);
         self.shared.lend(self.seated.worker, &self.lent);
     }
 
@@ -86,7 +93,8 @@ impl<A: Adapter> Lease<A> {
 
 impl<A: Adapter> Drop for Lease<A> {
     fn drop(&mut self) {
-        self.shared.give_back(self.seated.worker, *self.lent.get_mut());
+        let took = (!*self.was_lent.get_mut()).then(|| self.given_at.elapsed());
+        self.shared.give_back(self.seated.worker, *self.lent.get_mut(), took);
     }
 }
 

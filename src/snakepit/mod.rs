@@ -20,10 +20,18 @@ mod pool;
 
 mod admission;
 mod backoff;
+mod ending;
+mod expectation;
+mod fleet;
 mod lease;
 mod lifecycle;
+mod recycling;
+mod replacing;
 mod shared;
+mod sizing;
 mod slot;
+mod standing;
+mod steward;
 mod worker;
 
 mod backends;
@@ -46,6 +54,7 @@ pub use journey::{Journey, Step};
 pub use lease::Lease;
 pub use lifecycle::{Manner, WorkerState};
 pub use pool::Pool;
+pub use recycling::Terms;
 pub use registry::Instance;
-pub use spec::{ProcessSpec, ResourceLimits};
+pub use spec::{CgroupLimits, ProcessSpec, ResourceLimits};
 pub use stats::{PoolState, PoolStats, WorkerRow};

@@ -1,7 +1,6 @@
 //! The pool as its owner sees it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -14,14 +13,15 @@ use super::config::PoolConfig;
 use super::error::PoolError;
 use super::ids::WorkerId;
 use super::lease::Lease;
-use super::lifecycle::{SlotEvent, SlotState};
-use super::shared::{Order, Phase, Shared, Slot, State};
-use super::slot;
+use super::lifecycle::PoolEvent;
+use super::shared::Shared;
+use super::sizing::Size;
 use super::stats::{PoolState, PoolStats};
+use super::steward;
 
 /// Workers of one kind, kept alive. Dropping it without `stop` makes all of them leave.
 pub struct Pool<A: Adapter> {
-    shared: Arc<Shared<A>>,
+    pub(super) shared: Arc<Shared<A>>,
 }
 
 impl<A: Adapter> Pool<A> {
@@ -32,9 +32,10 @@ impl<A: Adapter> Pool<A> {
         adapter: Arc<A>,
         runtime: Handle,
     ) -> Arc<Pool<A>> {
-        let workers = config.workers;
+        let (min, max) = (config.workers, config.workers_max);
         let pool = Pool { shared: Arc::new(Shared::new(config, backend, adapter, runtime)) };
-        pool.resize(workers);
+        pool.shared.runtime.spawn(steward::keep_house(pool.shared.clone()));
+        pool.resize(min, max);
         Arc::new(pool)
     }
 
@@ -44,9 +45,10 @@ impl<A: Adapter> Pool<A> {
         self.shared.take_free(home)
     }
 
-    /// Waits in line for a lease. Refuses at once when the line is full, the pool is closed, or its
-    /// workers cannot be started, and a strict caller when its home is gone. Dropping the future
-    /// leaves the line.
+    /// Waits in line for a lease. Refuses at once when the line is full, the pool is closed or its
+    /// workers cannot be started; when the wait, by what recent leases took, would be more than
+    /// twice as long as there is time; and a strict caller when its home is gone. Dropping the
+    /// future leaves the line.
     pub async fn acquire(
         &self,
         deadline: Option<Instant>,
@@ -56,7 +58,7 @@ impl<A: Adapter> Pool<A> {
         if deadline.is_some_and(|deadline| deadline <= began) {
             return Err(self.late(began));
         }
-        let mut place = match self.take_or_queue(home)? {
+        let mut place = match self.take_or_queue(deadline, home, began)? {
             Place::Lease(lease) => return Ok(lease),
             Place::InLine(place) => place,
         };
@@ -94,27 +96,29 @@ impl<A: Adapter> Pool<A> {
         }
     }
 
-    /// Wants so many workers from now on. More are started at once; those too many finish their
-    /// work and leave.
-    pub fn resize(&self, workers: usize) {
+    /// Wants at least `min` workers from now on, and under load up to `max`; a `max` below `min`
+    /// counts as `min`. More are started at once; those too many finish their work and leave. A
+    /// drained pool takes work again.
+    pub fn resize(&self, min: usize, max: usize) {
         {
             let mut state = self.shared.lock();
-            if state.phase != Phase::Open {
+            let state = &mut *state;
+            state.phase = state.phase.step(PoolEvent::SizeAsked);
+            if !state.phase.is_open() {
                 return;
             }
-            state.wanted = workers;
-            while state.slots.len() < workers {
-                state.slots.push(Slot::new());
-            }
-            for (index, entry) in state.slots.iter_mut().enumerate() {
-                if index < workers {
-                    self.want(index, entry);
-                } else {
-                    entry.unwant(Order::Drain);
-                }
-            }
+            state.size = Size { min, max: max.max(min) };
+            state.wanted = state.wanted.clamp(state.size.min, state.size.max);
+            self.shared.arrange(state);
         }
         self.shared.settle();
+    }
+
+    /// Has `worker` replaced for `reason`: another one is made ready, then this one finishes its
+    /// work and leaves. Nothing happens if it is leaving already.
+    pub fn replace(&self, worker: WorkerId, reason: &str) {
+        self.shared.lock().ask_replacement(worker, reason);
+        self.shared.nudge.notify_one();
     }
 
     pub fn stats(&self) -> PoolStats {
@@ -122,7 +126,9 @@ impl<A: Adapter> Pool<A> {
     }
 
     pub fn state(&self) -> PoolState {
-        self.shared.lock().pool_state()
+        let mut state = self.shared.lock();
+        state.assess();
+        state.pool_state()
     }
 
     /// Gives `worker` no more work and kills it, once all leases but those it was called for are
@@ -143,49 +149,13 @@ impl<A: Adapter> Pool<A> {
         self.shared.settle();
     }
 
-    /// Ends all workers: asks them to finish, after `grace` with TERM, after the kill grace with
-    /// KILL. When it returns no process is left. Everyone who calls it waits for the same end; the
-    /// first grace counts.
-    pub async fn stop(&self, grace: Duration) {
-        if self.begin_stop(Order::Drain) {
-            let shared = self.shared.clone();
-            // A task of its own: a caller who gives up does not stop the stopping.
-            self.shared.runtime.spawn(async move {
-                if tokio::time::timeout(grace, shared.all_left()).await.is_err() {
-                    shared.lock().order_all(Order::Leave);
-                }
-                shared.end().await;
-            });
-        }
-        let mut changed = self.shared.changed.subscribe();
-        while self.shared.lock().phase != Phase::Stopped {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// True for the first.
-    fn begin_stop(&self, order: Order) -> bool {
-        let dismissed = {
-            let mut state = self.shared.lock();
-            if state.phase != Phase::Open {
-                return false;
-            }
-            state.phase = Phase::Stopping;
-            state.wanted = 0;
-            state.order_all(order);
-            state.admission.dismiss_all()
-        };
-        for waiting in dismissed {
-            let _ = waiting.send(Err(PoolError::Closed));
-        }
-        self.shared.changed.send_replace(());
-        true
-    }
-
     /// Under one lock, so that a place that becomes free meanwhile is not missed.
-    fn take_or_queue(&self, home: Option<Home>) -> Result<Place<'_, A>, PoolError> {
+    fn take_or_queue(
+        &self,
+        deadline: Option<Instant>,
+        home: Option<Home>,
+        now: Instant,
+    ) -> Result<Place<'_, A>, PoolError> {
         let mut state = self.shared.lock();
         if let Some(seated) = state.take_free(home)? {
             drop(state);
@@ -194,13 +164,18 @@ impl<A: Adapter> Pool<A> {
         let (waiting, answer) = oneshot::channel();
         let queued = match state.failure() {
             Some(failure) => Err(PoolError::Failed(failure)),
-            None => state.admission.enqueue(waiting, home).map_err(|why| match why {
+            None => state.check_deadline(home, deadline, now),
+        };
+        let queued = queued.and_then(|()| {
+            state.admission.enqueue(waiting, home, now).map_err(|why| match why {
                 NoPlace::Full => PoolError::Full { queue_max: self.shared.config.queue_max },
                 NoPlace::Home(why) => why.into(),
-            }),
-        };
-        if queued.is_err() {
-            state.counts.refused += 1;
+            })
+        });
+        state.counts.refused += u64::from(queued.is_err());
+        if state.admission.queued() == 1 {
+            // Waiting may be a reason to grow.
+            self.shared.nudge.notify_one();
         }
         Ok(Place::InLine(InLine { shared: &self.shared, ticket: queued?, answer }))
     }
@@ -212,8 +187,8 @@ impl<A: Adapter> Pool<A> {
 
     fn readiness(&self, workers: usize) -> Option<Result<(), PoolError>> {
         let state = self.shared.lock();
-        if state.phase != Phase::Open {
-            return Some(Err(PoolError::Closed));
+        if let Err(refusal) = state.check_open() {
+            return Some(Err(refusal));
         }
         if state.admission.open_seats() >= workers {
             return Some(Ok(()));
@@ -222,25 +197,11 @@ impl<A: Adapter> Pool<A> {
         let failure = state.last_failure.clone().filter(|_| failing);
         failure.map(|failure| Err(PoolError::Failed(failure)))
     }
-
-    fn want(&self, index: usize, entry: &mut Slot) {
-        entry.state = entry.state.step(SlotEvent::WantedAgain);
-        entry.order.send_replace(Order::Keep);
-        if !entry.kept {
-            entry.kept = true;
-            let slot = u32::try_from(index).unwrap_or(u32::MAX);
-            let order = entry.order.subscribe();
-            self.shared.runtime.spawn(slot::keep(self.shared.clone(), slot, order));
-        }
-    }
 }
 
 impl<A: Adapter> Drop for Pool<A> {
     fn drop(&mut self) {
-        if self.begin_stop(Order::Leave) {
-            let shared = self.shared.clone();
-            self.shared.runtime.spawn(async move { shared.end().await });
-        }
+        self.abandon();
     }
 }
 
@@ -263,54 +224,6 @@ impl<A: Adapter> Drop for InLine<'_, A> {
         // Dropped after the lock is released: a sender's drop wakes the other side.
         let waiting = self.shared.lock().admission.leave(self.ticket);
         drop(waiting);
-    }
-}
-
-impl<A: Adapter> Shared<A> {
-    /// Waits for the last worker's end, and ends what the backend keeps.
-    async fn end(&self) {
-        self.all_left().await;
-        self.backend.close().await;
-        self.lock().phase = Phase::Stopped;
-        self.changed.send_replace(());
-    }
-
-    /// Resolves when no slot has a task any more, and so no process.
-    async fn all_left(&self) {
-        let mut changed = self.changed.subscribe();
-        while self.lock().slots.iter().any(|slot| slot.kept) {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl<A: Adapter> State<A> {
-    fn order_all(&mut self, order: Order) {
-        for entry in &mut self.slots {
-            entry.unwant(order);
-        }
-    }
-}
-
-impl Slot {
-    fn new() -> Slot {
-        Slot {
-            state: SlotState::Vacant,
-            order: tokio::sync::watch::Sender::new(Order::Keep),
-            generation: 0,
-            kept: false,
-            row: None,
-            trouble: None,
-        }
-    }
-
-    fn unwant(&mut self, order: Order) {
-        self.state = self.state.step(SlotEvent::Unwanted);
-        if *self.order.borrow() != order {
-            self.order.send_replace(order);
-        }
     }
 }
 

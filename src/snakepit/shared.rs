@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
@@ -17,9 +18,12 @@ use super::backend::Backend;
 use super::backoff::Intensity;
 use super::config::PoolConfig;
 use super::error::{PoolError, StartFailure};
+use super::expectation::Expectation;
 use super::ids::WorkerId;
 use super::lease::{Lease, Seated};
-use super::lifecycle::{SlotState, WorkerState};
+use super::lifecycle::{Phase, SlotState, WorkerState};
+use super::replacing::Replacing;
+use super::sizing::Size;
 
 /// One pool.
 pub struct Shared<A: Adapter> {
@@ -31,6 +35,10 @@ pub struct Shared<A: Adapter> {
     pub starts: Arc<Semaphore>,
     /// Told after every change that someone may wait for.
     pub changed: watch::Sender<()>,
+    /// Set off when the steward has something to look at.
+    pub nudge: Notify,
+    /// The pool is being stopped and its patience is over: workers get less time for each step.
+    pub hurried: AtomicBool,
     state: Mutex<State<A>>,
 }
 
@@ -38,8 +46,16 @@ pub struct Shared<A: Adapter> {
 pub struct State<A: Adapter> {
     pub admission: Admission<Arc<Seated<A>>, Waiting<A>>,
     pub slots: Vec<Slot>,
+    pub size: Size,
+    /// Workers to have now, within `size`; 0 while nothing is wanted.
     pub wanted: usize,
+    /// When the pool last wanted one more because callers waited.
+    pub grown_at: Option<Instant>,
+    pub replacing: Replacing,
+    /// When slots whose tasks have failed are to be filled again.
+    pub revive_at: Option<Instant>,
     pub phase: Phase,
+    pub expectation: Expectation,
     pub intensity: Intensity,
     pub last_failure: Option<Arc<StartFailure>>,
     pub counts: Counts,
@@ -59,6 +75,8 @@ pub struct Slot {
     pub row: Option<Row>,
     /// Why its latest worker failed, until one is ready.
     pub trouble: Option<String>,
+    /// Starts that failed since one succeeded.
+    pub failures: usize,
 }
 
 /// What is to become of a slot's worker.
@@ -77,13 +95,10 @@ pub struct Row {
     pub state: WorkerState,
     pub pid: Option<u32>,
     pub began: Instant,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
-    Open,
-    Stopping,
-    Stopped,
+    /// Between 0 and 1; spreads what is done to workers that started together.
+    pub chance: f64,
+    /// What its whole tree has in memory; `None` until it was measured.
+    pub resident_bytes: Option<u64>,
 }
 
 /// Totals; see `PoolStats`.
@@ -94,6 +109,7 @@ pub struct Counts {
     pub restarts: u64,
     pub start_failures: u64,
     pub losses: u64,
+    pub recycled: u64,
     pub refused: u64,
 }
 
@@ -112,8 +128,13 @@ impl<A: Adapter> Shared<A> {
         let state = State {
             admission: Admission::new(limits),
             slots: Vec::new(),
+            size: Size { min: 0, max: 0 },
             wanted: 0,
-            phase: Phase::Open,
+            grown_at: None,
+            replacing: Replacing::new(&config),
+            revive_at: None,
+            phase: Phase::Starting,
+            expectation: Expectation::new(),
             intensity: Intensity::new(config.restart_failures_max, config.restart_window),
             last_failure: None,
             counts: Counts::default(),
@@ -121,12 +142,20 @@ impl<A: Adapter> Shared<A> {
         Shared {
             starts: Arc::new(Semaphore::new(config.concurrent_starts.max(1))),
             changed: watch::Sender::new(()),
+            nudge: Notify::new(),
+            hurried: AtomicBool::new(false),
             state: Mutex::new(state),
             config,
             backend,
             adapter,
             runtime,
         }
+    }
+
+    /// What a worker gets for one step on its way out.
+    pub fn patience(&self) -> Duration {
+        let grace = self.config.kill_grace;
+        if self.hurried.load(Ordering::Relaxed) { grace.min(HURRIED_STEP) } else { grace }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State<A>> {
@@ -139,13 +168,22 @@ impl<A: Adapter> Shared<A> {
         Ok(seated.map(|seated| Lease::new(self.clone(), seated)))
     }
 
-    /// A lease is over.
-    pub fn give_back(self: &Arc<Self>, worker: WorkerId, lent: bool) {
-        let (idle, next) = {
+    /// A lease is over. `took`: how long it was out, where that says how long work takes.
+    pub fn give_back(self: &Arc<Self>, worker: WorkerId, lent: bool, took: Option<Duration>) {
+        let now = Instant::now();
+        let (idle, next, worn) = {
             let mut state = self.lock();
             state.counts.completed += 1;
-            (state.admission.release(worker, lent), state.serve_next())
+            if let Some(took) = took {
+                state.expectation.observe(took);
+            }
+            let idle = state.admission.release(worker, lent, now);
+            let worn = self.config.terms.leases_max.is_some_and(|max| state.is_worn(worker, max));
+            (idle, state.serve_next(), worn)
         };
+        if worn {
+            self.nudge.notify_one();
+        }
         if let Some(seated) = idle {
             seated.idle.notify_one();
         }
@@ -184,6 +222,7 @@ impl<A: Adapter> Shared<A> {
         self.refuse_homeless();
         self.refuse_if_failing();
         self.changed.send_replace(());
+        self.nudge.notify_one();
     }
 
     /// Strict callers whose home has gone are told so.
@@ -204,6 +243,7 @@ impl<A: Adapter> Shared<A> {
     fn refuse_if_failing(&self) {
         let (dismissed, failure) = {
             let mut state = self.lock();
+            state.assess();
             let Some(failure) = state.failure() else { return };
             let dismissed = state.admission.dismiss_all();
             state.counts.refused += dismissed.len() as u64;
@@ -228,9 +268,7 @@ type Place<A> = (Waiting<A>, Arc<Seated<A>>);
 
 impl<A: Adapter> State<A> {
     pub fn take_free(&mut self, home: Option<Home>) -> Result<Option<Arc<Seated<A>>>, PoolError> {
-        if self.phase != Phase::Open {
-            return Err(PoolError::Closed);
-        }
+        self.check_open()?;
         let taken = self.admission.take_free(home);
         match &taken {
             Ok(Some(_)) => self.counts.acquired += 1,
@@ -245,11 +283,8 @@ impl<A: Adapter> State<A> {
         self.counts.acquired += 1;
         Some(place)
     }
-
-    /// Set while no worker can be expected soon.
-    pub fn failure(&self) -> Option<Arc<StartFailure>> {
-        let hopeless =
-            self.admission.open_seats() == 0 && self.intensity.is_failing(Instant::now());
-        if hopeless { self.last_failure.clone() } else { None }
-    }
 }
+
+/// Three steps, TERM, KILL and the end of the guard, fit into the two seconds that a stop may take
+/// beyond its grace.
+const HURRIED_STEP: Duration = Duration::from_millis(600);

@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
-use super::lifecycle::WorkerState;
-use super::shared::{Phase, Row, State};
+use super::lifecycle::{Phase, SlotState, WorkerState};
+use super::shared::{Row, Slot, State};
 
 /// How a pool is.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
@@ -22,6 +22,10 @@ pub enum PoolState {
     Failed {
         reason: String,
     },
+    /// Takes no work; what runs is being finished.
+    Draining,
+    /// No process is left; a new size opens the pool again.
+    Drained,
     Stopping,
     /// No process is left.
     Stopped,
@@ -30,13 +34,18 @@ pub enum PoolState {
 /// Counters and rows, all read at one moment.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct PoolStats {
-    /// Workers to keep.
+    /// Workers to have now.
     pub wanted: usize,
+    /// The bounds of `wanted`.
+    pub workers_min: usize,
+    pub workers_max: usize,
     pub starting: usize,
     pub ready: usize,
     pub draining: usize,
     /// Asked or forced to end, still there.
     pub stopping: usize,
+    /// Slots that keep failing while others work, and rest for long.
+    pub quarantined: usize,
     /// Callers in the queue.
     pub queued: usize,
     /// Leases running, lent ones not counted.
@@ -52,7 +61,10 @@ pub struct PoolStats {
     pub start_failures: u64,
     /// Workers that ended unasked after they had been ready.
     pub losses: u64,
-    /// Callers refused: queue full, deadline passed while waiting, pool failed.
+    /// Workers that left because another one took their place.
+    pub recycled: u64,
+    /// Callers refused: queue full, deadline passed or hopeless, home gone or busy, pool failed,
+    /// drained or stopped.
     pub refused: u64,
     pub workers: Vec<WorkerRow>,
 }
@@ -67,6 +79,10 @@ pub struct WorkerRow {
     pub state: WorkerState,
     pub running: usize,
     pub held: usize,
+    /// Leases ever given.
+    pub leases: u64,
+    /// What its whole process tree has in memory, measured once per probe interval; `None` before.
+    pub resident_bytes: Option<u64>,
     /// Since its description.
     pub age_ms: u64,
 }
@@ -75,26 +91,24 @@ impl<A: Adapter> State<A> {
     /// How the pool is.
     pub(super) fn pool_state(&self) -> PoolState {
         match self.phase {
-            Phase::Open => self.open_state(),
+            Phase::Starting => PoolState::Starting,
+            Phase::Healthy => PoolState::Healthy,
+            Phase::Degraded => PoolState::Degraded { reasons: self.reasons() },
+            Phase::Failed => PoolState::Failed { reason: self.last_reason() },
+            Phase::Draining => PoolState::Draining,
+            Phase::Drained => PoolState::Drained,
             Phase::Stopping => PoolState::Stopping,
             Phase::Stopped => PoolState::Stopped,
         }
     }
 
-    fn open_state(&self) -> PoolState {
-        if let Some(failure) = self.failure() {
-            return PoolState::Failed { reason: failure.to_string() };
-        }
-        let ready = self.admission.open_seats();
-        if ready >= self.wanted {
-            return PoolState::Healthy;
-        }
-        let reasons: Vec<String> =
-            self.slots.iter().filter_map(|slot| slot.trouble.clone()).collect();
-        if ready == 0 || reasons.is_empty() {
-            return PoolState::Starting;
-        }
-        PoolState::Degraded { reasons }
+    fn reasons(&self) -> Vec<String> {
+        let slots = self.slots.iter().filter(|slot| slot.state.is_wanted());
+        slots.filter_map(Slot::complaint).chain(self.replacing.trouble.clone()).collect()
+    }
+
+    fn last_reason(&self) -> String {
+        self.last_failure.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     pub(super) fn stats(&self) -> PoolStats {
@@ -108,10 +122,17 @@ impl<A: Adapter> State<A> {
         let counts = self.counts;
         PoolStats {
             wanted: self.wanted,
+            workers_min: self.size.min,
+            workers_max: self.size.max,
             starting: count(|state| state == WorkerState::Starting),
             ready: count(|state| state == WorkerState::Ready),
             draining: count(|state| matches!(state, WorkerState::Draining(_))),
             stopping: count(|state| matches!(state, Stopping | Aborting | Killing | Abandoning)),
+            quarantined: self
+                .slots
+                .iter()
+                .filter(|slot| slot.state == SlotState::Quarantined)
+                .count(),
             queued: self.admission.queued(),
             running: workers.iter().map(|row| row.running).sum(),
             held: workers.iter().map(|row| row.held).sum(),
@@ -120,6 +141,7 @@ impl<A: Adapter> State<A> {
             restarts: counts.restarts,
             start_failures: counts.start_failures,
             losses: counts.losses,
+            recycled: counts.recycled,
             refused: counts.refused,
             workers,
         }
@@ -134,7 +156,20 @@ impl<A: Adapter> State<A> {
             state: row.state,
             running,
             held,
+            leases: self.admission.work(row.worker).map_or(0, |work| work.given),
+            resident_bytes: row.resident_bytes,
             age_ms: u64::try_from((now - row.began).as_millis()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+impl Slot {
+    /// What is wrong with it, if anything is.
+    fn complaint(&self) -> Option<String> {
+        let trouble = self.trouble.as_deref()?;
+        if self.state != SlotState::Quarantined {
+            return Some(trouble.to_owned());
+        }
+        Some(format!("quarantined after {} failed starts: {trouble}", self.failures))
     }
 }

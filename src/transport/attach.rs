@@ -37,7 +37,7 @@ impl Attachment {
             Some(Err(_)) | None => return self.outbox.finish(Ok(())),
         };
         let mut frames = first.frames.into_iter();
-        match self.admit(frames.next()) {
+        match self.admit(frames.next()).await {
             Err(reason) => self.refuse(&reason),
             Ok((admission, announcement)) => {
                 let link = self.welcome(admission, announcement);
@@ -48,7 +48,10 @@ impl Attachment {
         }
     }
 
-    fn admit(&self, first: Option<pb::WorkerFrame>) -> Result<(Admission, Announcement), String> {
+    async fn admit(
+        &self,
+        first: Option<pb::WorkerFrame>,
+    ) -> Result<(Admission, Announcement), String> {
         let Some(Kind::Hello(hello)) = first.and_then(|frame| frame.kind) else {
             return Err("the first frame is not a hello".to_owned());
         };
@@ -59,8 +62,7 @@ impl Attachment {
         if self.peer_pid.is_some_and(|pid| pid != hello.pid) {
             return Err("the hello names another process than the one connected".to_owned());
         }
-        let admission = self.gate.admit(&hello.token);
-        let admission = admission.ok_or_else(|| "unknown or used token".to_owned())?;
+        let admission = self.gate.admit(&hello.token, self.peer_pid).await?;
         Ok((admission, announcement_from(hello)))
     }
 

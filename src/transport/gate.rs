@@ -1,13 +1,14 @@
 //! Who may attach: one-time tokens, each good for one worker in one life.
 //!
 //! A token is 256 random bits that reach the worker through an inherited descriptor. It is compared
-//! in constant time and forgotten when it has been used or its expectation is dropped.
+//! in constant time and forgotten when it has been used or its expectation is dropped. Whether the
+//! process that shows it is the one it was made for, others say.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::core::{Error, Result, Status, WorkerId};
 
@@ -24,7 +25,12 @@ struct Waiting {
     tag: u64,
     token: Token,
     arrived: oneshot::Sender<(WorkerLink, Announcement)>,
+    /// `None` until the worker's process is known.
+    belongs: watch::Sender<Option<Belongs>>,
 }
+
+/// Whether a process is the worker's own.
+type Belongs = Arc<dyn Fn(u32) -> bool + Send + Sync>;
 
 /// The secret a worker shows. It has no `Debug` text.
 #[derive(Clone)]
@@ -61,22 +67,64 @@ impl Gate {
     pub fn expect(&self, worker: WorkerId, tag: u64) -> Result<Expectation> {
         let token = Token::random()?;
         let (arrived, arrival) = oneshot::channel();
-        self.waiting.lock().push(Waiting { worker, tag, token: token.clone(), arrived });
+        let belongs = watch::Sender::new(None);
+        self.waiting.lock().push(Waiting { worker, tag, token: token.clone(), arrived, belongs });
         Ok(Expectation { gate: self.clone(), tag, token, arrival })
     }
 
-    /// Takes the expectation that `token` belongs to, or none.
-    pub(super) fn admit(&self, token: &[u8]) -> Option<Admission> {
-        let mut waiting = self.waiting.lock();
-        let mut found = None;
-        for (index, entry) in waiting.iter().enumerate() {
-            if bool::from(entry.token.0.ct_eq(token)) {
-                found = Some(index);
-            }
+    /// The worker's process runs: its token is good for those of which `belongs` is true. Whoever
+    /// shows it earlier waits for this.
+    pub fn recognise(
+        &self,
+        worker: WorkerId,
+        belongs: impl Fn(u32) -> bool + Send + Sync + 'static,
+    ) {
+        let belongs: Belongs = Arc::new(belongs);
+        for entry in self.waiting.lock().iter().filter(|entry| entry.worker == worker) {
+            entry.belongs.send_replace(Some(belongs.clone()));
         }
-        let entry = waiting.swap_remove(found?);
+    }
+
+    /// Takes the expectation that `token` belongs to, for the process `peer` where the kernel names
+    /// it. A token in the wrong hands stays good for the right ones. An error says what is wrong.
+    pub(super) async fn admit(
+        &self,
+        token: &[u8],
+        peer: Option<u32>,
+    ) -> Result<Admission, &'static str> {
+        let mut belongs = self.belongs(token).ok_or(UNKNOWN)?;
+        // It ends with the expectation, at the latest when the time for starting is over.
+        let known = belongs.wait_for(Option::is_some).await.map_err(|_| UNKNOWN)?.clone();
+        if let (Some(belongs), Some(peer)) = (known, peer)
+            && !belongs(peer)
+        {
+            return Err("the token was made for another worker");
+        }
+        self.take(token).ok_or(UNKNOWN)
+    }
+
+    fn belongs(&self, token: &[u8]) -> Option<watch::Receiver<Option<Belongs>>> {
+        let waiting = self.waiting.lock();
+        Some(waiting.get(find(&waiting, token)?)?.belongs.subscribe())
+    }
+
+    fn take(&self, token: &[u8]) -> Option<Admission> {
+        let mut waiting = self.waiting.lock();
+        let found = find(&waiting, token)?;
+        let entry = waiting.swap_remove(found);
         Some(Admission { worker: entry.worker, arrived: entry.arrived })
     }
+}
+
+/// Looks at all of them, in the same time whichever it is.
+fn find(waiting: &[Waiting], token: &[u8]) -> Option<usize> {
+    let mut found = None;
+    for (index, entry) in waiting.iter().enumerate() {
+        if bool::from(entry.token.0.ct_eq(token)) {
+            found = Some(index);
+        }
+    }
+    found
 }
 
 /// A token that was good.
@@ -115,6 +163,8 @@ impl Token {
     }
 }
 
+const UNKNOWN: &str = "unknown or used token";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,10 +181,32 @@ mod tests {
         let dropped = gate.expect(WorkerId { slot: 2, generation: 1 }, 2).unwrap();
         let (good, withdrawn) = (bytes_of(&kept), bytes_of(&dropped));
         drop(dropped);
-        assert!(gate.admit(&withdrawn).is_none());
-        assert!(gate.admit(&good[..31]).is_none());
-        assert!(gate.admit(&[0; 32]).is_none());
-        assert_eq!(gate.admit(&good).map(|admission| admission.worker), Some(worker));
-        assert!(gate.admit(&good).is_none());
+        assert!(gate.take(&withdrawn).is_none());
+        assert!(gate.take(&good[..31]).is_none());
+        assert!(gate.take(&[0; 32]).is_none());
+        assert_eq!(gate.take(&good).map(|admission| admission.worker), Some(worker));
+        assert!(gate.take(&good).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_token_is_good_for_its_own_process_once_that_is_known() {
+        let gate = Gate::default();
+        let worker = WorkerId { slot: 1, generation: 7 };
+        let kept = gate.expect(worker, 1).unwrap();
+        let other = gate.expect(WorkerId { slot: 2, generation: 1 }, 2).unwrap();
+        let (good, withdrawn) = (bytes_of(&kept), bytes_of(&other));
+        let early = gate.admit(&good, Some(77));
+        let given_up = gate.admit(&withdrawn, Some(77));
+        let what_follows = async {
+            gate.recognise(worker, |pid| pid == 77);
+            drop(other);
+            let stolen = gate.admit(&good, Some(78)).await;
+            assert_eq!(stolen.err(), Some("the token was made for another worker"));
+        };
+        // The thief comes between the owner's first look and its admission.
+        let (early, given_up, ()) = tokio::join!(biased; early, given_up, what_follows);
+        assert_eq!(early.unwrap().worker, worker);
+        assert_eq!(given_up.err(), Some(UNKNOWN));
+        assert_eq!(gate.admit(&good, Some(77)).await.err(), Some(UNKNOWN));
     }
 }

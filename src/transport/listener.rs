@@ -20,6 +20,7 @@ use crate::core::{Error, Result, Status};
 use super::attach::Attachment;
 use super::gate::Gate;
 use super::outbox::{Outbox, OutboxStream};
+use super::patience::patient;
 use super::peer::WorkerEvents;
 
 /// The open socket. Dropping it closes and removes it.
@@ -59,7 +60,7 @@ impl Listener {
             .max_frame_size(Some(H2_FRAME_BYTES))
             .add_service(service);
         runtime.spawn(async move {
-            let incoming = UnixListenerStream::new(listener);
+            let incoming = patient(UnixListenerStream::new(listener));
             let until = async move {
                 // An error means that the listener was dropped, which also ends it.
                 let _ = stopped.wait_for(|stop| *stop).await;
@@ -126,13 +127,8 @@ fn bind(socket: &Path, runtime: &Handle) -> Result<UnixListener> {
 }
 
 fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {
-    let status = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Status::ResourceExhausted
-        }
-        _ => Status::Unavailable,
-    };
-    Error::new(status, format!("cannot {verb} {path:?}: {error}")).with("field", "run_dir")
+    let message = format!("cannot {verb} {path:?}: {error}");
+    Error::new(Status::of_io(error), message).with("field", "run_dir")
 }
 
 /// What a worker can call: `Attach`, and nothing else.

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod link;
 pub mod listener;
 pub mod outbox;
+mod patience;
 pub mod peer;
 pub mod serve;
 pub mod structs;

@@ -19,6 +19,7 @@ use crate::core::limits::MESSAGE_OVERHEAD_BYTES;
 use crate::core::{Error, Result, Status, Value};
 
 use super::outbox::OutboxStream;
+use super::patience::patient;
 use super::{structs, wire};
 
 /// Who carries out what clients ask.
@@ -98,14 +99,14 @@ impl Endpoint {
         let address = match address {
             EndpointAddress::Unix(path) => {
                 let listener = UnixListener::bind(path).map_err(|error| cannot(address, &error))?;
-                let incoming = UnixListenerStream::new(listener);
+                let incoming = patient(UnixListenerStream::new(listener));
                 runtime.spawn(router.serve_with_incoming_shutdown(incoming, until));
                 address.clone()
             }
             EndpointAddress::Tcp(wanted) => {
                 let (listener, bound) =
                     tcp_listener(*wanted).map_err(|error| cannot(address, &error))?;
-                let incoming = TcpListenerStream::new(listener);
+                let incoming = patient(TcpListenerStream::new(listener));
                 runtime.spawn(router.serve_with_incoming_shutdown(incoming, until));
                 EndpointAddress::Tcp(bound)
             }

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <malloc.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,6 +74,8 @@ int main(int argc, char **argv) {
     CHECK(argc == 4);
     int cycles = atoi(argv[2]), worker_every = atoi(argv[3]);
     footprint first = {0};
+    /* One arena: which of many a new thread gets is chance, and each grows for itself. */
+    CHECK(mallopt(M_ARENA_MAX, 1) == 1);
     int threads = entries("/proc/self/task");
     for (int i = 0; i < cycles; i++) {
         cycle(argv[1], i % worker_every == 0);

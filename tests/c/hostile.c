@@ -156,7 +156,9 @@ static void pools(void) {
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_await_ready(bad, 0, 0, NULL, NULL, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_stats(bad, &out, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_stats(bad, NULL, ERR));
-        EXPECT(SPB_E_HANDLE, spb_pool_resize(bad, 1, ERR));
+        EXPECT(SPB_E_HANDLE, spb_pool_resize(bad, 1, 1, ERR));
+        EXPECT(SPB_E_HANDLE, spb_pool_drain(bad, 0, NULL, &operation, ERR));
+        EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_drain(bad, 0, NULL, NULL, ERR));
         CHECK(operation.id == 0 && out == NULL);
         spb_pool_free(bad);
     }

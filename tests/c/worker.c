@@ -219,8 +219,23 @@ static void reports_can_be_read(void) {
     OK(spb_pool_stats(pool, &report, ERR));
     CHECK(spb_value_json(report).len > 2);
     spb_value_free(report);
-    OK(spb_pool_resize(pool, 1, ERR));
-    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_resize(pool, UINT32_MAX, ERR));
+    OK(spb_pool_resize(pool, 1, 0, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_resize(pool, UINT32_MAX, 0, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_resize(pool, 0, 1, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_resize(pool, 2, 1, ERR));
+    spb_pool_free(pool);
+}
+
+static void a_drained_pool_refuses_calls_until_it_is_resized(void) {
+    spb_pool pool;
+    spb_operation drain;
+    OK(spb_pool_get(platform, SPB_STR("default"), &pool, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_pool_drain(pool, -2, NULL, &drain, ERR));
+    OK(spb_pool_drain(pool, 0, NULL, &drain, ERR));
+    expect_result(drain, "null");
+    expect_failure(submit("echo", "{\"value\":1}", NULL), SPB_E_UNAVAILABLE);
+    OK(spb_pool_resize(pool, 1, 2, ERR));
+    expect_result(submit("echo", "{\"value\":1}", NULL), "1");
     spb_pool_free(pool);
 }
 
@@ -282,6 +297,7 @@ int main(int argc, char **argv) {
     both_sides_share_variables();
     what_python_says_is_a_log_record();
     reports_can_be_read();
+    a_drained_pool_refuses_calls_until_it_is_resized();
     closing_ends_what_runs();
     worker_close();
     return 0;

@@ -2,8 +2,8 @@
 
 use crate::scenario::Scenario;
 use crate::{
-    ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, points, streams, tools,
-    worker_dies,
+    descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, overload,
+    points, stopped, streams, tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -17,8 +17,11 @@ pub fn all() -> Vec<Scenario> {
         hellos::SCENARIOS,
         limits::SCENARIOS,
         hang::SCENARIOS,
+        stopped::SCENARIOS,
+        descriptors::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,
+        overload::SCENARIOS,
         ending::SCENARIOS,
     ];
     let mut all = groups.concat();

@@ -40,7 +40,7 @@ pub const SCENARIOS: &[Scenario] = &[
 /// F53.
 fn stopped(scale: Scale) -> Figure {
     let program = Program::build("stop");
-    let trials = scale.pick(1, 5);
+    let trials = scale.pick(1, 3);
     let times = (0..trials).map(|_| {
         let numbers = program_numbers(&program, &[&config(4, 32).to_string()]);
         Duration::from_millis(numbers[0].unsigned_abs())
@@ -67,7 +67,7 @@ fn cycles(scale: Scale) -> Figure {
 /// F55.
 fn signals(scale: Scale) -> Figure {
     let program = Program::build("signals");
-    let (calls, kill_every) = scale.pick((600, 200), (10_000, 250));
+    let (calls, kill_every) = scale.pick((600, 200), (4_000, 100));
     let mut config = config(2, 8);
     pool_of(&mut config)["restart"] = json!({"backoff_max_ms": 200});
     let arguments = [&config.to_string(), &calls.to_string(), &kill_every.to_string()];
@@ -79,6 +79,6 @@ fn signals(scale: Scale) -> Figure {
 }
 
 fn program_numbers(program: &Program, arguments: &[&str]) -> Vec<i64> {
-    let printed = program.run(arguments);
+    let printed = program.printed(arguments);
     printed.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }

@@ -59,7 +59,7 @@ fn busy(scale: Scale) -> Figure {
     let session = session(&platform);
     let pid = call(&session, "pid", json!({})).unwrap();
     let seconds = scale.pick(5, 30);
-    assert_eq!(call(&session, "hold_gil_for", json!({"seconds": seconds})).unwrap(), "held");
+    assert_eq!(call(&session, "keep_gil", json!({"seconds": seconds})).unwrap(), "held");
     assert_eq!(call(&session, "pid", json!({})).unwrap(), pid);
     let replaced = stats(&platform)["restarts"].as_u64().unwrap();
     close(&platform);

@@ -34,11 +34,11 @@ fn leaving_host(scale: Scale) -> Figure {
     let mut times = vec![exiting_host()];
     for _ in 0..scale.pick(1, 5) {
         for how in ["return", "callback", "thread"] {
-            times.push(clean_after(|config| drop(leave.run(&[how, config]))));
+            times.push(clean_after(|config| leave.run(&[how, config])));
         }
         let library = library();
         let library = library.to_str().unwrap();
-        times.push(clean_after(|config| drop(unload.run(&[library, config]))));
+        times.push(clean_after(|config| unload.run(&[library, config])));
     }
     Figure::time(times.len(), times.into_iter().max().unwrap(), Duration::from_secs(1))
 }

@@ -37,7 +37,7 @@ fn stuck(scale: Scale) -> Figure {
     let program = Program::build("stuck");
     let trials = scale.pick(1, 3);
     let times = (0..trials).map(|_| {
-        let printed = program.run(&[&config(1, 8).to_string()]);
+        let printed = program.printed(&[&config(1, 8).to_string()]);
         Duration::from_millis(printed.trim().parse().unwrap())
     });
     // The program's grace, and two seconds.

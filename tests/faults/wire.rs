@@ -64,6 +64,10 @@ async fn live(handoff: &Handoff, manner: &str) {
         let _client = connect(handoff.socket.clone(), written).await;
         return std::future::pending().await;
     }
+    if manner == "lender" {
+        leave_note(LENT, &handoff.token);
+        find_note(RETURNED);
+    }
     worker.say(hello(handoff, manner)).await;
     let mut client = connect(handoff.socket.clone(), written).await;
     let inbound = client.attach(ReceiverStream::new(frames)).await;
@@ -77,25 +81,23 @@ async fn live(handoff: &Handoff, manner: &str) {
             worker.heed(handoff, manner, frame.kind.unwrap()).await;
         }
     }
-    if !manner.is_empty() {
+    if manner == "borrowed" {
+        leave_note(RETURNED, "");
+    }
+    if !HONEST.contains(&manner) {
         std::future::pending::<()>().await;
     }
 }
 
 /// What it says of itself, truly or not.
 fn hello(handoff: &Handoff, manner: &str) -> Kind {
-    let directory = std::env::temp_dir();
     let own = bytes_of(&handoff.token);
     let token = match manner {
         "invented" => vec![7; 32],
         "short" => own[..16].to_vec(),
-        // Of a slot that has used it.
-        "stolen" => loop {
-            if let Ok(token) = std::fs::read(directory.join("token-8")) {
-                break bytes_of(&String::from_utf8(token).unwrap());
-            }
-            std::thread::yield_now();
-        },
+        // Of a worker that has used it, and of one that has not.
+        "stolen" => bytes_of(&find_note("token-9")),
+        "borrowed" => bytes_of(&find_note(LENT)),
         _ => own,
     };
     Kind::Hello(pb::Hello {
@@ -109,6 +111,23 @@ fn hello(handoff: &Handoff, manner: &str) -> Kind {
             schema_json: SCHEMA.into(),
         }],
     })
+}
+
+/// For other workers of the same platform, whole as soon as it is there.
+fn leave_note(name: &str, text: &str) {
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(path.with_extension("new"), text).unwrap();
+    std::fs::rename(path.with_extension("new"), path).unwrap();
+}
+
+fn find_note(name: &str) -> String {
+    let path = std::env::temp_dir().join(name);
+    loop {
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            return text;
+        }
+        std::thread::yield_now();
+    }
 }
 
 struct Worker {
@@ -129,9 +148,7 @@ impl Worker {
                 if manner == "twice" {
                     self.say(hello(handoff, "")).await;
                 }
-                let path = std::env::temp_dir().join(format!("token-{}", handoff.slot));
-                std::fs::write(path.with_extension("new"), &handoff.token).unwrap();
-                std::fs::rename(path.with_extension("new"), path).unwrap();
+                leave_note(&format!("token-{}", handoff.slot), &handoff.token);
             }
             HostKind::Ping(ping) => self.say(Kind::Pong(pb::Pong { number: ping.number })).await,
             HostKind::Drain(_) => std::process::exit(0),
@@ -228,6 +245,10 @@ async fn connect(
 /// How the hellos of some workers are to be: `{"0.1": "version"}`, or those of all: `"*"`; any
 /// others are honest.
 pub const MANNERS: &str = "SNAKEPIT_MANNERS";
+/// Manners that do no harm.
+const HONEST: [&str; 2] = ["", "lender"];
+const LENT: &str = "lent";
+const RETURNED: &str = "returned";
 const SCHEMA: &str = r#"{"operations": {
     "act": {"parameters": {"type": "object"}, "streaming": true},
     "act_again": {"parameters": {"type": "object"}, "streaming": true, "idempotent": true}

@@ -14,7 +14,7 @@ from snakepit_bridge import CallContext
 
 
 @snakepit_bridge.function
-def hold_gil_for(seconds: int):
+def keep_gil(seconds: int):
     """Keeps the interpreter lock inside C for so long, and then ends well."""
     left = seconds
     while left:

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use snakepit_bridge::snakepit::{
-    Backend, Forkserver, Instance, OutputStream, PoolConfig, ProcessSpec, ServiceLimits, Setsid,
-    Systemd, TemplateConfig, WorkerId,
+    Backend, Forkserver, OutputStream, PoolConfig, ProcessSpec, ServiceLimits, Setsid, Systemd,
+    TemplateConfig, WorkerId,
 };
 use tokio::runtime::Handle;
 

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
     Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
-    ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, WorkerId, os,
+    ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, Terms, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -122,6 +122,10 @@ impl Adapter for Fake {
             handoff: serde_json::to_vec(&handoff).unwrap(),
             limits: self.limits.lock().clone(),
         })
+    }
+
+    fn started(&self, worker: WorkerId, pid: u32) {
+        assert!(pid > 1, "worker {worker} runs as {pid}");
     }
 
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<Link, Failure>> {
@@ -283,6 +287,11 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         name: format!("pool-{mark}"),
         instance,
         workers: 1,
+        workers_max: 0,
+        grow_after: ms(50),
+        shrink_after: ms(200),
+        terms: Terms::default(),
+        replacements_max: 1,
         calls_per_worker: 1,
         held_max: 8,
         queue_max: 8,
@@ -290,10 +299,13 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         start_timeout: ms(20_000),
         restart_backoff_min: ms(10),
         restart_backoff_max: ms(100),
+        exhaustion_rest: ms(50),
         restart_failures_max: 3,
         restart_window: ms(10_000),
+        quarantine: ms(60_000),
         probe_interval: ms(1_000),
         probe_timeout: ms(10_000),
+        memory_hard_bytes: None,
         abort_grace: ms(2_000),
         kill_grace: ms(2_000),
         lost_grace: ms(1_000),

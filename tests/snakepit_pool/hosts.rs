@@ -47,6 +47,7 @@ pub fn run(role: &str) {
             });
             learn_exit_code();
         }
+        "short" => crate::shortage::endure(mark),
         "clean" => check_clean(),
         _ => panic!("unknown role {role:?}"),
     }
@@ -101,7 +102,7 @@ fn churn_for_ever(mark: String) {
     stage.runtime.block_on(async {
         println!("up");
         for round in 0_usize.. {
-            stage.pool.resize(1 + round % 4);
+            stage.pool.resize(1 + round % 4, 0);
             let held = lease(&stage.pool).await;
             match round % 3 {
                 0 => held.link().tell("exit 1"),

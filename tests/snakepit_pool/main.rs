@@ -12,13 +12,18 @@
 )]
 
 mod backends;
+mod cgroups;
 mod dying;
+mod ending;
 mod fake;
 mod forkserver;
 mod homes;
 mod hosts;
+mod memory;
 mod registry;
+mod scaling;
 mod serving;
+mod shortage;
 mod starting;
 mod systemd;
 mod template;
@@ -34,15 +39,20 @@ fn main() {
         Ok(host) => hosts::run(host),
         Err(_) => {
             let mut groups = vec![
-                backends::SETSID,
-                backends::FORKSERVER,
-                dying::TESTS,
-                forkserver::TESTS,
+                serving::TESTS,
+                cgroups::TESTS,
+                shortage::TESTS,
                 homes::TESTS,
+                scaling::TESTS,
+                starting::TESTS,
+                ending::TESTS,
+                dying::TESTS,
+                memory::TESTS,
                 hosts::TESTS,
                 registry::TESTS,
-                serving::TESTS,
-                starting::TESTS,
+                backends::SETSID,
+                backends::FORKSERVER,
+                forkserver::TESTS,
             ];
             if fake::with_systemd() {
                 groups.extend([backends::SYSTEMD, systemd::TESTS]);

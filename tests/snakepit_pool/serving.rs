@@ -176,11 +176,11 @@ fn lent_unit_serves_nested_work() {
 
 fn resizing() {
     Stage::plain(|_| {}).run(|pool, fake| async move {
-        pool.resize(3);
+        pool.resize(3, 0);
         pool.wait_ready(3, Some(soon())).await.unwrap();
         let leases: Vec<_> = std::iter::from_fn(|| free(&pool)).collect();
         assert_eq!(leases.len(), 3);
-        pool.resize(1);
+        pool.resize(1, 0);
         settled(&pool, "two drain", |stats| stats.draining == 2 || stats.workers.len() < 3).await;
         drop(leases);
         settled(&pool, "two leave", |stats| stats.workers.len() == 1).await;
@@ -188,12 +188,12 @@ fn resizing() {
             assert!(exit.is_expected() && worker.slot > 0, "{worker}: {exit}");
         }
         // A slot that was given up starts a new life.
-        pool.resize(2);
+        pool.resize(2, 0);
         pool.wait_ready(2, Some(soon())).await.unwrap();
         let generations: Vec<u64> = pool.stats().workers.iter().map(|row| row.generation).collect();
         assert_eq!(generations, [1, 2]);
         assert_eq!(pool.state(), PoolState::Healthy);
-        pool.resize(0);
+        pool.resize(0, 0);
         settled(&pool, "all leave", |stats| stats.workers.is_empty()).await;
     });
 }
@@ -221,7 +221,7 @@ fn stopping() {
         assert!(matches!(refused, Err(PoolError::Closed)));
         assert!(matches!(pool.acquire(None, None).await, Err(PoolError::Closed)));
         assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Closed)));
-        pool.resize(2);
+        pool.resize(2, 0);
         assert!(free(&pool).is_none() && pool.stats().workers.is_empty());
         pool.stop(Duration::ZERO).await;
     });

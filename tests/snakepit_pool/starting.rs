@@ -4,7 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snakepit_bridge::snakepit::{PoolError, PoolState, Setsid, StartFailure, Step, find_guard};
+use parking_lot::Mutex;
+use snakepit_bridge::snakepit::{
+    PoolError, PoolState, Setsid, StartFailure, Step, WorkerId, find_guard,
+};
+use tokio::time::Instant;
 
 use crate::Test;
 use crate::fake::{Fake, Stage, lease, settled, soon};
@@ -17,6 +21,8 @@ pub const TESTS: &[Test] = &[
     ("starting::a_missing_guard_is_named", missing_guard),
     ("starting::an_adapter_that_cannot_describe_fails_the_start", undescribed),
     ("starting::some_failing_slots_leave_the_pool_degraded", degraded),
+    ("starting::a_failing_pool_starts_one_worker_at_a_time", starts_are_spaced),
+    ("starting::a_slot_that_keeps_failing_is_quarantined_while_others_serve", quarantine),
     ("starting::starts_are_limited_in_number", starts_are_limited),
 ];
 
@@ -114,7 +120,7 @@ fn undescribed() {
 }
 
 fn degraded() {
-    let script = |worker: snakepit_bridge::snakepit::WorkerId| match worker.slot {
+    let script = |worker: WorkerId| match worker.slot {
         0 => vec![],
         _ => vec!["exit 4".to_owned()],
     };
@@ -126,6 +132,52 @@ fn degraded() {
         drop(lease(&pool).await);
         let all = pool.wait_ready(2, None).await;
         assert!(matches!(all, Err(PoolError::Failed(_))));
+    });
+}
+
+fn starts_are_spaced() {
+    let rest = Duration::from_millis(150);
+    let starts = Arc::new(Mutex::new(Vec::new()));
+    let noted = starts.clone();
+    let script = move |_| {
+        noted.lock().push(Instant::now());
+        vec!["exit 3".to_owned()]
+    };
+    let stage = Stage::scripted(script, |config| {
+        config.workers = 4;
+        config.restart_backoff_max = rest;
+    });
+    stage.run(|pool, _| async move {
+        failure(&pool).await;
+        // Those that were on their way do not count.
+        let before = starts.lock().len() + 4;
+        crate::world::eventually("it goes on trying", || starts.lock().len() > before + 4).await;
+        let starts = starts.lock();
+        for pair in starts[before..].windows(2) {
+            // The moment is noted a little after the permission.
+            assert!(pair[1] - pair[0] > rest.mul_f64(0.9), "{:?}", pair[1] - pair[0]);
+        }
+    });
+}
+
+fn quarantine() {
+    let script = |worker: WorkerId| match worker.slot {
+        0 => vec![],
+        _ => vec!["exit 4".to_owned()],
+    };
+    Stage::scripted(script, |config| config.workers = 2).run(|pool, fake| async move {
+        settled(&pool, "it is quarantined", |stats| stats.quarantined == 1).await;
+        let PoolState::Degraded { reasons } = pool.state() else { panic!("{:?}", pool.state()) };
+        let expected = "quarantined after 3 failed starts: worker 1.3 did not start: exited with \
+                        code 4";
+        assert_eq!(reasons, [expected]);
+        // Better a slot that fails than no worker at all: it tries again at once.
+        fake.set_script(|_| vec![]);
+        let held = lease(&pool).await;
+        held.link().tell("abort");
+        settled(&pool, "both are ready", |stats| stats.ready == 2 && stats.quarantined == 0).await;
+        assert_eq!(pool.state(), PoolState::Healthy);
+        drop(held);
     });
 }
 

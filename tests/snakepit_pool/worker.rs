@@ -81,6 +81,16 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             home.shutdown(std::net::Shutdown::Both).unwrap();
             obey("hang", &mut None);
         }
+        // Memory that is really there, kept for ever.
+        "eat" => {
+            let bytes = rest.parse::<usize>().unwrap() << 20;
+            std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
+        }
+        // Forks for ever, and nobody waits.
+        "bomb" => loop {
+            drop(Command::new("sleep").arg("600").spawn());
+        },
+        "hoarder" => shell(HOARDER),
         "daemon" => shell(DAEMON),
         // Programs that fork and leave for ever, and leave a trace of it.
         "rabbits" => {
@@ -120,5 +130,9 @@ const LONE: &str = "setsid -f env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \
     'trap \"\" TERM HUP INT; exec <&- >&- 2>&-; while :; do sleep 600; done'";
+
+/// A daemon that keeps 64 MiB.
+const HOARDER: &str = "setsid -f sh -c \
+    'kept=$(head -c 67108864 /dev/zero | tr \"\\0\" k); while :; do sleep 600; done'";
 
 static CRASHES: AtomicBool = AtomicBool::new(false);

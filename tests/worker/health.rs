@@ -24,7 +24,7 @@ fn health_and_statistics_follow_the_workers() {
     operation.cancel();
     outcome(&operation).unwrap_err();
     eventually("it is over", || pool.stats()["running"] == 0);
-    pool.resize(1).unwrap();
+    pool.resize(1, 0).unwrap();
     eventually("one has left", || pool.stats()["workers"].as_array().unwrap().len() == 1);
     assert_eq!(call(&session, "echo", json!({"value": 1})).unwrap(), json!(1));
     close(&platform);

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::Instant;
+
 use super::super::ids::WorkerId;
 use super::Limits;
 
@@ -16,6 +18,10 @@ pub struct Seat<S> {
     /// Leases that nobody will return before the worker is gone.
     pub stuck: usize,
     pub open: bool,
+    /// Leases ever given.
+    pub given: u64,
+    /// Since when no lease is out.
+    pub idle_since: Option<Instant>,
     /// When it was last taken, counted in takings.
     pub turn: u64,
     /// The tickets of those whose home it is.
@@ -32,7 +38,7 @@ pub struct Rank {
 }
 
 impl<S> Seat<S> {
-    pub fn new(worker: WorkerId, payload: S) -> Self {
+    pub fn new(worker: WorkerId, payload: S, now: Instant) -> Self {
         Seat {
             worker,
             payload,
@@ -40,6 +46,8 @@ impl<S> Seat<S> {
             lent: 0,
             stuck: 0,
             open: true,
+            given: 0,
+            idle_since: Some(now),
             turn: 0,
             waiting: BTreeSet::new(),
         }

@@ -20,28 +20,28 @@ fn free(pool: &mut Admission<WorkerId, u32>) -> Option<WorkerId> {
 fn the_least_loaded_is_taken_and_equals_take_turns() {
     let mut pool = admission(2, 8, 8);
     for slot in 0..3 {
-        pool.publish(worker(slot), worker(slot));
+        pool.publish(worker(slot), worker(slot), Instant::now());
     }
     let order: Vec<u32> = (0..6).map(|_| free(&mut pool).unwrap().slot).collect();
     assert_eq!(order, [0, 1, 2, 0, 1, 2]);
     assert_eq!(free(&mut pool), None);
-    assert_eq!(pool.release(worker(1), false), None);
+    assert_eq!(pool.release(worker(1), false, Instant::now()), None);
     assert_eq!(free(&mut pool), Some(worker(1)));
 }
 
 #[test]
 fn the_queue_is_served_in_order_and_nobody_overtakes_it() {
     let mut pool = admission(1, 8, 2);
-    let first = pool.enqueue(10, None).unwrap();
-    pool.enqueue(11, None).unwrap();
-    assert_eq!(pool.enqueue(12, None), Err(NoPlace::Full), "the queue is full");
+    let first = pool.enqueue(10, None, Instant::now()).unwrap();
+    pool.enqueue(11, None, Instant::now()).unwrap();
+    assert_eq!(pool.enqueue(12, None, Instant::now()), Err(NoPlace::Full), "the queue is full");
     assert_eq!(pool.serve_next(), None, "there is no worker");
-    pool.publish(worker(0), worker(0));
+    pool.publish(worker(0), worker(0), Instant::now());
     assert_eq!(free(&mut pool), None, "others wait");
     assert_eq!(pool.leave(first), Some(10));
     assert_eq!(pool.leave(first), None);
     assert_eq!(pool.serve_next(), Some((11, worker(0))));
-    pool.enqueue(13, None).unwrap();
+    pool.enqueue(13, None, Instant::now()).unwrap();
     assert_eq!(pool.serve_next(), None, "the worker is busy");
     assert_eq!(pool.dismiss_all(), [13]);
 }
@@ -49,7 +49,7 @@ fn the_queue_is_served_in_order_and_nobody_overtakes_it() {
 #[test]
 fn a_lent_place_is_given_to_another_up_to_the_number_that_may_be_held() {
     let mut pool = admission(1, 3, 8);
-    pool.publish(worker(0), worker(0));
+    pool.publish(worker(0), worker(0), Instant::now());
     assert!(free(&mut pool).is_some());
     for _ in 0..2 {
         assert_eq!(free(&mut pool), None);
@@ -62,9 +62,9 @@ fn a_lent_place_is_given_to_another_up_to_the_number_that_may_be_held() {
     pool.reclaim(worker(0));
     pool.reclaim(worker(0));
     assert_eq!(pool.load(worker(0)), (2, 3), "reclaiming never waits");
-    pool.release(worker(0), false);
-    pool.release(worker(0), false);
-    pool.release(worker(0), true);
+    pool.release(worker(0), false, Instant::now());
+    pool.release(worker(0), false, Instant::now());
+    pool.release(worker(0), true, Instant::now());
     assert_eq!(pool.load(worker(0)), (0, 0));
     assert!(free(&mut pool).is_some());
 }
@@ -72,38 +72,38 @@ fn a_lent_place_is_given_to_another_up_to_the_number_that_may_be_held() {
 #[test]
 fn a_withdrawn_worker_gets_nothing_and_its_last_lease_is_noticed() {
     let mut pool = admission(4, 8, 8);
-    pool.publish(worker(0), worker(0));
+    pool.publish(worker(0), worker(0), Instant::now());
     free(&mut pool).unwrap();
     free(&mut pool).unwrap();
     pool.withdraw(worker(0));
     assert_eq!((free(&mut pool), pool.open_seats()), (None, 0));
-    assert_eq!(pool.release(worker(0), false), None);
+    assert_eq!(pool.release(worker(0), false, Instant::now()), None);
     assert!(!pool.is_idle(worker(0)));
-    assert_eq!(pool.release(worker(0), false), Some(worker(0)));
+    assert_eq!(pool.release(worker(0), false, Instant::now()), Some(worker(0)));
     assert!(pool.is_idle(worker(0)));
 }
 
 #[test]
 fn stuck_leases_do_not_count_as_work() {
     let mut pool = admission(4, 8, 8);
-    pool.publish(worker(0), worker(0));
+    pool.publish(worker(0), worker(0), Instant::now());
     free(&mut pool).unwrap();
     free(&mut pool).unwrap();
     assert_eq!(pool.give_up_one(worker(0)), Some(worker(0)));
     assert!(!pool.is_idle(worker(0)));
-    assert_eq!(pool.release(worker(0), false), Some(worker(0)));
+    assert_eq!(pool.release(worker(0), false, Instant::now()), Some(worker(0)));
 }
 
 #[test]
 fn a_lease_of_an_earlier_life_returns_nothing_to_the_next() {
     let mut pool = admission(1, 8, 8);
     let reborn = WorkerId { slot: 0, generation: 2 };
-    pool.publish(worker(0), worker(0));
+    pool.publish(worker(0), worker(0), Instant::now());
     free(&mut pool).unwrap();
     pool.remove(worker(0));
-    pool.publish(reborn, reborn);
+    pool.publish(reborn, reborn, Instant::now());
     free(&mut pool).unwrap();
-    assert_eq!(pool.release(worker(0), false), None);
+    assert_eq!(pool.release(worker(0), false, Instant::now()), None);
     assert_eq!(pool.load(reborn), (1, 1));
     pool.remove(worker(0));
     assert_eq!(pool.load(reborn), (1, 1), "the old one's end does not touch it");
@@ -117,22 +117,22 @@ fn home(key: u64, affinity: Affinity) -> Option<Home> {
 fn strict_callers_wait_at_home_without_blocking_others() {
     let mut pool = admission(1, 8, 8);
     let strict = home(7, Affinity::StrictQueue);
-    pool.publish(worker(0), worker(0));
-    pool.publish(worker(1), worker(1));
+    pool.publish(worker(0), worker(0), Instant::now());
+    pool.publish(worker(1), worker(1), Instant::now());
     assert_eq!(pool.take_free(strict), Ok(Some(worker(0))));
     assert_eq!(pool.take_free(strict), Ok(None));
     let busy = pool.take_free(home(7, Affinity::StrictFailFast));
     assert_eq!(busy, Err(NoHome::Busy(worker(0))));
-    pool.enqueue(1, strict).unwrap();
+    pool.enqueue(1, strict, Instant::now()).unwrap();
     assert_eq!(free(&mut pool), Some(worker(1)), "room elsewhere is for others");
-    pool.enqueue(2, None).unwrap();
-    pool.enqueue(3, strict).unwrap();
+    pool.enqueue(2, None, Instant::now()).unwrap();
+    pool.enqueue(3, strict, Instant::now()).unwrap();
     assert_eq!(pool.serve_next(), None);
-    pool.release(worker(1), false);
+    pool.release(worker(1), false, Instant::now());
     assert_eq!(pool.serve_next(), Some((2, worker(1))));
-    pool.enqueue(4, None).unwrap();
+    pool.enqueue(4, None, Instant::now()).unwrap();
     for expected in [1, 3, 4] {
-        pool.release(worker(0), false);
+        pool.release(worker(0), false, Instant::now());
         assert_eq!(pool.serve_next(), Some((expected, worker(0))), "in order of arrival");
     }
 }
@@ -140,17 +140,17 @@ fn strict_callers_wait_at_home_without_blocking_others() {
 #[test]
 fn strict_callers_of_a_homeless_key_share_the_first_ones_home() {
     let mut pool = admission(1, 8, 8);
-    pool.enqueue(1, home(7, Affinity::StrictQueue)).unwrap();
-    pool.enqueue(2, home(7, Affinity::StrictQueue)).unwrap();
-    pool.enqueue(3, home(7, Affinity::StrictFailFast)).unwrap();
-    let gives_up = pool.enqueue(4, home(8, Affinity::StrictQueue)).unwrap();
+    pool.enqueue(1, home(7, Affinity::StrictQueue), Instant::now()).unwrap();
+    pool.enqueue(2, home(7, Affinity::StrictQueue), Instant::now()).unwrap();
+    pool.enqueue(3, home(7, Affinity::StrictFailFast), Instant::now()).unwrap();
+    let gives_up = pool.enqueue(4, home(8, Affinity::StrictQueue), Instant::now()).unwrap();
     assert_eq!(pool.leave(gives_up), Some(4));
-    pool.publish(worker(0), worker(0));
-    pool.publish(worker(1), worker(1));
+    pool.publish(worker(0), worker(0), Instant::now());
+    pool.publish(worker(1), worker(1), Instant::now());
     assert_eq!(pool.serve_next(), Some((1, worker(0))));
     assert_eq!(pool.serve_next(), None, "worker 1 is not their home");
     assert_eq!(pool.take_refused(), [(3, NoHome::Busy(worker(0)))]);
-    pool.release(worker(0), false);
+    pool.release(worker(0), false, Instant::now());
     assert_eq!(pool.serve_next(), Some((2, worker(0))));
 }
 
@@ -159,41 +159,41 @@ fn a_home_that_is_gone_is_told_of_once_to_each_and_to_those_who_wait_at_once() {
     let mut pool = admission(1, 8, 8);
     let strict = home(7, Affinity::StrictQueue);
     let reborn = WorkerId { slot: 0, generation: 2 };
-    pool.publish(worker(0), worker(0));
+    pool.publish(worker(0), worker(0), Instant::now());
     pool.take_free(strict).unwrap();
     pool.take_free(home(9, Affinity::StrictQueue)).unwrap();
-    pool.enqueue(1, strict).unwrap();
-    pool.enqueue(2, strict).unwrap();
+    pool.enqueue(1, strict, Instant::now()).unwrap();
+    pool.enqueue(2, strict, Instant::now()).unwrap();
     pool.withdraw(worker(0));
     let gone = NoHome::Gone(worker(0));
     assert_eq!(pool.take_refused(), [(1, gone), (2, gone)]);
     pool.remove(worker(0));
-    pool.publish(reborn, reborn);
+    pool.publish(reborn, reborn, Instant::now());
     // They were told, so the successor is a new home.
     assert_eq!(pool.take_free(strict), Ok(Some(reborn)));
     pool.remove(reborn);
     assert_eq!(pool.take_free(strict), Err(NoHome::Gone(reborn)), "nobody was told before");
-    assert_eq!(pool.enqueue(3, strict).map(|_| ()), Ok(()));
+    assert_eq!(pool.enqueue(3, strict, Instant::now()).map(|_| ()), Ok(()));
 }
 
 #[test]
 fn a_hint_follows_room_but_does_not_move_a_strict_home() {
     let mut pool = admission(1, 8, 8);
     let hint = home(7, Affinity::Hint);
-    pool.publish(worker(0), worker(0));
-    pool.publish(worker(1), worker(1));
+    pool.publish(worker(0), worker(0), Instant::now());
+    pool.publish(worker(1), worker(1), Instant::now());
     assert_eq!(pool.take_free(hint), Ok(Some(worker(0))));
     assert_eq!(pool.take_free(hint), Ok(Some(worker(1))));
-    pool.release(worker(0), false);
-    pool.release(worker(1), false);
+    pool.release(worker(0), false, Instant::now());
+    pool.release(worker(1), false, Instant::now());
     assert_eq!(pool.take_free(hint), Ok(Some(worker(1))));
-    pool.release(worker(1), false);
+    pool.release(worker(1), false, Instant::now());
     assert_eq!(pool.take_free(home(7, Affinity::StrictQueue)), Ok(Some(worker(1))));
     assert_eq!(pool.take_free(hint), Ok(Some(worker(0))), "its strict home is busy");
-    pool.release(worker(1), false);
+    pool.release(worker(1), false, Instant::now());
     assert_eq!(pool.take_free(home(7, Affinity::StrictFailFast)), Ok(Some(worker(1))));
     pool.forget(7);
-    pool.release(worker(0), false);
+    pool.release(worker(0), false, Instant::now());
     assert_eq!(pool.take_free(home(7, Affinity::StrictFailFast)), Ok(Some(worker(0))));
 }
 
@@ -206,16 +206,19 @@ proptest! {
     ) {
         let mut pool = admission(2, 4, 8);
         for slot in 0..2 {
-            pool.publish(worker(slot), worker(slot));
+            pool.publish(worker(slot), worker(slot), Instant::now());
         }
         let mut out: Vec<(WorkerId, bool)> = Vec::new();
         for (step, pick) in steps {
             let chosen = if out.is_empty() { None } else { Some(pick % out.len()) };
             match (step, chosen) {
                 (0, _) => out.extend(free(&mut pool).map(|taken| (taken, false))),
-                (1, _) => { let _ = pool.enqueue(0, None); }
+                (1, _) => { let _ = pool.enqueue(0, None, Instant::now()); }
                 (2, _) => out.extend(pool.serve_next().map(|(_, taken)| (taken, false))),
-                (3, Some(at)) => { let (w, lent) = out.swap_remove(at); pool.release(w, lent); }
+                (3, Some(at)) => {
+                    let (w, lent) = out.swap_remove(at);
+                    pool.release(w, lent, Instant::now());
+                }
                 (4, Some(at)) if !out[at].1 => { pool.lend(out[at].0); out[at].1 = true; }
                 (5, Some(at)) if out[at].1 => { pool.reclaim(out[at].0); out[at].1 = false; }
                 _ => {}
@@ -228,7 +231,7 @@ proptest! {
         }
         pool.dismiss_all();
         for (w, lent) in out {
-            pool.release(w, lent);
+            pool.release(w, lent, Instant::now());
         }
         let all: Vec<_> = std::iter::from_fn(|| free(&mut pool)).collect();
         prop_assert_eq!(all.len(), 4);
@@ -285,20 +288,20 @@ proptest! {
             };
             match step {
                 0 => ledger.out.extend(pool.take_free(wish).ok().flatten()),
-                1 | 2 => if let Ok(ticket) = pool.enqueue(name, wish) {
+                1 | 2 => if let Ok(ticket) = pool.enqueue(name, wish, Instant::now()) {
                     ledger.waiting.push((name, wish));
                     ledger.tickets.push((name, ticket));
                 },
                 3 if !ledger.out.is_empty() => {
                     let lease = ledger.out.swap_remove(pick % ledger.out.len());
-                    pool.release(lease, false);
+                    pool.release(lease, false, Instant::now());
                 }
                 4 => {
                     pool.remove(id);
                     ledger.out.retain(|lease| *lease != id);
                     generations[slot] += 1;
                     let next = WorkerId { generation: generations[slot], ..id };
-                    pool.publish(next, next);
+                    pool.publish(next, next, Instant::now());
                 }
                 5 => pool.withdraw(id),
                 6 if !ledger.tickets.is_empty() => {

@@ -9,10 +9,12 @@ mod service;
 mod tools;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
 use super::super::backend::Backend;
 use super::super::error::Failure;
@@ -32,11 +34,31 @@ pub struct ServiceLimits {
     pub cpu_quota_percent: Option<u32>,
 }
 
+/// How many starts are under way.
+#[derive(Clone, Default)]
+struct Starts(Arc<watch::Sender<usize>>);
+
+struct Start(Starts);
+
+impl Starts {
+    fn begin(&self) -> Start {
+        self.0.send_modify(|running| *running += 1);
+        Start(self.clone())
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|running| *running = running.saturating_sub(1));
+    }
+}
+
 /// Has systemd start each guard: the system's for root, otherwise the user's own.
 pub struct Systemd {
     guard: PathBuf,
     limits: ServiceLimits,
     tools: Tools,
+    starts: Starts,
     /// Of the one pool that this belongs to.
     pool: OnceLock<String>,
 }
@@ -49,7 +71,7 @@ impl Systemd {
         let guard = guard
             .canonicalize()
             .map_err(|error| Failure::new(format!("guard {}: {error}", guard.display())))?;
-        Ok(Systemd { guard, limits, tools, pool: OnceLock::new() })
+        Ok(Systemd { guard, limits, tools, starts: Starts::default(), pool: OnceLock::new() })
     }
 }
 
@@ -68,11 +90,17 @@ impl Backend for Systemd {
         let spawned = async move {
             let unit = service::unit(pool, worker)?;
             let args = service::arguments(&unit, &self.limits, &self.guard, pool, worker);
-            let start = self.tools.start(args);
+            let (done, answer) = oneshot::channel();
+            let (start, busy) = (self.tools.start(args), self.starts.begin());
             // On a thread of its own, and to its end: a future that is dropped half-way would leave
-            // the starting program to nobody. A guard that comes too late finds its host gone.
-            let started = tokio::runtime::Handle::current().spawn_blocking(start).await;
-            started.unwrap_or_else(|_| Err(Failure::new("the runtime ends")))
+            // the starting program to nobody.
+            Handle::current().spawn_blocking(move || {
+                if let Err(Ok(unwanted)) = done.send(start()) {
+                    unwanted.reaper.end();
+                }
+                drop(busy);
+            });
+            answer.await.unwrap_or_else(|_| Err(Failure::new("the runtime ends")))
         };
         spawned.boxed()
     }
@@ -90,7 +118,15 @@ impl Backend for Systemd {
         stopped.boxed()
     }
 
+    /// Starts that were given up may be under way.
     fn close(&self) -> BoxFuture<'_, ()> {
-        std::future::ready(()).boxed()
+        let mut running = self.starts.0.subscribe();
+        async move {
+            let over = running.wait_for(|running| *running == 0);
+            if tokio::time::timeout(tools::START_LIMIT, over).await.is_err() {
+                tracing::error!("services are still being started");
+            }
+        }
+        .boxed()
     }
 }

@@ -15,6 +15,7 @@ use rustix::process::{
     kill_process_group, waitid, waitpid,
 };
 
+use super::super::os;
 use super::wire::Outcome;
 
 /// Who among the orphans of a tree is left alone.
@@ -114,29 +115,8 @@ fn is_guard(child: Pid) -> bool {
 /// Our children, zombies included. The list may miss some while they come and go, so callers ask
 /// again.
 fn children() -> Vec<Pid> {
-    let own = rustix::process::getpid().as_raw_nonzero();
-    let list = std::fs::read_to_string(format!("/proc/self/task/{own}/children"));
-    match list {
-        Ok(list) => list.split_ascii_whitespace().filter_map(parse).collect(),
-        Err(_) => children_by_parent(own.get()),
-    }
-}
-
-/// For kernels that keep no such list: everyone whose parent we are.
-fn children_by_parent(own: i32) -> Vec<Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter_map(|name| parse(&name)).filter(|pid| parent_of(*pid) == Some(own)).collect()
-}
-
-fn parent_of(pid: Pid) -> Option<i32> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The name in brackets may hold anything; what follows the last one is a state and the parent.
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
-}
-
-fn parse(text: &str) -> Option<Pid> {
-    text.parse().ok().and_then(Pid::from_raw)
+    let pids = os::children_of(std::process::id()).into_iter();
+    pids.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }
 
 /// At first only gives way to the others, to win against programs that fork for ever; then waits

@@ -125,7 +125,7 @@ impl WorkerState {
     }
 
     fn ready(self, event: Event) -> (WorkerState, &'static [Effect]) {
-        use Effect::{Abort, Arm, AskToLeave, Bury, GiveUp, Kill, Terminate, Withdraw};
+        use Effect::{Abort, Arm, Bury, GiveUp, Kill, Terminate, Withdraw};
         match event {
             Event::LinkLost => (WorkerState::Stopping, &[Withdraw, Arm(Grace::Lost)]),
             Event::ProbeFailed => {
@@ -134,7 +134,9 @@ impl WorkerState {
             Event::MemoryExceeded => {
                 (WorkerState::Killing, &[Withdraw, GiveUp, Kill, Arm(Grace::Obey)])
             }
-            Event::DrainAsked => (WorkerState::Draining(Manner::Polite), &[Withdraw, AskToLeave]),
+            // It is asked to leave when its leases are back: one that was just given may not have
+            // reached it yet.
+            Event::DrainAsked => (WorkerState::Draining(Manner::Polite), &[Withdraw]),
             Event::RecycleAsked => {
                 (WorkerState::Draining(Manner::Forced), &[Withdraw, Arm(Grace::Obey)])
             }
@@ -146,9 +148,9 @@ impl WorkerState {
 
     fn draining(self, event: Event) -> (WorkerState, &'static [Effect]) {
         match event {
-            // It was asked to leave and has nothing left to do: it may take its time to end, within
-            // limits.
-            Event::Idle | Event::LinkLost => (self, &[Effect::Arm(Grace::Obey)]),
+            // It has nothing left to do, and may take its time to end, within limits.
+            Event::Idle => (self, &[Effect::AskToLeave, Effect::Arm(Grace::Obey)]),
+            Event::LinkLost => (self, &[Effect::Arm(Grace::Obey)]),
             Event::GraceOver | Event::LeaveAsked => {
                 (WorkerState::Stopping, &[Effect::Terminate, Effect::Arm(Grace::Obey)])
             }
@@ -184,6 +186,8 @@ impl WorkerState {
             // Whoever waits hears from the broken link, or of the exit that comes now.
             Event::GraceOver => KILLED_QUIETLY,
             Event::ProbeFailed | Event::MemoryExceeded | Event::RecycleAsked => KILLED,
+            // From now on it gets less time than before.
+            Event::LeaveAsked => (self, &[Effect::Terminate, Effect::Arm(Grace::Obey)]),
             Event::ProcessGone => BURIED,
             _ => (self, &[]),
         }
@@ -202,6 +206,7 @@ impl WorkerState {
             Event::GraceOver => {
                 (WorkerState::Abandoning, &[Effect::KillGuard, Effect::Arm(Grace::Obey)])
             }
+            Event::LeaveAsked => (self, &[Effect::Arm(Grace::Obey)]),
             Event::ProcessGone => BURIED,
             _ => (self, &[]),
         }

@@ -41,11 +41,12 @@ impl Reaper {
 
     /// As `from_pidfd`; fails if the process has ended, or cannot be seen from here.
     pub fn from_descriptor(pidfd: OwnedFd) -> io::Result<Reaper> {
-        let facts = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-        let facts = std::fs::read_to_string(facts)?;
-        let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-        let pid = pid.ok_or_else(|| io::Error::other("a process that is not to be seen"))?;
-        Reaper::from_pidfd(pid, pidfd)
+        Reaper::from_pidfd(number_of(&pidfd)?, pidfd)
+    }
+
+    /// As `pid`, asked of the kernel; `None` once the process is gone.
+    pub fn living_pid(&self) -> Option<u32> {
+        number_of(&self.pidfd).ok()
     }
 
     /// Sends KILL, to this very process and never to one that got its number later.
@@ -80,6 +81,13 @@ impl Reaper {
             }
         }
     }
+}
+
+/// The number of the process behind a pidfd. Fails if it has ended, or cannot be seen from here.
+fn number_of(pidfd: &OwnedFd) -> io::Result<u32> {
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let number = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    number.ok_or_else(|| io::Error::other("a process that is not to be seen"))
 }
 
 const END_LIMIT_SECONDS: i64 = 2;

@@ -83,6 +83,11 @@ impl Guarded {
         self.order(Order::Kill);
     }
 
+    /// The guard's own number, as long as it lives.
+    pub fn guard_pid(&self) -> Option<u32> {
+        self.reaper.living_pid()
+    }
+
     /// Kills the guard itself, for one that does not answer. Its worker dies with it.
     pub fn kill_guard(&self) {
         self.reaper.kill();

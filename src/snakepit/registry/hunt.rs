@@ -3,8 +3,7 @@
 //! Every process is held and looked at again before it is killed, so that one that got a number
 //! later is never hit. Guards come last: as long as one lives, it keeps the descendants together.
 
-use std::collections::HashSet;
-use std::os::fd::OwnedFd;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,12 +33,12 @@ pub(super) struct Bag {
 
 impl Quarry {
     /// The processes with `mark`, of a host that `host` tells of. This process, and what shares a
-    /// session or a group with it or the host, is found by the mark only.
+    /// sid or a group with it or the host, is found by the mark only.
     pub fn new(mark: Mark, guards: Vec<GuardNote>, host: &HostNote) -> std::io::Result<Quarry> {
         let own = processes::own()?;
         let strangers = Strangers {
             pids: HashSet::from([own.pid]),
-            sessions: HashSet::from([own.session, host.session]),
+            sids: HashSet::from([own.sid, host.sid]),
             groups: HashSet::from([own.group, host.group]),
         };
         Ok(Quarry { mark, guards, strangers })
@@ -49,24 +48,25 @@ impl Quarry {
     pub fn hunt(&self, limit: Duration) -> std::io::Result<Bag> {
         let began = Instant::now();
         let mut killed = HashSet::new();
+        let mut dying: HashMap<Process, Held> = HashMap::new();
         loop {
             let (members, guards) = self.look()?;
-            let left = members.len() + guards.len();
+            // One that has lost its memory, and its mark with it, may not have ended yet.
+            dying.retain(|_, held| !held.has_ended());
+            let left = dying.len().max(members.len() + guards.len());
             if left == 0 || began.elapsed() >= limit {
                 return Ok(Bag { killed: killed.len(), left });
             }
-            let mut held = Vec::new();
-            for process in &members {
-                self.strike(process, &mut killed, &mut held);
-            }
             let patient = began.elapsed() < GUARD_PATIENCE.min(limit / 2);
-            if members.is_empty() && !patient {
-                for guard in &guards {
-                    self.strike(guard, &mut killed, &mut held);
+            let struck = if members.is_empty() && !patient { &guards } else { &members };
+            for process in struck {
+                if let Some(held) = self.strike(process) {
+                    killed.insert(*process);
+                    dying.insert(*process, held);
                 }
             }
-            held.extend(guards.iter().filter_map(Held::take));
-            wait_for_one(&held);
+            let guards: Vec<Held> = guards.iter().filter_map(Held::take).collect();
+            wait_for_one(dying.values().chain(&guards));
         }
     }
 
@@ -90,8 +90,9 @@ impl Quarry {
         recorded && self.mark.is_on(&processes::command_line(process.pid))
     }
 
-    fn strike(&self, process: &Process, killed: &mut HashSet<Process>, held: &mut Vec<Held>) {
-        let Some(hold) = Held::take(process) else { return };
+    /// Kills it; `None` if it had ended.
+    fn strike(&self, process: &Process) -> Option<Held> {
+        let held = Held::take(process)?;
         // One signal reaches all of a group at once, however fast its members fork. While a member
         // is held and alive the group's number is its own.
         if process.group > 1
@@ -100,17 +101,13 @@ impl Quarry {
         {
             let _ = kill_process_group(group, Signal::KILL);
         }
-        if hold.kill() {
-            killed.insert(*process);
-        }
-        held.push(hold);
+        held.kill().then_some(held)
     }
 }
 
 /// Waits until one of them has ended, or a moment has passed.
-fn wait_for_one(held: &[Held]) {
-    let mut fds: Vec<PollFd<'_>> =
-        held.iter().map(|held| PollFd::new::<OwnedFd>(held.fd(), PollFlags::IN)).collect();
+fn wait_for_one<'a>(held: impl Iterator<Item = &'a Held>) {
+    let mut fds: Vec<PollFd<'_>> = held.map(|held| PollFd::new(held.fd(), PollFlags::IN)).collect();
     let moment = Timespec { tv_sec: 0, tv_nsec: i64::from(PAUSE.subsec_nanos()) };
     // A failure merely makes the next look come sooner.
     let _ = poll(&mut fds, Some(&moment));

@@ -17,6 +17,7 @@ use super::super::process::Guarded;
 use super::super::shared::Order;
 use super::health::{Illness, watch_over};
 use super::life::Life;
+use super::oom::OomWatch;
 
 impl<A: Adapter> Life<A> {
     /// Waits for whatever happens next.
@@ -39,6 +40,11 @@ impl<A: Adapter> Life<A> {
                 illness = finish(&mut self.health) => return self.ail(illness),
                 () = told(seated, |seated| &seated.recycle) => return Event::RecycleAsked,
                 () = told(seated, |seated| &seated.idle) => return Event::Idle,
+                () = passed(self.weigh_at) => {
+                    if let Some(event) = self.weigh(guarded) {
+                        return event;
+                    }
+                }
                 () = passed(self.grace) => {
                     self.grace = None;
                     return Event::GraceOver;
@@ -51,9 +57,14 @@ impl<A: Adapter> Life<A> {
     fn hear(&mut self, report: Option<Report>) -> Option<Event> {
         if let Some(Report::Started { pid }) = report {
             self.journey.reach(Step::ProcessStarted);
-            self.note_pid(pid);
+            self.note_row(|row| row.pid = Some(pid));
+            self.oom = OomWatch::begin(pid);
+            self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
+            self.shared.adapter.started(self.worker, pid);
             return None;
         }
+        let in_own_group = matches!(report, Some(Report::Exited { oom_kill: true, .. }));
+        self.oom_kill = in_own_group || self.oom.as_ref().is_some_and(OomWatch::has_struck);
         self.kind = ExitKind::of(report);
         Some(Event::ProcessGone)
     }
@@ -97,12 +108,15 @@ impl<A: Adapter> Life<A> {
 
     /// Remembers why, for the account of its end.
     pub(super) fn note(&mut self, event: Event) {
+        let asked = || {
+            let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
+            reason.cloned().unwrap_or_else(|| "it is no longer wanted".to_owned())
+        };
         match event {
-            Event::DrainAsked => self.blame(Cause::Asked, "it is no longer wanted".to_owned()),
+            Event::DrainAsked => self.blame(Cause::Asked, asked()),
             Event::LeaveAsked => self.blame(Cause::Asked, "it had to leave".to_owned()),
             Event::RecycleAsked => {
-                let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
-                self.blame(Cause::Forced, reason.cloned().unwrap_or_default());
+                self.blame(Cause::Forced, asked());
             }
             Event::LinkLost => self.link_lost = true,
             Event::GraceOver if self.link_lost && self.state == WorkerState::Stopping => {

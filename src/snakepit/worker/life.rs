@@ -19,9 +19,10 @@ use super::super::journey::{Journey, Step};
 use super::super::lease::Seated;
 use super::super::lifecycle::{Effect, Ending, Grace, WorkerState};
 use super::super::process::{Guarded, Output, Tail};
-use super::super::shared::{Order, Shared};
+use super::super::shared::{Order, Row, Shared};
 use super::ear::Ear;
 use super::health::Illness;
+use super::oom::OomWatch;
 use super::verdict::classify;
 
 /// How a life ended.
@@ -74,10 +75,15 @@ pub(super) struct Life<A: Adapter> {
     pub(super) exit: watch::Sender<Option<Exit>>,
     pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) grace: Option<Instant>,
+    /// When its memory is measured next; from its program's start on.
+    pub(super) weigh_at: Option<Instant>,
     pub(super) kind: ExitKind,
     /// Why the pool ends it, once it does.
     pub(super) verdict: Option<Verdict>,
     killed: bool,
+    pub(super) oom: Option<OomWatch>,
+    /// The out-of-memory killer was at work when it ended.
+    pub(super) oom_kill: bool,
     pub(super) link_lost: bool,
 }
 
@@ -106,9 +112,12 @@ impl<A: Adapter> Life<A> {
             seated: None,
             exit: watch::Sender::new(None),
             grace: None,
+            weigh_at: None,
             kind: ExitKind::GuardLost,
             verdict: None,
             killed: false,
+            oom: None,
+            oom_kill: false,
             link_lost: false,
         }
     }
@@ -131,7 +140,7 @@ impl<A: Adapter> Life<A> {
                 self.apply(*effect, &mut guarded);
             }
         }
-        let patience = self.shared.config.kill_grace;
+        let patience = self.shared.patience();
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
@@ -151,18 +160,15 @@ impl<A: Adapter> Life<A> {
             return;
         }
         self.state = state;
-        if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
-            && let Some(row) = &mut entry.row
-        {
-            row.state = state;
-        }
+        self.note_row(|row| row.state = state);
     }
 
-    pub(super) fn note_pid(&self, pid: u32) {
+    /// Writes into its row of the statistics.
+    pub(super) fn note_row(&self, change: impl FnOnce(&mut Row)) {
         if let Some(entry) = self.shared.lock().slots.get_mut(self.worker.slot as usize)
             && let Some(row) = &mut entry.row
         {
-            row.pid = Some(pid);
+            change(row);
         }
     }
 
@@ -184,11 +190,10 @@ impl<A: Adapter> Life<A> {
             }
             Effect::KillGuard => guarded.kill_guard(),
             Effect::Arm(grace) => {
-                let config = &self.shared.config;
                 let time = match grace {
-                    Grace::Lost => config.lost_grace,
-                    Grace::Abort => config.abort_grace,
-                    Grace::Obey => config.kill_grace,
+                    Grace::Lost => self.shared.config.lost_grace,
+                    Grace::Abort => self.shared.config.abort_grace,
+                    Grace::Obey => self.shared.patience(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
@@ -200,14 +205,7 @@ impl<A: Adapter> Life<A> {
         self.journey.reach(Step::Ready);
         self.permit = None;
         let Some(seated) = self.seated.clone() else { return };
-        {
-            let mut state = self.shared.lock();
-            state.intensity.succeeded();
-            state.admission.publish(self.worker, seated);
-            if let Some(entry) = state.slots.get_mut(self.worker.slot as usize) {
-                entry.trouble = None;
-            }
-        }
+        self.shared.lock().welcome(self.worker, seated);
         tracing::debug!(pool = self.shared.config.name, worker = %self.worker, "worker ready");
         self.shared.settle();
     }
@@ -238,7 +236,7 @@ impl<A: Adapter> Life<A> {
         let ready_at = self.journey.at(Step::Ready);
         self.journey.reach(Step::Ended);
         let served = ready_at.zip(self.journey.at(Step::Ended)).map(|(ready, end)| end - ready);
-        let verdict = classify(self.verdict, &self.kind, self.killed);
+        let verdict = classify(self.verdict, &self.kind, self.killed, self.oom_kill);
         let exit = Exit {
             kind: self.kind,
             cause: verdict.as_ref().map_or(Cause::Unasked, |verdict| verdict.cause),

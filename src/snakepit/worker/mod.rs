@@ -9,6 +9,8 @@ mod life;
 mod ear;
 mod events;
 mod health;
+mod memory;
+mod oom;
 mod spawning;
 mod verdict;
 

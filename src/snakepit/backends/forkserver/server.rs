@@ -14,7 +14,6 @@ use super::super::super::config::PoolConfig;
 use super::super::super::error::Failure;
 use super::super::super::ids::WorkerId;
 use super::super::super::os::GuardProcess;
-use super::super::super::registry::Instance;
 use super::super::super::spec::ProcessSpec;
 use super::keeper::{Ask, Job, keep};
 

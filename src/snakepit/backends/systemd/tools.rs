@@ -121,4 +121,6 @@ const DIRECTORIES: [&str; 3] = ["/usr/bin", "/bin", "/run/current-system/sw/bin"
 const USER_VARIABLES: [&str; 2] = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
 /// A loaded machine takes a tenth of a second.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// A whole start, with the end of what was begun.
+pub(super) const START_LIMIT: Duration = Duration::from_secs(15);
 const WORDS_BYTES_MAX: u64 = 2048;

@@ -1,0 +1,71 @@
+//! What can be asked of an admission without changing it.
+//!
+//! Pure questions; what follows from the answers is decided elsewhere.
+
+use tokio::time::Instant;
+
+use super::super::ids::WorkerId;
+use super::seat::Seat;
+use super::{Admission, Aim, Home};
+
+/// What a seated worker has done and does.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// It may be given more.
+    pub open: bool,
+    pub running: usize,
+    /// Leases ever given.
+    pub given: u64,
+    /// `None` while any lease is out.
+    pub idle_since: Option<Instant>,
+}
+
+impl<S: Clone, W> Admission<S, W> {
+    /// True if nothing but stuck leases is out, also for a worker that has no seat.
+    pub fn is_idle(&self, worker: WorkerId) -> bool {
+        self.seat(worker).is_none_or(Seat::is_idle)
+    }
+
+    pub fn queued(&self) -> usize {
+        self.line.len()
+    }
+
+    /// How many wait before one who would queue now, and the places that serve them.
+    pub fn ahead(&self, home: Option<Home>) -> (usize, usize) {
+        let at_home = home.filter(|home| home.is_strict()).map(|_| self.homes.rather(home));
+        if let Some(Aim::Rather(worker)) = at_home
+            && let Some(seat) = self.seat(worker)
+        {
+            return (seat.waiting.len(), self.limits.running_max);
+        }
+        (self.anyone.len(), self.open_seats().saturating_mul(self.limits.running_max))
+    }
+
+    /// Since when the first of those waits whom any worker could serve.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        let first = self.anyone.first()?;
+        self.line.get(first).map(|waiter| waiter.since)
+    }
+
+    /// The payload of a seated worker.
+    pub fn payload(&self, worker: WorkerId) -> Option<S> {
+        self.seat(worker).map(|seat| seat.payload.clone())
+    }
+
+    /// What a seated worker has done and does.
+    pub fn work(&self, worker: WorkerId) -> Option<Work> {
+        let seat = self.seat(worker)?;
+        let Seat { open, running, given, idle_since, .. } = *seat;
+        Some(Work { open, running, given, idle_since })
+    }
+
+    /// Workers that may be given work, if they have room.
+    pub fn open_seats(&self) -> usize {
+        self.seats.iter().flatten().filter(|seat| seat.open).count()
+    }
+
+    /// Running and held leases of one worker.
+    pub fn load(&self, worker: WorkerId) -> (usize, usize) {
+        self.seat(worker).map_or((0, 0), |seat| (seat.running, seat.held()))
+    }
+}
