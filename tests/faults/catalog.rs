@@ -3,7 +3,7 @@
 use crate::scenario::Scenario;
 use crate::{
     descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, overload,
-    points, stopped, streams, tools, worker_dies,
+    points, starts_fail, stopped, streams, tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -16,6 +16,7 @@ pub fn all() -> Vec<Scenario> {
         points::SCENARIOS,
         hellos::SCENARIOS,
         limits::SCENARIOS,
+        starts_fail::SCENARIOS,
         hang::SCENARIOS,
         stopped::SCENARIOS,
         descriptors::SCENARIOS,

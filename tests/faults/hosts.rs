@@ -98,11 +98,12 @@ fn churning(mark: &str) {
 async fn churn(pool: &Pool<Fake>, round: usize) {
     let held = lease(pool).await;
     println!("resize");
-    pool.resize(3 + round % 3, 3 + round % 3);
+    pool.resize(2, 3 + round % 3);
     pool.recycle(held.worker(), "it is its turn");
     drop(held);
     drop(lease(pool).await);
     println!("drain");
+    pool.drain(Duration::from_millis(200)).await.unwrap();
     pool.resize(1, 1);
     drop(lease(pool).await);
     println!("stop");

@@ -1,4 +1,4 @@
-//! F15: a worker that takes all that it can get, and what the others feel of it.
+//! F15 and F16: a worker that takes all that it can get, and what the others feel of it.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,17 +13,27 @@ use crate::control_group::{CPU_SHARES, Group, PROCESSES};
 use crate::figure::Figure;
 use crate::platforms::{self, ready_worker, watch};
 use crate::scenario::{Scale, Scenario};
-use crate::support::{self, eventually, finish, request};
+use crate::support::{self, call, eventually, finish, request};
 use crate::world::marked;
 
-pub const SCENARIOS: &[Scenario] = &[Scenario {
-    id: "F15",
-    promise: "fork bomb in a worker with a control group of 64 processes: p99 of a null call to \
-              another pool",
-    short: true,
-    patience: Duration::from_secs(120),
-    run: fork_bomb,
-}];
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        id: "F15",
+        promise: "fork bomb in a worker with a control group of 64 processes: p99 of a null call \
+                  to another pool",
+        short: true,
+        patience: Duration::from_secs(120),
+        run: fork_bomb,
+    },
+    Scenario {
+        id: "F16",
+        promise: "worker over its soft memory limit is replaced between calls, over its hard limit \
+                  killed; no other call fails",
+        short: false,
+        patience: Duration::from_secs(120),
+        run: memory_hog,
+    },
+];
 
 fn fork_bomb(scale: Scale) -> Figure {
     let mark = platforms::fresh_mark();
@@ -87,4 +97,50 @@ fn null_calls(session: &Session, count: usize) -> Duration {
         .collect();
     times.sort();
     times[count * 99 / 100]
+}
+
+fn memory_hog(scale: Scale) -> Figure {
+    let trials = scale.pick(1, 3);
+    let mark = platforms::fresh_mark();
+    let mut config = platforms::python(&mark, 1, 4);
+    let pool = &mut config["pools"]["default"];
+    pool["heartbeat"] = json!({"interval_ms": 200});
+    pool["recycle"] = json!({"memory_soft_bytes": 200 << 20});
+    pool["limits"] = json!({"memory_hard_bytes": 600 << 20});
+    // Its calls are killed again and again, on purpose.
+    pool["barrier"] = json!({"crashes_max": 0});
+    let platform = support::open(&config);
+    let session = support::session(&platform);
+    let mut failed = 0;
+    for _ in 0..trials {
+        failed += over_the_soft_limit(&session);
+        over_the_hard_limit(&session);
+    }
+    support::close(&platform);
+    Figure::count(trials, failed, 0, "calls failed beside the one over the hard limit")
+}
+
+/// One call leaves the worker too large. Calls until another serves; how many of them failed.
+fn over_the_soft_limit(session: &Session) -> u64 {
+    let large = call(session, "eat", json!({"mebibytes": 300})).unwrap();
+    let mut failed = 0;
+    eventually("the worker is replaced", || {
+        // A call that is longer than several heartbeats: it is not interrupted, either.
+        match call(session, "eaten", json!({"pause_s": 0.5})) {
+            Ok(eaten) => eaten != large,
+            Err(error) => {
+                println!("{error:?}");
+                failed += 1;
+                false
+            }
+        }
+    });
+    failed
+}
+
+fn over_the_hard_limit(session: &Session) {
+    let error = call(session, "eat_and_stay", json!({"mebibytes": 700})).unwrap_err();
+    assert_eq!(error.status(), Status::WorkerLost, "{error:?}");
+    assert_eq!(error.details()["cause"], "memory", "{error:?}");
+    assert_eq!(call(session, "eaten", json!({"pause_s": 0.0})).unwrap(), json!(0));
 }

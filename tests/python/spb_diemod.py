@@ -64,6 +64,20 @@ def eat(mebibytes: int):
 
 
 @snakepit_bridge.function
+def eaten(pause_s: float):
+    """How much `eat` has taken in this process, after a while."""
+    time.sleep(pause_s)
+    return sum(map(len, _EATEN))
+
+
+@snakepit_bridge.function
+def eat_and_stay(mebibytes: int):
+    """As `eat`, and does not come back."""
+    eat(mebibytes)
+    signal.pause()
+
+
+@snakepit_bridge.function
 def fork_bomb():
     """Forks, in every process that comes of it, until it is killed."""
     while True:

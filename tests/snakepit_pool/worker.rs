@@ -81,15 +81,8 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             home.shutdown(std::net::Shutdown::Both).unwrap();
             obey("hang", &mut None);
         }
-        // Memory that is really there, kept for ever.
-        "eat" => {
-            let bytes = rest.parse::<usize>().unwrap() << 20;
-            std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
-        }
-        // Forks for ever, and nobody waits.
-        "bomb" => loop {
-            drop(Command::new("sleep").arg("600").spawn());
-        },
+        "eat" => eat(rest.parse().unwrap()),
+        "bomb" => explode(),
         "hoarder" => shell(HOARDER),
         "daemon" => shell(DAEMON),
         // Programs that fork and leave for ever, and leave a trace of it.
@@ -104,9 +97,20 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             let bytes = rest.parse::<usize>().unwrap() << 20;
             std::hint::black_box(vec![1_u8; bytes]);
         }
-        "bomb" => shell("f() { sleep 600 & f & sleep 600; }; f &"),
         "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
         _ => panic!("unknown order {line:?}"),
+    }
+}
+
+/// Memory that is really there, kept for ever.
+fn eat(mebibytes: usize) {
+    std::mem::forget(std::hint::black_box(vec![1_u8; mebibytes << 20]));
+}
+
+/// Forks for ever, and nobody waits.
+fn explode() -> ! {
+    loop {
+        drop(Command::new("sleep").arg("600").spawn());
     }
 }
 
