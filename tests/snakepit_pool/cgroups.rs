@@ -88,7 +88,7 @@ fn fork_bomb() {
         |pool, fake| async move {
             pool.resize(1, 1);
             let held = lease(&pool).await;
-            held.link().tell("bomb");
+            held.link().tell("explode");
             let mark = fake.mark.clone();
             world::eventually("it has gone off", || world::marked(&mark).len() > 50).await;
             // Worker and children alike; the guard is outside.

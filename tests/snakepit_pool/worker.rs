@@ -82,7 +82,7 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             obey("hang", &mut None);
         }
         "eat" => eat(rest.parse().unwrap()),
-        "bomb" => explode(),
+        "explode" => explode(),
         "hoarder" => shell(HOARDER),
         "daemon" => shell(DAEMON),
         // Programs that fork and leave for ever, and leave a trace of it.
