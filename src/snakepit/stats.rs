@@ -157,6 +157,7 @@ impl<A: Adapter> State<A> {
             running,
             held,
             leases: self.admission.work(row.worker).map_or(0, |work| work.given),
+            resident_bytes: row.resident_bytes,
             age_ms: u64::try_from((now - row.began).as_millis()).unwrap_or(u64::MAX),
         }
     }
