@@ -11,13 +11,13 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::Instant;
 
-use crate::config::{PlatformConfig, PoolConfig};
+use crate::config::{PlatformConfig, PoolConfig, ProcessLimitsConfig};
 use crate::core::{Error, Result, Status, Timers};
 use crate::frameworks::Catalog;
 use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
-use crate::snakepit::{self, Instance, ResourceLimits};
+use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
 use crate::state::Variables;
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
@@ -162,7 +162,7 @@ fn start_pools(
         let catalog = Arc::new(Catalog::new(name, services.metrics.clone()));
         let shape = pool_shape(name, pool, instance.clone());
         let (logs, handle) = (&services.logs, &services.runtime);
-        let backend = backend(pool.backend.kind, &shape, &settings, &guard, logs, handle)?;
+        let backend = backend(&pool.backend, &shape, &settings, &guard, logs, handle)?;
         let runtime = Arc::new(PythonRuntime::new(settings, catalog.clone(), logs.clone()));
         let workers = snakepit::Pool::start(shape, backend, runtime, handle.clone());
         let (name_shared, metrics) = (Arc::from(name.as_str()), services.metrics.pool(name));
@@ -192,12 +192,7 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
             std::env::var_os(name)
         }),
         directory: pool.cwd.clone(),
-        limits: ResourceLimits {
-            core_bytes: Some(pool.limits.core_bytes),
-            open_files: pool.limits.open_files,
-            memory_bytes: pool.limits.address_space_bytes,
-            processes: pool.limits.processes,
-        },
+        limits: process_limits(&pool.limits),
         switch_interval_ms: pool.switch_interval_ms,
         threads_max: pool.calls_held_per_worker_max,
         log_level: pool.log_level.clone(),
@@ -205,6 +200,22 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
         socket: listener.socket().to_path_buf(),
         gate: listener.gate().clone(),
     })
+}
+
+fn process_limits(limits: &ProcessLimitsConfig) -> ResourceLimits {
+    ResourceLimits {
+        core_bytes: Some(limits.core_bytes),
+        open_files: limits.open_files,
+        memory_bytes: limits.address_space_bytes,
+        processes: limits.processes,
+        oom_score_adj: Some(crate::core::limits::WORKER_OOM_SCORE_ADJ),
+        cgroup: limits.cgroup.as_ref().map(|cgroup| CgroupLimits {
+            memory_bytes: cgroup.memory_bytes,
+            processes: cgroup.processes,
+            cpu_percent: cgroup.cpu_percent,
+            required: cgroup.required,
+        }),
+    }
 }
 
 fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepit::PoolConfig {
@@ -228,6 +239,7 @@ fn pool_shape(name: &str, pool: &PoolConfig, instance: Arc<Instance>) -> snakepi
         start_timeout: pool.start_timeout,
         restart_backoff_min: pool.restart.backoff_min,
         restart_backoff_max: pool.restart.backoff_max,
+        exhaustion_rest: crate::core::limits::EXHAUSTION_REST,
         restart_failures_max: pool.restart.failures_max,
         restart_window: pool.restart.window,
         quarantine: pool.restart.quarantine,

@@ -5,23 +5,26 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::config::BackendKind;
+use crate::config::{BackendConfig, BackendKind};
 use crate::core::{Error, Result, Status};
 use crate::runtimes::{RuntimeSettings, template};
-use crate::snakepit::{self, Backend, Forkserver, OutputStream, Setsid, TemplateConfig};
+use crate::snakepit::{
+    self, Backend, Forkserver, OutputStream, ServiceLimits, Setsid, Systemd, TemplateConfig,
+};
 use crate::telemetry::{Level, LogHub, Origin, Record};
 
-/// The backend of kind `kind` for the pool that `shape` and `settings` describe, with `guard` as
+/// The backend that `wanted` describes, for the pool that `shape` and `settings` describe, with `guard` as
 /// its guard program.
 pub(super) fn backend(
-    kind: BackendKind,
+    wanted: &BackendConfig,
     shape: &snakepit::PoolConfig,
     settings: &RuntimeSettings,
     guard: &Path,
     logs: &Arc<LogHub>,
     runtime: &Handle,
 ) -> Result<Arc<dyn Backend>> {
-    match kind {
+    match wanted.kind {
+        BackendKind::Systemd => services(wanted, &shape.name, guard),
         BackendKind::Setsid => Ok(Arc::new(Setsid::new(guard.to_path_buf()))),
         BackendKind::Forkserver => {
             let spec = template::template(settings)
@@ -31,6 +34,20 @@ pub(super) fn backend(
             let config = TemplateConfig { pool: shape.clone(), guard, spec, output };
             Ok(Arc::new(Forkserver::new(config, runtime)))
         }
+    }
+}
+
+fn services(wanted: &BackendConfig, pool: &str, guard: &Path) -> Result<Arc<dyn Backend>> {
+    let limits = ServiceLimits {
+        memory_bytes_max: wanted.memory_max_bytes,
+        tasks_max: wanted.tasks_max,
+        cpu_quota_percent: wanted.cpu_quota_percent,
+    };
+    match Systemd::new(guard, limits) {
+        Ok(systemd) => Ok(Arc::new(systemd)),
+        Err(failure) => Err(Error::new(Status::Unavailable, failure.to_string())
+            .with("field", format!("pools.{pool}.backend.kind"))
+            .retryable(false)),
     }
 }
 

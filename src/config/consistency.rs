@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::core::Result;
 
+use super::backend::{BackendConfig, BackendKind};
 use super::fault::inconsistent;
 use super::platform::PlatformConfig;
 use super::pool::PoolConfig;
@@ -41,6 +42,7 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
     let (restart, retry) = (&pool.restart, &pool.retry);
     check_backoff(&format!("{at}.restart"), restart.backoff_min, restart.backoff_max)?;
     check_backoff(&format!("{at}.retry"), retry.backoff_min, retry.backoff_max)?;
+    check_backend(&format!("{at}.backend"), &pool.backend)?;
     if pool.frameworks.is_empty() {
         let message = "is empty, expected at least one framework, such as \"python\"";
         return Err(inconsistent(&format!("{at}.frameworks"), message));
@@ -55,6 +57,16 @@ fn check_pool(at: &str, pool: &PoolConfig) -> Result<()> {
         check_path(&format!("{at}.python_path[{index}]"), Some(Path::new(directory)))?;
     }
     check_environment(at, pool)
+}
+
+fn check_backend(at: &str, backend: &BackendConfig) -> Result<()> {
+    match backend.service_limit() {
+        Some(key) if backend.kind != BackendKind::Systemd => {
+            let message = "is given, expected only with backend.kind \"systemd\"";
+            Err(inconsistent(&format!("{at}.{key}"), message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_backoff(at: &str, min: Duration, max: Duration) -> Result<()> {

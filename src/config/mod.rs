@@ -10,6 +10,7 @@ pub mod protection;
 pub mod schema;
 
 mod backend;
+mod cgroup;
 mod consistency;
 mod fault;
 mod millis;
@@ -17,6 +18,7 @@ mod recycle;
 mod secret;
 
 pub use backend::{BackendConfig, BackendKind};
+pub use cgroup::CgroupConfig;
 pub use platform::{
     LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, StateConfig,
     StoreKind, ToolsConfig, ValuesConfig,

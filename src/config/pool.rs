@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use crate::core::limits;
 
 use super::backend::BackendConfig;
+use super::cgroup::CgroupConfig;
 use super::millis;
 use super::platform::{COUNT_MAX, TIME_MS_MAX};
 use super::protection::{BarrierConfig, BreakerConfig, RetryConfig};
@@ -161,6 +162,8 @@ pub struct ProcessLimitsConfig {
     /// Processes and threads of the user.
     #[schemars(range(min = 1))]
     pub processes: Option<u64>,
+    /// A control group for each worker with everything it starts. Null: none.
+    pub cgroup: Option<CgroupConfig>,
 }
 
 /// Framework ids with their options. Options may hold keys, so only the ids print.

@@ -83,6 +83,9 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// First and last delay before a slot is started again; it doubles in between. Default.
 pub const RESTART_BACKOFF_MIN: Duration = Duration::from_millis(50);
 pub const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// The rest after a start for which there was no descriptor, process or memory left: work goes on
+/// soon after some are free.
+pub const EXHAUSTION_REST: Duration = Duration::from_millis(500);
 /// Starts that may fail within the window before the pool is degraded. Default.
 pub const RESTART_FAILURES_MAX: usize = 5;
 pub const RESTART_WINDOW: Duration = Duration::from_secs(10);
@@ -104,6 +107,8 @@ pub const CLOSE_GRACE: Duration = Duration::from_secs(5);
 pub const CALLBACKS_GRACE: Duration = Duration::from_millis(500);
 /// After TERM, before KILL. Default.
 pub const KILL_GRACE: Duration = Duration::from_secs(2);
+/// When memory runs out the kernel takes a worker before its host.
+pub const WORKER_OOM_SCORE_ADJ: u16 = 500;
 /// Kept of a worker's last output, to explain its death.
 pub const STDERR_TAIL_BYTES: usize = 64 * 1024;
 /// A worker that broke its connection may end by itself for so long, so that its own exit is seen.

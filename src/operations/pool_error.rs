@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use crate::core::{Error, Status};
-use crate::snakepit::{PoolError, StartFailure};
+use crate::snakepit::{Cause, PoolError, StartFailure};
 use crate::telemetry::Refusal;
 
 /// `error` of the pool named `pool`. A failed start comes with its journey and all that is kept of
@@ -18,6 +18,9 @@ pub fn pool_error(pool: &str, error: PoolError) -> Error {
         PoolError::HomeBusy { .. } => Status::Busy,
         PoolError::CalledOff => Status::Cancelled,
         PoolError::Closed => Status::Closed,
+        PoolError::Failed(failure) if failure.cause == Cause::Exhausted => {
+            Status::ResourceExhausted
+        }
         PoolError::Failed { .. } | PoolError::Drained => Status::Unavailable,
     };
     let told = Error::new(status, format!("pool {pool:?}: {error}")).with("pool", pool);

@@ -41,6 +41,9 @@ pub struct PoolConfig {
     /// between.
     pub restart_backoff_min: Duration,
     pub restart_backoff_max: Duration,
+    /// The rest after a start for which there was no descriptor, process or memory left. It does
+    /// not double.
+    pub exhaustion_rest: Duration,
     /// Starts that may fail within the window, or in a row, before the pool counts as failing.
     pub restart_failures_max: usize,
     /// Also how long a worker has to serve for the earlier failures of its slot to be forgotten.

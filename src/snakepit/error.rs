@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::NoHome;
+use super::exit::Cause;
 use super::ids::WorkerId;
 use super::journey::Journey;
 
@@ -13,11 +14,23 @@ use super::journey::Journey;
 pub struct Failure {
     message: String,
     stderr_tail: Option<Arc<str>>,
+    exhausted: bool,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), stderr_tail: None }
+        Failure { message: message.into(), stderr_tail: None, exhausted: false }
+    }
+
+    /// What the system has refused. A shortage of descriptors, processes or memory is known as one.
+    pub fn system(what: impl std::fmt::Display, error: &std::io::Error) -> Failure {
+        let exhausted = error.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number));
+        Failure { exhausted, ..Failure::new(format!("{what}: {error}")) }
+    }
+
+    /// True for a shortage, which passes without anybody's mending anything here.
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted
     }
 
     /// The same, with what the process that failed last printed to its standard error.
@@ -80,6 +93,7 @@ impl From<NoHome> for PoolError {
 #[derive(Clone, Debug)]
 pub struct StartFailure {
     pub worker: WorkerId,
+    pub cause: Cause,
     pub reason: String,
     pub journey: Arc<Journey>,
     /// What the worker last printed to its standard error.
@@ -104,6 +118,7 @@ fn ending(text: &str, bytes_max: usize) -> &str {
     text.get(start..).unwrap_or_default()
 }
 
+const SHORTAGES: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
 /// What of the tail a message repeats; programs read all of it from the field.
 const SHOWN_BYTES_MAX: usize = 4096;
 

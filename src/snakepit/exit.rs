@@ -34,6 +34,8 @@ pub enum Cause {
     LinkBroken,
     /// It did not become ready, or not in time.
     NotReady,
+    /// There was no descriptor, process or memory left to start it with.
+    Exhausted,
 }
 
 /// Why the pool has given a worker up. Cheap to clone.
@@ -62,6 +64,7 @@ impl Cause {
             Cause::Memory => "memory",
             Cause::LinkBroken => "link_broken",
             Cause::NotReady => "not_ready",
+            Cause::Exhausted => "exhausted",
         }
     }
 }
@@ -85,8 +88,8 @@ impl ExitKind {
     pub(super) fn of(report: Option<Report>) -> ExitKind {
         match report {
             Some(Report::SpawnFailed { error }) => ExitKind::SpawnFailed(error),
-            Some(Report::Exited { outcome: Outcome::Code(code) }) => ExitKind::Exited(code),
-            Some(Report::Exited { outcome: Outcome::Signal { number, core } }) => {
+            Some(Report::Exited { outcome: Outcome::Code(code), .. }) => ExitKind::Exited(code),
+            Some(Report::Exited { outcome: Outcome::Signal { number, core }, .. }) => {
                 ExitKind::Signaled { signal: number, core }
             }
             Some(Report::Started { .. }) | None => ExitKind::GuardLost,

@@ -56,5 +56,5 @@ pub use lifecycle::{Manner, WorkerState};
 pub use pool::Pool;
 pub use recycling::Terms;
 pub use registry::Instance;
-pub use spec::{ProcessSpec, ResourceLimits};
+pub use spec::{CgroupLimits, ProcessSpec, ResourceLimits};
 pub use stats::{PoolState, PoolStats, WorkerRow};

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::backoff::{Backoff, jittered};
+use super::exit::Cause;
 use super::ids::WorkerId;
 use super::lifecycle::{Ending, SlotEvent, SlotState, WorkerState};
 use super::shared::{Order, Row, Shared, State};
@@ -146,6 +147,8 @@ fn account<A: Adapter>(
             backoff.reset();
         }
         let rest = match ended.ending {
+            // It passes by itself, and is not the worker's fault.
+            Ending::FailedStart if ended.exit.cause == Cause::Exhausted => config.exhaustion_rest,
             Ending::Asked => Duration::ZERO,
             Ending::FailedStart | Ending::Lost => backoff.after_failure(chance()),
         };

@@ -36,6 +36,26 @@ pub struct ResourceLimits {
     pub memory_bytes: Option<u64>,
     /// Processes and threads of the user, all programs of that user together.
     pub processes: Option<u64>,
+    /// How much more likely than others the kernel is to kill it when memory runs out, from 0 to
+    /// 1000; a host that is above it already hands on its own.
+    pub oom_score_adj: Option<u16>,
+    /// A control group of its own, for the whole tree.
+    pub cgroup: Option<CgroupLimits>,
+}
+
+/// Limits of a worker with everything it has started, as control groups have them; `None` leaves
+/// what the host's own group has.
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+pub struct CgroupLimits {
+    /// Memory, after which the kernel kills.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads, after which a fork fails.
+    pub processes: Option<u64>,
+    /// Time on processors; 100 is one of them.
+    pub cpu_percent: Option<u32>,
+    /// Where no group can be made, the start fails. Otherwise the worker runs without it, and its
+    /// standard error says so.
+    pub required: bool,
 }
 
 impl std::fmt::Debug for ProcessSpec {

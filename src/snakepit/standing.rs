@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::adapter::Adapter;
 use super::admission::Home;
 use super::error::{PoolError, StartFailure};
+use super::exit::Cause;
 use super::expectation::is_hopeless;
 use super::lifecycle::{Phase, PoolEvent, SlotState};
 use super::shared::State;
@@ -65,8 +66,8 @@ impl<A: Adapter> State<A> {
 
     /// Set while no worker can be expected soon.
     pub fn failure(&self) -> Option<Arc<StartFailure>> {
-        let hopeless =
-            self.admission.open_seats() == 0 && self.intensity.is_failing(Instant::now());
-        if hopeless { self.last_failure.clone() } else { None }
+        let last = self.last_failure.as_ref()?;
+        let hopeless = last.cause == Cause::Exhausted || self.intensity.is_failing(Instant::now());
+        (self.admission.open_seats() == 0 && hopeless).then(|| last.clone())
     }
 }

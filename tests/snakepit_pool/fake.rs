@@ -299,6 +299,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
         start_timeout: ms(20_000),
         restart_backoff_min: ms(10),
         restart_backoff_max: ms(100),
+        exhaustion_rest: ms(50),
         restart_failures_max: 3,
         restart_window: ms(10_000),
         quarantine: ms(60_000),

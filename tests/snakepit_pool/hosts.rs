@@ -47,6 +47,7 @@ pub fn run(role: &str) {
             });
             learn_exit_code();
         }
+        "short" => crate::shortage::endure(mark),
         "clean" => check_clean(),
         _ => panic!("unknown role {role:?}"),
     }

@@ -12,6 +12,7 @@
 )]
 
 mod backends;
+mod cgroups;
 mod dying;
 mod ending;
 mod fake;
@@ -22,6 +23,7 @@ mod memory;
 mod registry;
 mod scaling;
 mod serving;
+mod shortage;
 mod starting;
 mod systemd;
 mod template;
@@ -38,6 +40,8 @@ fn main() {
         Err(_) => {
             let mut groups = vec![
                 serving::TESTS,
+                cgroups::TESTS,
+                shortage::TESTS,
                 homes::TESTS,
                 scaling::TESTS,
                 starting::TESTS,

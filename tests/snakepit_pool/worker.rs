@@ -86,6 +86,10 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             let bytes = rest.parse::<usize>().unwrap() << 20;
             std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
         }
+        // Forks for ever, and nobody waits.
+        "bomb" => loop {
+            drop(Command::new("sleep").arg("600").spawn());
+        },
         "hoarder" => shell(HOARDER),
         "daemon" => shell(DAEMON),
         // Programs that fork and leave for ever, and leave a trace of it.

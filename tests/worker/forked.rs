@@ -58,7 +58,7 @@ fn forked_workers_outlive_their_template_and_the_next_come_from_a_new_one() {
     eventually("the template is gone", || !alive());
     let after = call(&session, "facts", json!({})).unwrap();
     assert_eq!(after["pid"], before["pid"]);
-    platform.pool("").unwrap().resize(2).unwrap();
+    platform.pool("").unwrap().resize(2, 2).unwrap();
     let ready = platform.pool("").unwrap().await_ready(2, Timeout::After(LONG)).unwrap();
     finish(ready).unwrap();
     close(&platform);

@@ -39,7 +39,9 @@ impl Backend for Setsid {
     ) -> BoxFuture<'a, Result<GuardProcess, Failure>> {
         let spawned = async move {
             spawn_guard(&self.guard, &["--".as_ref(), pool.as_ref(), worker.to_string().as_ref()])
-                .map_err(|error| Failure::new(format!("guard {}: {error}", self.guard.display())))
+                .map_err(|error| {
+                    Failure::system(format_args!("guard {}", self.guard.display()), &error)
+                })
         };
         spawned.boxed()
     }

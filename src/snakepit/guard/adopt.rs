@@ -14,6 +14,7 @@ use rustix::process::{Pid, Rlimit, prlimit, setpgid};
 
 use super::super::os;
 use super::super::spec::ProcessSpec;
+use super::group::Group;
 use super::host_link::HostLink;
 use super::run::{guard, memory_file, resources};
 use super::tree::{self, Spared};
@@ -28,10 +29,13 @@ pub(super) fn serve(
 ) -> io::Result<()> {
     // It does the same itself; whoever is first, the group stands before anyone signals it.
     let _ = setpgid(Some(worker), Some(worker));
-    let adopted = link.read_spec(wake).map(|(spec, handoff)| adopt(worker, &go, &spec, &handoff));
+    let adopted = link.read_spec(wake).map(|(spec, handoff)| {
+        let group = Group::make(&spec.limits)?;
+        adopt(worker, &go, &spec, &handoff, group.as_ref()).map(|()| group)
+    });
     drop(go);
     match adopted {
-        Ok(Ok(())) => guard(link, worker, wake, Spared::Nobody),
+        Ok(Ok(group)) => guard(link, worker, wake, Spared::Nobody, group),
         Ok(Err(error)) => {
             tree::end_all(worker, wake, Spared::Nobody);
             link.report(&Report::SpawnFailed { error })
@@ -44,9 +48,20 @@ pub(super) fn serve(
 }
 
 /// Lets `worker` go; what failed in words.
-fn adopt(worker: Pid, go: &OwnedFd, spec: &ProcessSpec, handoff: &[u8]) -> Result<(), String> {
+fn adopt(
+    worker: Pid,
+    go: &OwnedFd,
+    spec: &ProcessSpec,
+    handoff: &[u8],
+    group: Option<&Group>,
+) -> Result<(), String> {
     let said =
         |step: &'static str| move |error: io::Error| format!("{step} a forked worker: {error}");
+    let pid = u32::try_from(worker.as_raw_nonzero().get()).unwrap_or(0);
+    group.map_or(Ok(()), |group| group.adopt(pid))?;
+    if let Some(score) = spec.limits.oom_score_adj {
+        os::raise_oom_score(pid, score);
+    }
     for (resource, value) in resources(&spec.limits) {
         let limit = Rlimit { current: Some(value), maximum: Some(value) };
         prlimit(Some(worker), resource, limit).map_err(|error| said("limits for")(error.into()))?;

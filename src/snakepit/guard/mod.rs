@@ -7,6 +7,7 @@
 
 mod adopt;
 mod frames;
+mod group;
 mod host_link;
 mod mode;
 mod run;

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Resource, Signal, getppid, kill_process, kill_process
 use super::super::os::{self, ChildPlan};
 use super::super::spec::{ProcessSpec, ResourceLimits};
 use super::adopt;
+use super::group::Group;
 use super::host_link::HostLink;
 use super::mode::Mode;
 use super::tree::{self, Spared};
@@ -58,10 +59,19 @@ fn execute(link: &mut HostLink, wake: &OwnedFd, spared: Spared) -> io::Result<()
         Spared::Nobody => None,
     };
     let (spec, handoff) = link.read_spec(wake)?;
-    match start(&spec, &handoff, socket) {
-        Ok(worker) => {
+    // What a template forks is no part of one worker's group.
+    let group = match spared {
+        Spared::Guards => Ok(None),
+        Spared::Nobody => Group::make(&spec.limits),
+    };
+    let started = group.and_then(|group| {
+        let worker = start(&spec, &handoff, socket, group.as_ref())?;
+        Ok((worker, group))
+    });
+    match started {
+        Ok((worker, group)) => {
             drop((spec, handoff));
-            guard(link, worker, wake, spared)
+            guard(link, worker, wake, spared, group)
         }
         Err(error) => link.report(&Report::SpawnFailed { error }),
     }
@@ -73,15 +83,21 @@ pub(super) fn guard(
     worker: Pid,
     wake: &OwnedFd,
     spared: Spared,
+    group: Option<Group>,
 ) -> io::Result<()> {
     let pid = u32::try_from(worker.as_raw_nonzero().get()).unwrap_or(0);
     // Whatever goes wrong from here on, the tree goes first.
     let told = release_output().and_then(|()| link.report(&Report::Started { pid }));
     let waited = told.and_then(|()| wait(link, worker, wake));
+    if let Some(group) = &group {
+        group.kill();
+    }
     let outcome = tree::end_all(worker, wake, spared);
+    let oom_kill = group.as_ref().is_some_and(Group::has_oom_kills);
+    drop(group);
     waited?;
     match outcome {
-        Some(outcome) => link.report(&Report::Exited { outcome }),
+        Some(outcome) => link.report(&Report::Exited { outcome, oom_kill }),
         None => Ok(()),
     }
 }
@@ -127,11 +143,17 @@ fn obey(link: &mut HostLink, worker: Pid) -> io::Result<bool> {
 }
 
 /// The worker's process id, or what failed in words.
-fn start(spec: &ProcessSpec, handoff: &[u8], socket: Option<OwnedFd>) -> Result<Pid, String> {
+fn start(
+    spec: &ProcessSpec,
+    handoff: &[u8],
+    socket: Option<OwnedFd>,
+    group: Option<&Group>,
+) -> Result<Pid, String> {
     let said = |step: &str, error: &dyn std::fmt::Display| {
         format!("{step} {:?}: {error}", spec.program.display().to_string())
     };
     let handoff = memory_file("handoff", handoff).map_err(|error| said("handoff for", &error))?;
+    let doors = group.map(Group::doors).transpose().map_err(|error| said("cgroup for", &error))?;
     let plan = ChildPlan::new(
         spec.program.as_os_str(),
         spec.args.iter().map(AsRef::as_ref),
@@ -141,6 +163,7 @@ fn start(spec: &ProcessSpec, handoff: &[u8], socket: Option<OwnedFd>) -> Result<
         resources(&spec.limits),
     )
     .map_err(|error| said("a NUL byte in the description of", &error))?
+    .with_kernel(doors.unwrap_or_default(), spec.limits.oom_score_adj)
     .with_socket(socket);
     os::fork_exec(&plan).map_err(|failure| match failure.step {
         os::StartStep::Execute => said("execute", &failure.error),

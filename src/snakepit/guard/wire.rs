@@ -24,7 +24,12 @@ pub enum Report {
     /// There is no process. `error` names the step and the kernel's reason.
     SpawnFailed { error: String },
     /// The worker has ended and its whole tree is gone. The last report.
-    Exited { outcome: Outcome },
+    /// `oom_kill`: the out-of-memory killer has killed in the worker's own control group.
+    Exited {
+        outcome: Outcome,
+        #[serde(default)]
+        oom_kill: bool,
+    },
 }
 
 /// How a process ended.

@@ -27,6 +27,9 @@ pub struct ChildPlan {
     socket: Option<OwnedFd>,
     /// Soft and hard alike.
     limits: Vec<(Resource, u64)>,
+    /// What the child writes `0` into to be in its control groups.
+    groups: Vec<OwnedFd>,
+    oom_score_adj: Option<u16>,
 }
 
 /// Where a start failed, with the kernel's reason.
@@ -47,6 +50,7 @@ pub enum StartStep {
     Directory = 4,
     Descriptors = 5,
     Execute = 6,
+    Cgroup = 7,
 }
 
 impl ChildPlan {
@@ -69,7 +73,23 @@ impl ChildPlan {
             pairs.push(text([key.as_bytes(), b"=", value.as_bytes()].concat())?);
         }
         let cwd = cwd.map(|path| text(path.as_bytes())).transpose()?;
-        Ok(ChildPlan { program: name, args: all, env: pairs, cwd, handoff, socket: None, limits })
+        Ok(ChildPlan {
+            program: name,
+            args: all,
+            env: pairs,
+            cwd,
+            handoff,
+            socket: None,
+            limits,
+            groups: Vec::new(),
+            oom_score_adj: None,
+        })
+    }
+
+    /// The child enters the groups of these files, and gets this score.
+    #[must_use]
+    pub fn with_kernel(self, groups: Vec<OwnedFd>, oom_score_adj: Option<u16>) -> ChildPlan {
+        ChildPlan { groups, oom_score_adj, ..self }
     }
 
     /// The child gets `socket`, too.
@@ -107,7 +127,10 @@ pub fn fork_exec(plan: &ChildPlan) -> Result<Pid, ForkError> {
 
 /// Returns only if it fails.
 fn become_worker(plan: &ChildPlan, parent: Pid, told: &OwnedFd) -> ForkError {
-    let prepared = isolate(parent).and_then(|()| limit(plan)).and_then(|()| enter(plan));
+    let prepared = isolate(parent)
+        .and_then(|()| join(plan))
+        .and_then(|()| limit(plan))
+        .and_then(|()| enter(plan));
     let told = match prepared.and_then(|()| arrange_descriptors(plan, told)) {
         Ok(told) => told,
         Err(failure) => return failure,
@@ -135,6 +158,17 @@ fn limit(plan: &ChildPlan) -> Result<(), ForkError> {
         let limit = Rlimit { current: Some(*value), maximum: Some(*value) };
         rustix::process::setrlimit(*resource, limit)
             .map_err(|error| ForkError { step: StartStep::Limits, error: error.into() })?;
+    }
+    Ok(())
+}
+
+fn join(plan: &ChildPlan) -> Result<(), ForkError> {
+    for group in &plan.groups {
+        rustix::io::write(group, b"0")
+            .map_err(|error| ForkError { step: StartStep::Cgroup, error: error.into() })?;
+    }
+    if let Some(score) = plan.oom_score_adj {
+        raise_oom_score(std::process::id(), score);
     }
     Ok(())
 }
@@ -209,6 +243,17 @@ pub fn take_inherited_descriptors() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(HANDOFF), OwnedFd::from_raw_fd(SOCKET)) })
 }
 
+/// Makes `pid` so much more likely to be killed when memory runs out, unless it is more likely
+/// already. Raising needs no right, so it fails only where there is no `/proc`.
+pub fn raise_oom_score(pid: u32, score: u16) {
+    let file = format!("/proc/{pid}/oom_score_adj");
+    let now = std::fs::read_to_string(&file).ok();
+    let now: Option<i32> = now.and_then(|text| text.trim().parse().ok());
+    if now.is_some_and(|now| now < i32::from(score)) {
+        let _ = std::fs::write(file, score.to_string());
+    }
+}
+
 #[expect(unsafe_code, reason = "close_range")]
 fn close_from(first: RawFd) -> io::Result<()> {
     let first = libc::c_uint::try_from(first).unwrap_or(0);
@@ -254,7 +299,7 @@ fn text(bytes: impl Into<Vec<u8>>) -> io::Result<CString> {
     CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
-const STEPS: [StartStep; 7] = [
+const STEPS: [StartStep; 8] = [
     StartStep::Prepare,
     StartStep::Fork,
     StartStep::Group,
@@ -262,6 +307,7 @@ const STEPS: [StartStep; 7] = [
     StartStep::Directory,
     StartStep::Descriptors,
     StartStep::Execute,
+    StartStep::Cgroup,
 ];
 
 /// The descriptor that a worker reads its handoff from.

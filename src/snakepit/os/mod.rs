@@ -6,6 +6,7 @@
 //! inherited descriptor. The rest runs in the guard.
 
 mod ancestry;
+mod cgroup;
 mod child;
 mod fork_marker;
 mod library;
@@ -16,8 +17,10 @@ mod signals;
 mod spawn;
 
 pub use ancestry::is_of_family;
+pub use cgroup::{Cgroups, oom_kills};
 pub use child::{
-    ChildPlan, StartStep, close_inherited_descriptors, fork_exec, take_inherited_descriptors,
+    ChildPlan, StartStep, close_inherited_descriptors, fork_exec, raise_oom_score,
+    take_inherited_descriptors,
 };
 pub use fork_marker::{arm_fork_marker, is_forked_child};
 pub use library::library_dir;

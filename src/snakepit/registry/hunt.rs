@@ -33,12 +33,12 @@ pub(super) struct Bag {
 
 impl Quarry {
     /// The processes with `mark`, of a host that `host` tells of. This process, and what shares a
-    /// session or a group with it or the host, is found by the mark only.
+    /// sid or a group with it or the host, is found by the mark only.
     pub fn new(mark: Mark, guards: Vec<GuardNote>, host: &HostNote) -> std::io::Result<Quarry> {
         let own = processes::own()?;
         let strangers = Strangers {
             pids: HashSet::from([own.pid]),
-            sessions: HashSet::from([own.session, host.session]),
+            sids: HashSet::from([own.sid, host.sid]),
             groups: HashSet::from([own.group, host.group]),
         };
         Ok(Quarry { mark, guards, strangers })

@@ -3,7 +3,7 @@
 //! marker that every process of a worker inherits.
 //!
 //! The next start sweeps what has no living owner, and nothing else. What it cannot find: a process
-//! that left its session and gave up its environment before its guard died. It knows nothing of
+//! that left its sid and gave up its environment before its guard died. It knows nothing of
 //! pools; it is told names and process ids.
 
 mod instance;

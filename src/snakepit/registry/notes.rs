@@ -13,8 +13,8 @@ pub(super) struct HostNote {
     pub pid: i32,
     /// In ticks since the system's start, as the kernel counts it.
     pub started_ticks: u64,
-    /// The host's session and process group: others than workers are in them.
-    pub session: i32,
+    /// The host's sid and process group: others than workers are in them.
+    pub sid: i32,
     pub group: i32,
     /// After another start of the system no process is the same any more.
     pub boot: String,
@@ -32,9 +32,9 @@ pub(super) struct GuardNote {
 impl HostNote {
     /// Of this process.
     pub fn own(marker: &str) -> io::Result<HostNote> {
-        let Process { pid, group, session, started_ticks, .. } = processes::own()?;
+        let Process { pid, group, sid, started_ticks, .. } = processes::own()?;
         let boot = boot()?;
-        Ok(HostNote { marker: marker.to_owned(), pid, started_ticks, session, group, boot })
+        Ok(HostNote { marker: marker.to_owned(), pid, started_ticks, sid, group, boot })
     }
 
     pub fn write(&self, directory: &Directory) -> io::Result<()> {

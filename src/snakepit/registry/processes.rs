@@ -15,7 +15,7 @@ pub(super) struct Process {
     pub pid: i32,
     pub parent: i32,
     pub group: i32,
-    pub session: i32,
+    pub sid: i32,
     /// Since the system's start, as the kernel counts it.
     pub started_ticks: u64,
 }
@@ -96,12 +96,12 @@ fn parse(pid: i32, stat: &str) -> Option<Process> {
         return None;
     }
     let mut number = || fields.next()?.parse().ok();
-    let (parent, group, session) = (number()?, number()?, number()?);
-    let started_ticks = fields.nth(STARTED_FIELD - SESSION_FIELD - 1)?.parse().ok()?;
-    Some(Process { pid, parent, group, session, started_ticks })
+    let (parent, group, sid) = (number()?, number()?, number()?);
+    let started_ticks = fields.nth(STARTED_FIELD - SID_FIELD - 1)?.parse().ok()?;
+    Some(Process { pid, parent, group, sid, started_ticks })
 }
 
-const SESSION_FIELD: usize = 6;
+const SID_FIELD: usize = 6;
 const STARTED_FIELD: usize = 22;
 /// What the kernel accepts for arguments and environment together, by default.
 const TEXT_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_line_of_the_kernels_is_understood_whatever_the_name() {
         let line = "7 (a) S 1 (b) R 3 4 5 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 4242 1 1";
-        let expected = Process { pid: 7, parent: 3, group: 4, session: 5, started_ticks: 4242 };
+        let expected = Process { pid: 7, parent: 3, group: 4, sid: 5, started_ticks: 4242 };
         assert_eq!(parse(7, line), Some(expected));
         assert_eq!(parse(7, &line.replace(") R", ") Z")), None);
         assert_eq!(parse(7, "7 (a) R 3"), None);

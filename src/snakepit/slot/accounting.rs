@@ -38,6 +38,8 @@ impl<A: Adapter> State<A> {
     /// The worker may be given work.
     pub fn welcome(&mut self, worker: WorkerId, seated: Arc<Seated<A>>) {
         self.intensity.succeeded();
+        // What there was too little of is there again.
+        self.last_failure = self.last_failure.take().filter(|last| !is_short(last.cause));
         self.admission.publish(worker, seated, Instant::now());
         if let Some(entry) = self.slots.get_mut(worker.slot as usize) {
             entry.trouble = None;
@@ -53,7 +55,8 @@ impl<A: Adapter> State<A> {
         if let Some(entry) = self.slots.get_mut(worker.slot as usize) {
             entry.row = None;
             entry.state = entry.state.step(SlotEvent::Ended(ended.ending));
-            entry.failures += usize::from(ended.ending == Ending::FailedStart);
+            let faulty = ended.ending == Ending::FailedStart && !is_short(ended.exit.cause);
+            entry.failures += usize::from(faulty);
             entry.trouble = match ended.ending {
                 Ending::Asked => entry.trouble.take(),
                 Ending::FailedStart => {
@@ -93,6 +96,7 @@ impl<A: Adapter> State<A> {
         self.revive_at = now.checked_add(rest);
         let failure = StartFailure {
             worker,
+            cause: Cause::NotReady,
             reason: "the pool's own task for it has failed".to_owned(),
             journey: Arc::new(Journey::begin()),
             stderr_tail: Arc::from(""),
@@ -102,9 +106,16 @@ impl<A: Adapter> State<A> {
 
     fn note_failure(&mut self, failure: StartFailure, now: Instant, rest: Duration) {
         self.counts.start_failures += 1;
-        self.intensity.failed(now, rest);
+        if !is_short(failure.cause) {
+            self.intensity.failed(now, rest);
+        }
         self.last_failure = Some(Arc::new(failure));
     }
+}
+
+/// A shortage passes by itself, and says nothing against the worker.
+fn is_short(cause: Cause) -> bool {
+    cause == Cause::Exhausted
 }
 
 fn start_failure(worker: WorkerId, ended: &Ended) -> StartFailure {
@@ -112,6 +123,7 @@ fn start_failure(worker: WorkerId, ended: &Ended) -> StartFailure {
     let kind = exit.kind.to_string();
     StartFailure {
         worker,
+        cause: exit.cause,
         reason: exit.reason.as_deref().map_or(kind, str::to_owned),
         journey: exit.journey.clone(),
         stderr_tail: exit.stderr_tail.clone(),

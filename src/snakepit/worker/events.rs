@@ -17,6 +17,7 @@ use super::super::process::Guarded;
 use super::super::shared::Order;
 use super::health::{Illness, watch_over};
 use super::life::Life;
+use super::oom::OomWatch;
 
 impl<A: Adapter> Life<A> {
     /// Waits for whatever happens next.
@@ -57,10 +58,13 @@ impl<A: Adapter> Life<A> {
         if let Some(Report::Started { pid }) = report {
             self.journey.reach(Step::ProcessStarted);
             self.note_row(|row| row.pid = Some(pid));
+            self.oom = OomWatch::begin(pid);
             self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
             self.shared.adapter.started(self.worker, pid);
             return None;
         }
+        let in_own_group = matches!(report, Some(Report::Exited { oom_kill: true, .. }));
+        self.oom_kill = in_own_group || self.oom.as_ref().is_some_and(OomWatch::has_struck);
         self.kind = ExitKind::of(report);
         Some(Event::ProcessGone)
     }

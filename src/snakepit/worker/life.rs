@@ -22,6 +22,7 @@ use super::super::process::{Guarded, Output, Tail};
 use super::super::shared::{Order, Row, Shared};
 use super::ear::Ear;
 use super::health::Illness;
+use super::oom::OomWatch;
 use super::verdict::classify;
 
 /// How a life ended.
@@ -80,6 +81,9 @@ pub(super) struct Life<A: Adapter> {
     /// Why the pool ends it, once it does.
     pub(super) verdict: Option<Verdict>,
     killed: bool,
+    pub(super) oom: Option<OomWatch>,
+    /// The out-of-memory killer was at work when it ended.
+    pub(super) oom_kill: bool,
     pub(super) link_lost: bool,
 }
 
@@ -112,6 +116,8 @@ impl<A: Adapter> Life<A> {
             kind: ExitKind::GuardLost,
             verdict: None,
             killed: false,
+            oom: None,
+            oom_kill: false,
             link_lost: false,
         }
     }
@@ -230,7 +236,7 @@ impl<A: Adapter> Life<A> {
         let ready_at = self.journey.at(Step::Ready);
         self.journey.reach(Step::Ended);
         let served = ready_at.zip(self.journey.at(Step::Ended)).map(|(ready, end)| end - ready);
-        let verdict = classify(self.verdict, &self.kind, self.killed);
+        let verdict = classify(self.verdict, &self.kind, self.killed, self.oom_kill);
         let exit = Exit {
             kind: self.kind,
             cause: verdict.as_ref().map_or(Cause::Unasked, |verdict| verdict.cause),

@@ -17,6 +17,9 @@ impl<A: Adapter> Life<A> {
     /// Weighs the worker's tree, and says so if it is too heavy. Arms the next time.
     pub(super) fn weigh(&mut self, guarded: &Guarded) -> Option<Event> {
         self.weigh_at = Instant::now().checked_add(self.shared.config.probe_interval);
+        if let Some(oom) = &mut self.oom {
+            oom.look();
+        }
         let limit = self.shared.config.memory_hard_bytes;
         // Without an answer (no descriptor free, the guard gone) the last one stands.
         let bytes = tree_bytes(guarded.guard_pid()?, limit)?;

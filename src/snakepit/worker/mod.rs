@@ -10,6 +10,7 @@ mod ear;
 mod events;
 mod health;
 mod memory;
+mod oom;
 mod spawning;
 mod verdict;
 

@@ -6,7 +6,7 @@ use std::io;
 use super::super::adapter::Adapter;
 use super::super::config::PoolConfig;
 use super::super::error::Failure;
-use super::super::exit::ExitKind;
+use super::super::exit::{Cause, ExitKind};
 use super::super::os::GuardProcess;
 use super::super::process::{Guarded, Output};
 use super::super::spec::ProcessSpec;
@@ -38,13 +38,16 @@ impl<A: Adapter> Life<A> {
     ) -> Option<(Guarded, Output)> {
         let held = spawned.and_then(|process| {
             let held = self.record_and_send(process, spec);
-            held.map_err(|error| Failure::new(format!("guard: {error}")))
+            held.map_err(|error| Failure::system("guard", &error))
         });
         match held {
             Ok(held) => Some(held),
             Err(failure) => {
                 self.tail.lock().push(failure.stderr_tail().as_bytes());
                 self.kind = ExitKind::SpawnFailed(failure.to_string());
+                if failure.is_exhausted() {
+                    self.blame(Cause::Exhausted, failure.to_string());
+                }
                 None
             }
         }
