@@ -68,8 +68,8 @@ mount --make-rprivate /
 mount -t tmpfs -o mode=755 layer "$SYSBOX_WORK/layer"
 root=$SYSBOX_WORK/layer/root
 mkdir "$SYSBOX_WORK"/layer/{upper,scratch,root}
-mount -t overlay -o "lowerdir=/,upperdir=$SYSBOX_WORK/layer/upper,workdir=$SYSBOX_WORK/layer/scratch" \
-    overlay "$root"
+layer=$SYSBOX_WORK/layer
+mount -t overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/scratch" overlay "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
