@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast test-faults lint header bench clean
+.PHONY: help setup demo test test-fast test-faults test-systemd lint header bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -31,6 +31,9 @@ test-fast: ## unit tests, layering and house style, the Python side: no pool is 
 test-faults: ## every fault scenario at full scale, ends with a table (ten minutes)
 	@scripts/setup.sh test
 	cargo test --test faults -- --all
+
+test-systemd: ## the pool with workers as services, under a systemd of its own; says why where there is none
+	@scripts/test-systemd.sh
 
 lint: ## formatting, clippy, ruff, licences (where cargo-deny is installed)
 	@scripts/setup.sh test

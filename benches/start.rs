@@ -46,7 +46,7 @@ fn start(backend: &str, private: &mut Vec<f64>) -> f64 {
     let platform = open(backend);
     let pool = platform.pool("").expect("the pool");
     let began = Instant::now();
-    pool.resize(WORKERS + 1).expect("more workers");
+    pool.resize(WORKERS + 1, 0).expect("more workers");
     let ready = pool.await_ready(WORKERS + 1, Timeout::Default).expect("open");
     ready.start(None);
     ready.wait(None);

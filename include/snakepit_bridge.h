@@ -736,7 +736,8 @@ spb_status spb_pool_resize(spb_pool pool,
 
 // Empties the pool: an operation that ends when no worker is left. From now on calls are refused,
 // and those that wait for a worker; those that run may end within `grace_ms` (0: as configured,
-// SPB_NO_TIMEOUT: all the time they need), then their workers are ended. Cancelling the operation does not stop the draining; spb_pool_resize does.
+// SPB_NO_TIMEOUT: all the time they need), then their workers are ended. Cancelling the operation
+// does not stop the draining; spb_pool_resize does.
 //
 // Ownership: the caller frees `*out`; the sink's data is the library's from now on.
 // Threads: nonblocking, callback-safe.

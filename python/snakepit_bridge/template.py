@@ -34,6 +34,8 @@ def main() -> int:
         told = handoff.read_template(worker.HANDOFF_FD)
     except HandoffError as fault:
         return worker.complain(worker.EXIT_HANDOFF, str(fault))
+    # Before anything is imported that might start a program.
+    os.set_inheritable(SOCKET_FD, False)
     prepared = worker.prepare(told)
     if isinstance(prepared, int):
         return prepared
@@ -48,7 +50,6 @@ class Template:
 
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
-        requests.set_inheritable(False)
         # The guards, each by a descriptor that is readable when it has ended.
         self._guards: dict[int, int] = {}
         self._prctl = ctypes.CDLL(None).prctl

@@ -302,7 +302,7 @@ impl Work for Call {
         match self.pool.workers.try_acquire(self.request.home()) {
             Ok(Some(lease)) => me.dispatch(operation, lease),
             Err(error) => self.turned_away(operation, error),
-            Ok(None) => drop(self.services.runtime.spawn(me.wait_for_worker(operation.clone()))),
+            Ok(None) => me.stand_in_line(operation),
         }
         if operation.is_done() {
             // It ended while it was being started, when there was nothing yet to clean up.

@@ -8,8 +8,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::core::Affinity;
@@ -46,6 +48,21 @@ impl Call {
         if self.requeue(operation) {
             let again = self.clone().wait_for_worker(operation.clone());
             self.services.runtime.spawn(again);
+        }
+    }
+
+    /// Waits for a worker in the background. Its place in the line is taken here, and not when a
+    /// thread gets round to it: calls are served in the order in which they were started.
+    pub(super) fn stand_in_line(self: Arc<Self>, operation: &Arc<Operation>) {
+        let runtime = self.services.runtime.clone();
+        let mut waiting = self.wait_for_worker(operation.clone()).boxed();
+        let has_to_wait = {
+            let _timers = runtime.enter();
+            let mut nobody = Context::from_waker(Waker::noop());
+            waiting.poll_unpin(&mut nobody).is_pending()
+        };
+        if has_to_wait {
+            runtime.spawn(waiting);
         }
     }
 

@@ -157,6 +157,6 @@ impl<A: Adapter> Shared<A> {
     }
 }
 
-/// What a stop may take beyond its grace. It must be enough for the steps that a hurried worker
-/// gets: TERM, KILL, and the end of its guard.
+/// What a stop may take beyond its grace. After that its workers' guards are still at work, and the
+/// end of the runtime ends what they keep.
 const OVERTIME: Duration = Duration::from_secs(2);

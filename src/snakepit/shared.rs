@@ -37,7 +37,7 @@ pub struct Shared<A: Adapter> {
     pub changed: watch::Sender<()>,
     /// Set off when the steward has something to look at.
     pub nudge: Notify,
-    /// The pool is being stopped and its patience is over: workers get less time for each step.
+    /// The pool is being stopped and its patience is over: workers get less time after TERM.
     pub hurried: AtomicBool,
     state: Mutex<State<A>>,
 }
@@ -152,7 +152,7 @@ impl<A: Adapter> Shared<A> {
         }
     }
 
-    /// What a worker gets for one step on its way out.
+    /// What a worker gets after TERM.
     pub fn patience(&self) -> Duration {
         let grace = self.config.kill_grace;
         if self.hurried.load(Ordering::Relaxed) { grace.min(HURRIED_STEP) } else { grace }
@@ -285,6 +285,6 @@ impl<A: Adapter> State<A> {
     }
 }
 
-/// Three steps, TERM, KILL and the end of the guard, fit into the two seconds that a stop may take
-/// beyond its grace.
+/// After TERM, when a stop's grace is over: of the two seconds that it may still take, KILL gets the
+/// most, because a whole tree has to go.
 const HURRIED_STEP: Duration = Duration::from_millis(600);

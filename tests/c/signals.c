@@ -44,7 +44,7 @@ static void read_status(char *into, size_t size) {
 static signals look(void) {
     signals now;
     memset(&now, 0, sizeof now);
-    for (int number = 1; number < NSIG; number++) 
+    for (int number = 1; number < NSIG; number++)
         CHECK(syscall(SYS_rt_sigaction, number, NULL, &now.actions[number], NSIG / 8) == 0);
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &now.mask) == 0);
     CHECK(sigaltstack(NULL, &now.stack) == 0);

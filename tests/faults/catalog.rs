@@ -3,7 +3,7 @@
 use crate::scenario::Scenario;
 use crate::{
     descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, overload,
-    points, starts_fail, stopped, streams, tools, worker_dies,
+    points, rolling, starts_fail, stopped, streams, tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -23,6 +23,7 @@ pub fn all() -> Vec<Scenario> {
         tools::SCENARIOS,
         streams::SCENARIOS,
         overload::SCENARIOS,
+        rolling::SCENARIOS,
         ending::SCENARIOS,
     ];
     let mut all = groups.concat();

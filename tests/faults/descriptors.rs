@@ -20,7 +20,7 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
     id: "F35",
     promise: "no descriptor left in the host: running workers serve, starts and accepts back off, \
               and the pool is whole again soon after there are some",
-    short: true,
+    short: false,
     patience: Duration::from_secs(120),
     run: none_left,
 }];

@@ -23,7 +23,7 @@ pub const SCENARIOS: &[Scenario] = &[
         id: "F54",
         promise: "500 starts and stops in one C process: no descriptor or thread more, and no \
                   memory per cycle",
-        short: true,
+        short: false,
         patience: Duration::from_secs(240),
         run: cycles,
     },

@@ -21,7 +21,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         id: "F21",
         promise: "a long call that holds the GIL is left alone",
-        short: true,
+        short: false,
         patience: Duration::from_secs(120),
         run: busy,
     },
@@ -29,7 +29,7 @@ pub const SCENARIOS: &[Scenario] = &[
         id: "F22",
         promise: "workers stopped and continued at random under load: every call ends once, none \
                   runs twice, and the pool is whole again",
-        short: true,
+        short: false,
         patience: Duration::from_secs(180),
         run: clogged,
     },

@@ -16,7 +16,7 @@ pub const SCENARIOS: &[Scenario] = &[Scenario {
     id: "F50",
     promise: "ten times the capacity for 20 s: 90% of the best goodput, during and after; the \
               queue keeps its limit, nothing runs twice, and what is refused is so at once",
-    short: true,
+    short: false,
     patience: Duration::from_secs(180),
     run: overload,
 }];

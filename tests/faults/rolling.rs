@@ -16,7 +16,7 @@ use crate::support::{close, open, request, session};
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     id: "F52",
     promise: "every worker is replaced under load, after so many calls: no call fails",
-    short: true,
+    short: false,
     patience: Duration::from_secs(180),
     run: rolling,
 }];

@@ -27,7 +27,7 @@ pub const SCENARIOS: &[Scenario] = &[
         id: "F33",
         promise: "64 MiB go both ways beside small calls: the small calls' 99th percentile stays \
                   under three times what it is without",
-        short: true,
+        short: false,
         patience: Duration::from_secs(120),
         run: large_beside_small,
     },
@@ -49,21 +49,19 @@ fn slow_reader(scale: Scale) -> Figure {
     };
 
     let pace = scale.pick(Duration::from_millis(300), Duration::from_secs(1));
-    let alone = (0..ROUNDS).map(|_| ticks_for(&session, pace)).max().unwrap();
+    let mut shares: Vec<f64> = (0..ROUNDS).map(|_| beside_slow(&session, blocks, pace)).collect();
+    shares.sort_by(f64::total_cmp);
+    let share = shares[ROUNDS / 2];
+    assert!(share >= 0.8, "other streams have {shares:.2?} of their speed");
+
     let stream = long_stream(&session, blocks);
-    let mut read = 0;
-    let beside = (0..ROUNDS).map(|_| {
-        // One block in all this time.
-        read_all(&stream, read, read + 1);
-        read += 1;
-        let ticks = ticks_for(&session, pace);
-        watch();
-        ticks
-    });
-    let beside = beside.max().unwrap();
+    // One block in all this time.
+    read_all(&stream, 0, 1);
+    let mut read = 1;
+    ticks_for(&session, pace);
+    watch();
     let produced = call(&session, "produced", json!({})).unwrap().as_u64().unwrap();
     assert!(produced <= read + 2 * WINDOW, "{produced} blocks are out, {read} were read");
-    assert!(beside * 10 >= alone * 8, "other streams: {beside} chunks, {alone} without");
 
     while read < blocks {
         let next = blocks.min(read + 1024);
@@ -75,10 +73,23 @@ fn slow_reader(scale: Scale) -> Figure {
     assert_eq!(outcome(&stream).unwrap().to_document().unwrap(), json!({"sent": blocks}));
     close(&platform);
     let grown = [most[0] - before[0], most[1] - before[1]];
-    assert!(grown[1] <= GROWTH_MAX, "the worker grew by {} KiB", grown[1] / 1024);
+    // Python's own threads and their arenas are in this, so it has room for them.
+    assert!(grown[1] <= 2 * GROWTH_MAX, "the worker grew by {} KiB", grown[1] / 1024);
     let kib = |bytes: u64| format!("{} KiB more", bytes / 1024);
     let read = usize::try_from(read).unwrap();
     Figure::other(read, kib(grown[0]), kib(GROWTH_MAX), grown[0] <= GROWTH_MAX)
+}
+
+/// What a small stream still reads beside a large one that nobody reads, as a share of what it reads
+/// alone. One right after the other, so that whatever else the machine does weighs on both.
+fn beside_slow(session: &Session, blocks: u64, time: Duration) -> f64 {
+    let alone = ticks_for(session, time);
+    let stream = long_stream(session, blocks);
+    read_all(&stream, 0, 1);
+    let beside = ticks_for(session, time);
+    stream.cancel();
+    assert_eq!(outcome(&stream).unwrap_err().status(), Status::Cancelled);
+    beside as f64 / alone as f64
 }
 
 fn long_stream(session: &Session, blocks: u64) -> Arc<Operation> {

@@ -224,7 +224,7 @@ fn limits(way: Way) {
     stage.run(|pool, fake| async move {
         fake.limits.lock().open_files = Some(77);
         fake.limits.lock().memory_bytes = Some(1 << 40);
-        pool.resize(1);
+        pool.resize(1, 1);
         let held = lease(&pool).await;
         let process = pid(&pool, held.worker()).as_raw_nonzero();
         let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();

@@ -60,7 +60,7 @@ fn oom_kill() {
     let limits =
         CgroupLimits { memory_bytes: Some(64 * MIB), required: true, ..Default::default() };
     limited(limits, |_| {}).run(|pool, _| async move {
-        pool.resize(1);
+        pool.resize(1, 1);
         let held = lease(&pool).await;
         let pid = pool.stats().workers[0].pid.unwrap();
         let score = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
@@ -86,9 +86,9 @@ fn fork_bomb() {
     let limits = CgroupLimits { processes: Some(64), required: true, ..Default::default() };
     limited(limits, |config| config.kill_grace = Duration::from_secs(20)).run(
         |pool, fake| async move {
-            pool.resize(1);
+            pool.resize(1, 1);
             let held = lease(&pool).await;
-            held.link().tell("bomb");
+            held.link().tell("explode");
             let mark = fake.mark.clone();
             world::eventually("it has gone off", || world::marked(&mark).len() > 50).await;
             // Worker and children alike; the guard is outside.
@@ -114,7 +114,7 @@ fn impossible(required: bool) -> CgroupLimits {
 
 fn fallback() {
     limited(impossible(false), |_| {}).run(|pool, fake| async move {
-        pool.resize(1);
+        pool.resize(1, 1);
         drop(lease(&pool).await);
         world::eventually("it is noted", || {
             fake.lines.lock().iter().any(|(_, line)| line.contains("without a control group"))
@@ -126,7 +126,7 @@ fn fallback() {
 fn required() {
     let stage = limited(impossible(true), |config| config.restart_failures_max = 1);
     stage.run(|pool, _| async move {
-        pool.resize(1);
+        pool.resize(1, 1);
         let began = Instant::now();
         let error = pool.wait_ready(1, Some(soon())).await.unwrap_err();
         assert!(error.to_string().contains("control group: "), "{error}");

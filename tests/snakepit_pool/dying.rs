@@ -150,7 +150,7 @@ fn deaf_to_abort() {
 fn crash_while_leaving() {
     Stage::scripted(|_| vec!["fragile".to_owned()], |_| {}).run(|pool, fake| async move {
         let worker = lease(&pool).await.worker();
-        pool.resize(0);
+        pool.resize(0, 0);
         settled(&pool, "it left", |stats| stats.workers.is_empty()).await;
         let exit = fake.exit_of(worker).unwrap();
         assert_eq!(exit.to_string(), "killed by signal 11 (SIGSEGV)");

@@ -41,7 +41,7 @@ fn drained_and_back() {
         drained.unwrap();
         assert_eq!(pool.state(), PoolState::Drained);
         assert!(world::marked(&fake.mark).is_empty());
-        assert!(fake.gone.lock().iter().all(|(_, exit)| exit.expected));
+        assert!(fake.gone.lock().iter().all(|(_, exit)| exit.is_expected()));
         pool.drain(Duration::ZERO).await.unwrap();
         assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Drained)));
         pool.resize(1, 0);
@@ -107,7 +107,7 @@ fn adapter_panics() {
 }
 
 fn runtime_gone() {
-    let Stage { runtime, pool, fake } = Stage::plain(|config| config.workers = 2);
+    let Stage { runtime, pool, fake, .. } = Stage::plain(|config| config.workers = 2);
     runtime.block_on(async { pool.wait_ready(2, Some(soon())).await.unwrap() });
     let held = runtime.block_on(lease(&pool));
     runtime.shutdown_timeout(Duration::from_secs(10));
@@ -116,7 +116,7 @@ fn runtime_gone() {
         assert!(free(&pool).is_none(), "no worker is left");
         let limit = Duration::from_secs(10);
         let exit = tokio::time::timeout(limit, held.exited()).await.unwrap();
-        assert!(!exit.expected);
+        assert!(!exit.is_expected());
         tokio::time::timeout(limit, pool.stop(Duration::from_secs(1))).await.unwrap();
         assert_eq!(pool.state(), PoolState::Stopped);
     });

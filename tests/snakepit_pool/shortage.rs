@@ -29,13 +29,13 @@ pub fn endure(mark: String) {
         let held = lease(&pool).await;
         let taken = take_all_descriptors();
         // A second worker has no chance, and the first does not care.
-        pool.resize(2);
+        pool.resize(2, 2);
         settled(&pool, "it was tried again and again", |stats| stats.start_failures >= 3).await;
         held.link().tell("out still here");
         let heard = || fake.lines.lock().iter().any(|(_, line)| line == "still here");
         crate::world::eventually("the first works", heard).await;
         // A pool without any worker says at once why.
-        idle.pool.resize(1);
+        idle.pool.resize(1, 1);
         let failure = refused(&idle.pool).await;
         assert!(failure.contains("Too many open files"), "{failure}");
         drop(taken);

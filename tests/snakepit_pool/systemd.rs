@@ -64,11 +64,11 @@ fn memory() {
     let limits = ServiceLimits { memory_bytes_max: Some(64 << 20), ..ServiceLimits::default() };
     limited(&[], limits, |_| {}).run(|pool, _| async move {
         let held = lease(&pool).await;
-        // Half of it is fine.
-        held.link().tell("hog 32");
+        // Part of it is fine.
+        held.link().tell("eat 16");
         drop(held);
         let held = lease(&pool).await;
-        held.link().tell("hog 512");
+        held.link().tell("eat 512");
         assert_eq!(held.exited().await.to_string(), "killed by signal 9 (SIGKILL)");
         drop(lease(&pool).await);
     });

@@ -81,33 +81,43 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
             home.shutdown(std::net::Shutdown::Both).unwrap();
             obey("hang", &mut None);
         }
-        // Memory that is really there, kept for ever.
-        "eat" => {
-            let bytes = rest.parse::<usize>().unwrap() << 20;
-            std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
-        }
-        // Forks for ever, and nobody waits.
-        "bomb" => loop {
-            drop(Command::new("sleep").arg("600").spawn());
-        },
-        "hoarder" => shell(HOARDER),
-        "daemon" => shell(DAEMON),
+        "eat" => eat(rest.parse().unwrap()),
+        "explode" => explode(),
         // Programs that fork and leave for ever, and leave a trace of it.
         "rabbits" => {
             let rabbit = format!("f() {{ echo >> {rest}; f & }}; f");
             (0..4).for_each(|_| shell(&format!("setsid -f sh -c '{rabbit}'")));
         }
-        "bare" => shell(BARE),
-        // The same, with nobody beside it.
-        "lone" => shell(LONE),
-        "hog" => {
-            let bytes = rest.parse::<usize>().unwrap() << 20;
-            std::hint::black_box(vec![1_u8; bytes]);
-        }
-        "bomb" => shell("f() { sleep 600 & f & sleep 600; }; f &"),
-        "deaf" => shell("(trap '' TERM; exec sleep 600) &"),
-        _ => panic!("unknown order {line:?}"),
+        _ => match brood(verb) {
+            Some(script) => shell(script),
+            None => panic!("unknown order {line:?}"),
+        },
     }
+}
+
+/// Memory that is really there, kept for ever.
+fn eat(mebibytes: usize) {
+    std::mem::forget(std::hint::black_box(vec![1_u8; mebibytes << 20]));
+}
+
+/// Forks for ever, and nobody waits.
+fn explode() -> ! {
+    loop {
+        drop(Command::new("sleep").arg("600").spawn());
+    }
+}
+
+/// Orders to bring forth processes that stay.
+fn brood(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "bare" => BARE,
+        "bomb" => "f() { sleep 600 & f & sleep 600; }; f &",
+        "daemon" => DAEMON,
+        "deaf" => "(trap '' TERM; exec sleep 600) &",
+        "hoarder" => HOARDER,
+        "lone" => LONE,
+        _ => return None,
+    })
 }
 
 fn ignore(signal: Signal) {
@@ -126,6 +136,7 @@ fn shell(script: &str) {
 /// it was.
 const BARE: &str = "setsid -f sh -c \
     'env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1 & exec sleep 600'";
+/// The same, with nobody beside it.
 const LONE: &str = "setsid -f env -i tail -f /dev/null \"$SNAKEPIT_MARK\" <&- >/dev/null 2>&1";
 /// Own group and terminal, parent gone, no descriptors, deaf to polite signals.
 const DAEMON: &str = "setsid -f sh -c \

@@ -139,6 +139,11 @@ fn keys_that_do_not_fit_each_other_are_named() {
              is 300",
         ),
         (
+            r#"{"pools":{"a":{"backend":{"kind":"forkserver","tasks_max":9}}}}"#,
+            "$.pools.a.backend.tasks_max",
+            "pools.a.backend.tasks_max is given, expected only with backend.kind \"systemd\"",
+        ),
+        (
             r#"{"serve":{"address":"localhost"}}"#,
             "$.serve.address",
             "serve.address is \"localhost\", expected \"unix:/path\" or \"ip:port\"",

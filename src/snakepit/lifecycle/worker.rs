@@ -206,7 +206,6 @@ impl WorkerState {
             Event::GraceOver => {
                 (WorkerState::Abandoning, &[Effect::KillGuard, Effect::Arm(Grace::Obey)])
             }
-            Event::LeaveAsked => (self, &[Effect::Arm(Grace::Obey)]),
             Event::ProcessGone => BURIED,
             _ => (self, &[]),
         }

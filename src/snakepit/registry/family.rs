@@ -9,7 +9,7 @@ use super::processes::Process;
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     pub pids: HashSet<i32>,
-    /// Sessions and groups that others are in, too.
+    /// What others have, too.
     pub sids: HashSet<i32>,
     pub groups: HashSet<i32>,
 }

@@ -47,7 +47,7 @@ impl HostNote {
 }
 
 impl GuardNote {
-    /// Of the process `pid`, which must be a child that is not yet waited for, or be held otherwise.
+    /// Of the process `pid`, which must be a child that is not yet waited for, or held otherwise.
     pub fn new(worker: String, pid: u32) -> io::Result<GuardNote> {
         let pid = i32::try_from(pid).map_err(io::Error::other)?;
         let guard = processes::find(pid).ok_or_else(|| io::Error::other("the guard has ended"))?;

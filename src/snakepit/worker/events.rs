@@ -108,15 +108,15 @@ impl<A: Adapter> Life<A> {
 
     /// Remembers why, for the account of its end.
     pub(super) fn note(&mut self, event: Event) {
-        let asked = || {
-            let reason = self.seated.as_ref().and_then(|seated| seated.recycle_reason.get());
-            reason.cloned().unwrap_or_else(|| "it is no longer wanted".to_owned())
-        };
         match event {
-            Event::DrainAsked => self.blame(Cause::Asked, asked()),
+            Event::DrainAsked => {
+                let reason = self.recycle_reason();
+                self.blame(Cause::Asked, reason.unwrap_or_else(|| "it is no longer wanted".into()));
+            }
             Event::LeaveAsked => self.blame(Cause::Asked, "it had to leave".to_owned()),
             Event::RecycleAsked => {
-                self.blame(Cause::Forced, asked());
+                let reason = self.recycle_reason();
+                self.blame(Cause::Forced, reason.unwrap_or_default());
             }
             Event::LinkLost => self.link_lost = true,
             Event::GraceOver if self.link_lost && self.state == WorkerState::Stopping => {
@@ -124,6 +124,10 @@ impl<A: Adapter> Life<A> {
             }
             _ => {}
         }
+    }
+
+    fn recycle_reason(&self) -> Option<String> {
+        self.seated.as_ref().and_then(|seated| seated.recycle_reason.get()).cloned()
     }
 
     /// The first verdict counts, unless a graver one follows. A worker whose link broke ends on its

@@ -40,8 +40,8 @@ pub(super) fn watch_over<A: Adapter>(
     .boxed()
 }
 
-/// Waits for an answer in several turns: a host that stood still itself, stopped or asleep, has lost
-/// one turn when it goes on, and not a worker whose answer lies unread.
+/// Waits for an answer in several turns: a host that stood still itself, stopped or asleep, has
+/// lost one turn when it goes on, and not a worker whose answer lies unread.
 async fn patiently<T>(timeout: Duration, mut probe: BoxFuture<'static, T>) -> Option<T> {
     for _ in 0..TURNS {
         if let Ok(answer) = tokio::time::timeout(timeout / TURNS, &mut probe).await {

@@ -140,7 +140,7 @@ impl<A: Adapter> Life<A> {
                 self.apply(*effect, &mut guarded);
             }
         }
-        let patience = self.shared.patience();
+        let patience = self.shared.config.kill_grace;
         if tokio::time::timeout(patience, guarded.ended()).await.is_err() {
             tracing::error!(worker = %self.worker, "a guard does not end");
         }
@@ -193,11 +193,19 @@ impl<A: Adapter> Life<A> {
                 let time = match grace {
                     Grace::Lost => self.shared.config.lost_grace,
                     Grace::Abort => self.shared.config.abort_grace,
-                    Grace::Obey => self.shared.patience(),
+                    Grace::Obey => self.obey_grace(),
                 };
                 self.grace = Instant::now().checked_add(time);
             }
             Effect::Bury => {}
+        }
+    }
+
+    /// A pool that stops has less patience with TERM. What follows KILL takes its time.
+    fn obey_grace(&self) -> Duration {
+        match self.state {
+            WorkerState::Stopping => self.shared.patience(),
+            _ => self.shared.config.kill_grace,
         }
     }
 

@@ -2,8 +2,8 @@
 //! and held against the limit.
 //!
 //! The measure is read from `/proc` on the runtime's own thread: about ten short files for a worker
-//! of ten threads, a tenth of a millisecond, once per probe interval. Nothing of it is on the way of
-//! a call.
+//! of ten threads, a tenth of a millisecond, once per probe interval. Nothing of it is on the way
+//! of a call.
 
 use super::super::adapter::Adapter;
 use super::super::exit::Cause;

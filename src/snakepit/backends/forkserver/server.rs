@@ -28,8 +28,11 @@ pub struct TemplateConfig {
     /// worker.
     pub spec: ProcessSpec,
     /// Is given the lines that it prints.
-    pub output: Box<dyn Fn(OutputStream, &str) + Send + Sync>,
+    pub output: LineSink,
 }
+
+/// Takes one line, without its line feed.
+pub type LineSink = Box<dyn Fn(OutputStream, &str) + Send + Sync>;
 
 /// Forks each worker from a template, which is started when the first is wanted.
 pub struct Forkserver {

@@ -27,25 +27,25 @@ pub(super) struct Tools {
 impl Tools {
     /// Fails where there is no systemd, with what was looked for.
     pub fn find() -> Result<Tools, Failure> {
-        let env = USER_VARIABLES.iter();
-        let env = env.filter_map(|name| std::env::var_os(name).map(|value| (name.into(), value)));
+        let env = std::env::var_os(USERS_PLACE).map(|place| (USERS_PLACE.into(), place));
         let tools = Tools {
             run: program("systemd-run")?,
             control: program("systemctl")?,
             manager: if geteuid().is_root() { "--system" } else { "--user" },
-            env: env.collect(),
+            env: env.into_iter().collect(),
         };
         tools.check()?;
         Ok(tools)
     }
 
     fn check(&self) -> Result<(), Failure> {
-        let place = match self.manager {
-            "--system" => PathBuf::from("/run/systemd/system"),
-            _ => match self.env.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR") {
-                Some((_, directory)) => Path::new(directory).join("systemd/private"),
-                None => return Err(Failure::new("no systemd of the user's: no XDG_RUNTIME_DIR")),
-            },
+        let place = match (self.manager, self.env.first()) {
+            ("--system", _) => PathBuf::from("/run/systemd/system"),
+            (_, Some((_, directory))) => Path::new(directory).join("systemd/private"),
+            (_, None) => {
+                let message = format!("no systemd of the user's to talk to: no {USERS_PLACE}");
+                return Err(Failure::new(message));
+            }
         };
         if place.exists() {
             return Ok(());
@@ -118,7 +118,7 @@ fn program(name: &str) -> Result<PathBuf, Failure> {
 }
 
 const DIRECTORIES: [&str; 3] = ["/usr/bin", "/bin", "/run/current-system/sw/bin"];
-const USER_VARIABLES: [&str; 2] = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
+const USERS_PLACE: &str = "XDG_RUNTIME_DIR";
 /// A loaded machine takes a tenth of a second.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// A whole start, with the end of what was begun.

@@ -30,8 +30,8 @@ const EVENTS: [Event; 11] = [
     Event::ProcessGone,
 ];
 
-/// One letter per state: S tarting, R eady, P olite drain, F orced drain, T (stopping), B (aborting),
-/// K illing, A bandoning, D ead.
+/// One letter per state: S tarting, R eady, P olite drain, F orced drain, T (stopping), B
+/// (aborting), K illing, A bandoning, D ead.
 fn letter(state: WorkerState) -> char {
     let at = STATES.iter().position(|known| *known == state).unwrap();
     "SRPFTBKAD".chars().nth(at).unwrap()
