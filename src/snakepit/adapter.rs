@@ -18,7 +18,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// The process to start for `worker`. An error counts as a failed start.
     fn describe(&self, worker: WorkerId) -> Result<ProcessSpec, Failure>;
 
-    /// The worker's program runs, as the process `pid`. Called after `ready`, before that is awaited.
+    /// The worker's program runs, as the process `pid`. Called after `ready`, and before anyone
+    /// waits for that.
     fn started(&self, worker: WorkerId, pid: u32);
 
     /// Resolves when the worker may take work, or cannot. Called right after `describe`, awaited

@@ -27,8 +27,8 @@ fn wrong_hellos(scale: Scale) -> Figure {
     Figure::count(rounds * MANNERS.len(), effects, 0, "effects on others")
 }
 
-/// The first worker of each slot has a manner of its own, the last two are honest, while calls go to
-/// whoever is ready. How many of them suffered on a worker that is honest.
+/// The first worker of each slot has a manner of its own, the last two are honest, while calls go
+/// to whoever is ready. How many of them suffered on a worker that is honest.
 fn effects_of_liars() -> u64 {
     let mark = platforms::fresh_mark();
     let all = MANNERS.len() + 2;

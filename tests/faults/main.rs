@@ -7,6 +7,7 @@
 #![expect(dead_code, reason = "what other tests use of the shared modules is not all used here")]
 #![expect(
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

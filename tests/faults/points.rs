@@ -56,8 +56,8 @@ fn nine_points(scale: Scale) -> Figure {
     Figure::count(trials, 0, 0, "outcomes off the table")
 }
 
-/// What a caller may see: the end, how often the handler has begun, and how many chunks came, all of
-/// them from the first on. The same as in docs/faults.md.
+/// What a caller may see: the end, how often the handler has begun, and how many chunks came, all
+/// of them from the first on. The same as in docs/faults.md.
 fn table(point: &str, idempotent: bool) -> &'static [(&'static str, usize, usize)] {
     match (point, idempotent) {
         ("queued" | "acknowledged", _) => &[("result", 1, 0)],

@@ -21,7 +21,7 @@ fn parent_of(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Far more than scripts start each other; it ends a walk through numbers that are reused meanwhile.
+/// Far more than scripts start each other; it ends a walk through numbers that change owners.
 const DEPTH_MAX: usize = 64;
 
 #[cfg(test)]
