@@ -29,7 +29,7 @@ fn none_left(scale: Scale) -> Figure {
     let run_dir = tempfile::tempdir().unwrap();
     let mut config = config(2, 4);
     config["run_dir"] = json!(run_dir.path());
-    pool_of(&mut config)["restart"] = json!({"backoff_max_ms": 500});
+    pool_of(&mut config)["restart"] = json!({"backoff_max_ms": 200});
     let platform = open(&config);
     let session = session(&platform);
     let socket = socket_below(run_dir.path());
