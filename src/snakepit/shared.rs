@@ -285,6 +285,6 @@ impl<A: Adapter> State<A> {
     }
 }
 
-/// After TERM, when a stop's grace is over: of the two seconds that it may still take, KILL gets the
-/// most, because a whole tree has to go.
+/// After TERM, when a stop's grace is over: of the two seconds that it may still take, KILL gets
+/// the most, because a whole tree has to go.
 const HURRIED_STEP: Duration = Duration::from_millis(600);
