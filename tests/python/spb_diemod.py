@@ -4,6 +4,7 @@ A ledger is a file opened for appending; one write of one short line survives th
 right after it, and is never torn.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -81,10 +82,8 @@ def eat_and_stay(mebibytes: int):
 def fork_bomb():
     """Forks, in every process that comes of it, until it is killed."""
     while True:
-        try:
+        with contextlib.suppress(OSError):
             os.fork()
-        except OSError:
-            pass
 
 
 _EATEN: list[bytes] = []
