@@ -13,8 +13,8 @@ use crate::snakepit::{
 };
 use crate::telemetry::{Level, LogHub, Origin, Record};
 
-/// The backend that `wanted` describes, for the pool that `shape` and `settings` describe, with `guard` as
-/// its guard program.
+/// The backend that `wanted` describes, for the pool that `shape` and `settings` describe, with
+/// `guard` as its guard program.
 pub(super) fn backend(
     wanted: &BackendConfig,
     shape: &snakepit::PoolConfig,
