@@ -59,13 +59,7 @@ pub fn obey(line: &str, home: &mut Option<UnixStream>) {
         "err" => eprintln!("{rest}"),
         "secret" => {}
         "environment" => std::env::vars().for_each(|(name, value)| println!("{name}={value}")),
-        "descriptors" => {
-            for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
-                let target = std::fs::read_link(entry.path());
-                println!("{} {target:?}", entry.file_name().display());
-            }
-            println!("end");
-        }
+        "descriptors" => list_descriptors(),
         "hang" => loop {
             std::thread::park();
         },
@@ -126,6 +120,14 @@ fn ignore(signal: Signal) {
     unsafe {
         libc::signal(signal.as_raw(), libc::SIG_IGN)
     };
+}
+
+fn list_descriptors() {
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+        let target = std::fs::read_link(entry.path());
+        println!("{} {target:?}", entry.file_name().display());
+    }
+    println!("end");
 }
 
 fn shell(script: &str) {
