@@ -4,7 +4,7 @@
 //! when it starts and keeps it for life. Only this library's events and the warnings of its
 //! dependencies are taken; all other call sites are switched off once and cost nothing afterwards.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
@@ -26,6 +26,7 @@ pub struct LogDispatch(tracing::Dispatch);
 impl LogDispatch {
     /// A dispatch whose events go to `hub`, which it keeps alive.
     pub fn new(hub: Arc<LogHub>) -> Self {
+        LazyLock::force(&SECOND);
         LogDispatch(tracing::Dispatch::new(Registry::default().with(HubLayer { hub })))
     }
 
@@ -40,6 +41,12 @@ impl LogDispatch {
         tracing::dispatcher::with_default(&self.0, work)
     }
 }
+
+/// While there is a single dispatch, `tracing` asks the one of the current thread whether an event
+/// is of interest, and keeps the answer for all threads: a thread without any would silence the
+/// event for good. A second one that takes nothing makes it ask all that there are.
+static SECOND: LazyLock<tracing::Dispatch> =
+    LazyLock::new(|| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default()));
 
 struct HubLayer {
     hub: Arc<LogHub>,
@@ -234,12 +241,13 @@ mod tests {
     fn a_thread_keeps_its_dispatch_and_others_have_none() {
         let (dispatch, records) = dispatch(Level::Debug);
         let speak = || tracing::info!("spoken");
+        // The one without comes first: what it does not hear, the other one still does.
+        std::thread::scope(|scope| drop(scope.spawn(speak).join()));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 dispatch.install_for_thread();
                 speak();
             });
-            scope.spawn(speak);
         });
         assert!(records.try_next().is_some());
         assert!(records.try_next().is_none());
