@@ -54,6 +54,8 @@ class Template:
         self._guards: dict[int, int] = {}
         self._prctl = ctypes.CDLL(None).prctl
         self._prctl.argtypes = [ctypes.c_int, ctypes.c_ulong]
+        # Keeps the lock of the interpreter, which the child then holds as well.
+        self._bare_fork = ctypes.PyDLL(None).fork
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
 
@@ -81,7 +83,9 @@ class Template:
             _close(descriptors)
             return None
         _flush()
-        guard = os.fork()
+        # Without what Python and its libraries do after a fork: this child forks once more and is
+        # then another program, and each page that it wrote on would be copied for nothing.
+        guard = self._bare_fork()
         if guard == 0:
             told = self._become_guard(request, descriptors)
             # Only the worker comes here.

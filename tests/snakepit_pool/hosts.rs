@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Signal, set_parent_process_death_signal};
+
 use crate::Test;
 use crate::fake::{Stage, lease, soon};
 use crate::world::{World, fresh_mark, marked, signals, wait_clean};
@@ -24,6 +26,8 @@ pub const TESTS: &[Test] = &[
 
 /// The helper hosts.
 pub fn run(role: &str) {
+    // A host that waits to be killed must not outlive the tests that were to kill it.
+    set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let mark = std::env::var("SNAKEPIT_MARK").unwrap();
     match role {
         "family" => serve_for_ever(mark, 4, &["daemon", "deaf", "daemon"]),
