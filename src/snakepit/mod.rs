@@ -25,6 +25,7 @@ mod expectation;
 mod fleet;
 mod lease;
 mod lifecycle;
+mod moment;
 mod recycling;
 mod replacing;
 mod shared;

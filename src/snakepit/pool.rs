@@ -14,6 +14,7 @@ use super::error::PoolError;
 use super::ids::WorkerId;
 use super::lease::Lease;
 use super::lifecycle::PoolEvent;
+use super::moment::passed;
 use super::shared::Shared;
 use super::sizing::Size;
 use super::stats::{PoolState, PoolStats};
@@ -224,12 +225,5 @@ impl<A: Adapter> Drop for InLine<'_, A> {
         // Dropped after the lock is released: a sender's drop wakes the other side.
         let waiting = self.shared.lock().admission.leave(self.ticket);
         drop(waiting);
-    }
-}
-
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::lifecycle::Phase;
+use super::moment::passed;
 use super::shared::{Shared, State};
 use super::sizing::{self, Facts, Pace};
 
@@ -72,13 +73,6 @@ impl<A: Adapter> Shared<A> {
         }
         sizing::look_again(state.size, pace, Facts { wanted, since_growth, ..facts })
             .map(|rest| now + rest)
-    }
-}
-
-async fn passed(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -13,6 +13,7 @@ use super::super::guard::Report;
 use super::super::journey::Step;
 use super::super::lease::Seated;
 use super::super::lifecycle::{Event, WorkerState};
+use super::super::moment::passed;
 use super::super::process::Guarded;
 use super::super::shared::Order;
 use super::health::{Illness, watch_over};
@@ -168,13 +169,6 @@ pub(super) async fn obey(order: &mut watch::Receiver<Order>) -> Event {
 async fn told<A: Adapter>(seated: Option<&Seated<A>>, which: fn(&Seated<A>) -> &Notify) {
     match seated {
         Some(seated) => which(seated).notified().await,
-        None => std::future::pending().await,
-    }
-}
-
-pub(super) async fn passed(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

@@ -7,10 +7,11 @@ use super::super::adapter::Adapter;
 use super::super::config::PoolConfig;
 use super::super::error::Failure;
 use super::super::exit::{Cause, ExitKind};
+use super::super::moment::passed;
 use super::super::os::GuardProcess;
 use super::super::process::{Guarded, Output};
 use super::super::spec::ProcessSpec;
-use super::events::{obey, passed};
+use super::events::obey;
 use super::life::Life;
 
 impl<A: Adapter> Life<A> {

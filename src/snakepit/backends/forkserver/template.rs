@@ -19,6 +19,7 @@ use super::super::super::exit::ExitKind;
 use super::super::super::guard::Report;
 use super::super::super::ids::WorkerId;
 use super::super::super::journey::{Journey, Step};
+use super::super::super::moment::passed;
 use super::super::super::os::{
     GuardEnds, GuardProcess, Message, MessageSocket, Reaper, guard_ends, own_process, send_message,
     spawn_guard,
@@ -310,13 +311,6 @@ async fn read(output: &mut Option<BoxFuture<'static, ()>>) {
     let Some(reading) = output else { return std::future::pending().await };
     reading.as_mut().await;
     *output = None;
-}
-
-async fn passed(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// What the template is called. No worker's name is longer, so each fits where a forked process
