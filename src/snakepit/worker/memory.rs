@@ -20,9 +20,11 @@ impl<A: Adapter> Life<A> {
         if let Some(oom) = &mut self.oom {
             oom.look();
         }
-        let limit = self.shared.config.memory_hard_bytes;
+        let config = &self.shared.config;
+        let limit = config.memory_hard_bytes;
+        let lowest = [limit, config.terms.memory_soft_bytes].into_iter().flatten().min();
         // Without an answer (no descriptor free, the guard gone) the last one stands.
-        let bytes = tree_bytes(guarded.guard_pid()?, limit)?;
+        let bytes = tree_bytes(guarded.guard_pid()?, lowest)?;
         self.note_row(|row| row.resident_bytes = Some(bytes));
         let limit = limit.filter(|limit| bytes > *limit)?;
         let reason = format!("it takes {bytes} bytes of memory, hard limit {limit}");
