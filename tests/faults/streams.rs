@@ -25,8 +25,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "F33",
-        promise: "64 MiB go both ways beside small calls: the small calls' 99th percentile stays \
-                  under three times what it is without",
+        promise: "64 MiB go both ways through a pool of two beside small calls: the small calls' \
+                  99th percentile stays under three times what it is without",
         short: false,
         patience: Duration::from_secs(120),
         run: large_beside_small,
