@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use snakepit_bridge::snakepit::{Backend, PoolConfig, ServiceLimits, Systemd};
+use snakepit_bridge::snakepit::{Backend, Cause, PoolConfig, ServiceLimits, Systemd};
 
 use crate::Test;
 use crate::dying::{is_alive, parent, pid};
@@ -69,7 +69,8 @@ fn memory() {
         drop(held);
         let held = lease(&pool).await;
         held.link().tell("eat 512");
-        assert_eq!(held.exited().await.to_string(), "killed by signal 9 (SIGKILL)");
+        let exit = held.exited().await;
+        assert_eq!((exit.kind.to_string().as_str(), exit.cause), (KILLED, Cause::Memory));
         drop(lease(&pool).await);
     });
 }
@@ -125,3 +126,5 @@ fn limited(
     let script = move |_| first.iter().map(|line| (*line).to_owned()).collect();
     Stage::with(backend, fresh_mark(), script, change)
 }
+
+const KILLED: &str = "killed by signal 9 (SIGKILL)";

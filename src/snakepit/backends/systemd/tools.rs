@@ -63,9 +63,8 @@ impl Tools {
         move || {
             let mut all: Vec<&OsStr> = vec![manager.as_ref()];
             all.extend(args.iter().map(OsString::as_os_str));
-            let said =
-                |error: &dyn std::fmt::Display| Failure::new(format!("systemd-run: {error}"));
-            let mut started = spawn_program(&run, &all, &env).map_err(|error| said(&error))?;
+            let failed = |error: std::io::Error| Failure::system("systemd-run", &error);
+            let mut started = spawn_program(&run, &all, &env).map_err(failed)?;
             let answer = greet(&started.control);
             // It would go on waiting for the service's end, which is not its business.
             started.reaper.end();
@@ -74,7 +73,10 @@ impl Tools {
                     started.reaper = guard;
                     Ok(started)
                 }
-                Err(error) => Err(said(&last_words(started.stderr).unwrap_or(error.to_string()))),
+                Err(error) => Err(match last_words(started.stderr) {
+                    Some(words) => Failure::new(format!("systemd-run: {words}")),
+                    None => failed(error),
+                }),
             }
         }
     }
