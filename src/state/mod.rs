@@ -19,6 +19,7 @@ pub mod memory;
 pub mod model;
 pub mod pending;
 pub mod record;
+pub mod redis;
 
 pub mod fault;
 pub mod name;
@@ -26,6 +27,7 @@ pub mod name;
 mod constraints;
 mod number;
 
+pub use self::redis::{RedisOptions, RedisStore};
 pub use backend::{
     Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply, StoreLimits, Write,
 };
