@@ -18,8 +18,10 @@ pub mod key;
 pub mod memory;
 pub mod model;
 pub mod pending;
+pub mod quota;
 pub mod record;
 pub mod redis;
+pub mod sqlite;
 
 pub mod fault;
 pub mod name;
@@ -37,6 +39,7 @@ pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;
 pub use rule::Rule;
+pub use sqlite::SqliteStore;
 pub use update::Update;
 pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;
