@@ -27,7 +27,8 @@ mod constraints;
 mod number;
 
 pub use backend::{
-    Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply, StoreLimits, Write,
+    Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
+    StoreLimits, Write,
 };
 pub use change::{Change, ChangeKind, ChangeSink, SessionLoss};
 pub use key::{SessionAbout, SessionKey, SessionRow};
