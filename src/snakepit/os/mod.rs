@@ -2,7 +2,7 @@
 //!
 //! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
 //! decided above. The host side (`spawn`, `reap`, `message`, `signals::block…`, `fork_marker`,
-//! `library`, `procfs::is_of_family`) changes nothing of the host's process: no handler, no disposition, no
+//! `library`, `procfs`) changes nothing of the host's process: no handler, no disposition, no
 //! inherited descriptor. The rest runs in the guard.
 
 mod cgroup;
