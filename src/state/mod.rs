@@ -7,6 +7,7 @@
 pub mod variables;
 
 pub mod rule;
+pub mod update;
 pub mod variable;
 pub mod variable_type;
 
@@ -20,13 +21,17 @@ pub mod fault;
 pub mod name;
 
 mod constraints;
+mod elements;
 mod number;
+mod scalars;
+mod tensor_limits;
 
 pub use backend::{Backend, Command, Reply};
 pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;
 pub use rule::Rule;
+pub use update::Update;
 pub use variable::{RegisterVariable, Variable, VariableView};
 pub use variable_type::VariableType;
 pub use variables::Variables;
