@@ -4,17 +4,22 @@
 //! Written so that the compiler vectorises the common case, in which every element is fine. Nothing
 //! is copied or converted as a whole; variables and constraints are not known here.
 
+use std::ops::BitOr;
+
 use crate::core::DType;
 
 /// The index of the first element that is not finite, with the element. Integers and truths all
 /// are.
 pub(super) fn first_non_finite(dtype: DType, data: &[u8]) -> Option<(usize, f64)> {
-    // All exponent bits set: an infinity or a NaN.
+    // All bits of the exponent are set in infinities and NaNs, and only there one more unit of it
+    // carries into the sign's place.
     let index = match dtype {
-        DType::Float16 => find(data, |e| u16::from_le_bytes(e) & 0x7c00 == 0x7c00),
-        DType::BFloat16 => find(data, |e| u16::from_le_bytes(e) & 0x7f80 == 0x7f80),
-        DType::Float32 => find(data, |e| u32::from_le_bytes(e) & 0x7f80_0000 == 0x7f80_0000),
-        DType::Float64 => find(data, |e| u64::from_le_bytes(e) & F64_EXPONENT == F64_EXPONENT),
+        DType::Float16 => find(data, 1 << 15, |e| (u16::from_le_bytes(e) & 0x7fff) + (1 << 10)),
+        DType::BFloat16 => find(data, 1 << 15, |e| (u16::from_le_bytes(e) & 0x7fff) + (1 << 7)),
+        DType::Float32 => find(data, 1 << 31, |e| (u32::from_le_bytes(e) & !(1 << 31)) + (1 << 23)),
+        DType::Float64 => {
+            find(data, 1 << 63, |e| (u64::from_le_bytes(e) & !(1 << 63)) + (1_u64 << 52))
+        }
         _ => None,
     }?;
     let element = data.chunks_exact(dtype.bytes()).nth(index)?;
@@ -33,14 +38,19 @@ pub(super) fn norm(dtype: DType, row: &[u8]) -> f64 {
     square.sqrt()
 }
 
-/// Blocks are judged as a whole, without a branch for each element.
-fn find<const N: usize>(data: &[u8], is_meant: impl Fn([u8; N]) -> bool) -> Option<usize> {
+/// The first element for which `bits` has the highest bit, `sign`, set. Blocks are judged as a
+/// whole, without a branch for each element.
+fn find<const N: usize, W>(data: &[u8], sign: W, bits: impl Fn([u8; N]) -> W) -> Option<usize>
+where
+    W: BitOr<Output = W> + Copy + Default + Ord,
+{
     data.chunks(BLOCK_BYTES).enumerate().find_map(|(number, block)| {
         let (elements, _) = block.as_chunks::<N>();
-        if !elements.iter().fold(false, |found, element| found | is_meant(*element)) {
+        let all = elements.iter().fold(W::default(), |all, element| all | bits(*element));
+        if all < sign {
             return None;
         }
-        let inside = elements.iter().position(|element| is_meant(*element))?;
+        let inside = elements.iter().position(|element| bits(*element) >= sign)?;
         Some(number * (BLOCK_BYTES / N) + inside)
     })
 }
@@ -98,7 +108,6 @@ fn from_brain(bits: u16) -> f32 {
 /// A multiple of every element's size, small enough to be looked at twice in the cache.
 const BLOCK_BYTES: usize = 4096;
 const LANES: usize = 8;
-const F64_EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 /// 2^112.
 const HALF_SCALE: f32 = f32::from_bits(0x7780_0000);
 
