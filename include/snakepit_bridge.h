@@ -142,6 +142,8 @@ typedef struct spb_str {
 #define SPB_E_SESSION_WORKER_UNAVAILABLE 30
 // The state store failed.
 #define SPB_E_STORE 31
+// This host was silent for longer than its lease on a shared store: others may have gone on.
+#define SPB_E_LEASE_LOST 32
 
 // How a call ended: SPB_OK or one of SPB_E_*. Numbers are stable and never reused.
 typedef int32_t spb_status;

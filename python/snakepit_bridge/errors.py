@@ -47,6 +47,7 @@ class Status(enum.IntEnum):
     WORKER_HUNG = 29
     SESSION_WORKER_UNAVAILABLE = 30
     STORE = 31
+    LEASE_LOST = 32
 
 
 class BridgeError(Exception):

@@ -18,7 +18,7 @@ use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
-use crate::state::Variables;
+use crate::state::{Backend, MemoryStore, StoreLimits};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
 use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
@@ -133,13 +133,23 @@ fn services(
         handle.clone(),
         timers,
         Arc::new(tools),
-        Arc::new(Variables::in_memory(config.sessions.variables_max)),
+        store(config),
         logs.clone(),
         metrics.clone(),
         InFlight::new(config.operations.in_flight_max),
         config.operations.nesting_depth_max,
         config.operations.stream_window,
     )
+}
+
+fn store(config: &PlatformConfig) -> Arc<dyn Backend> {
+    let limits = StoreLimits {
+        variables_max: config.sessions.variables_max,
+        bytes_max: config.sessions.bytes_max,
+        history_max: config.sessions.history_max,
+        history_bytes_max: config.sessions.history_bytes_max,
+    };
+    Arc::new(MemoryStore::new(limits, Arc::new(())))
 }
 
 fn start_pools(

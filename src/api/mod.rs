@@ -21,7 +21,7 @@ pub use crate::operations::{
     Chunk, ChunkCredit, ChunkOutcome, Operation, OperationSink, OperationState, TakeOutcome,
     Timeout,
 };
-pub use crate::state::{RegisterVariable, VariableView};
+pub use crate::state::{RegisterVariable, Variable};
 pub use crate::telemetry::{Level, LogFilter};
 pub use crate::tools::{Invocation, ToolSink, ToolSpec};
 pub use execute::ExecuteRequest;

@@ -14,6 +14,7 @@ use crate::core::{Error, Result, SessionId, Status};
 use crate::operations::{CallPool, Operation, Services};
 use crate::sessions::Sessions;
 use crate::snakepit::Instance;
+use crate::state::{Pending, SessionCommand, SessionReply};
 use crate::telemetry::{LogHub, Metrics};
 use crate::transport::{Endpoint, Listener};
 
@@ -75,7 +76,14 @@ impl Platform {
     /// Opens a session. `AlreadyExists` for an id in use, `ResourceExhausted` at the quota.
     pub fn open_session(self: &Arc<Self>, options: SessionOptions) -> Result<Session> {
         self.check_open()?;
-        let session = self.sessions.open(options.or_affinity(self.config.sessions.affinity))?;
+        let options = options.or_affinity(self.config.sessions.affinity);
+        let session = self.sessions.open(options, |id, about| {
+            let opened = self.services.store.session(SessionCommand::Open { id, about });
+            match self.wait(opened)? {
+                SessionReply::Opened(row) => Ok(row.key),
+                _ => Err(Error::new(Status::Store, "the store did not open the session")),
+            }
+        })?;
         let operations = Arc::new(SessionOperations::default());
         self.live.write().insert(session.id().clone(), operations.clone());
         self.metrics.sessions().inc();
@@ -144,6 +152,15 @@ impl Platform {
                 drop(closing);
                 hook();
             }
+        }
+    }
+
+    /// The outcome of something that a store may do later. Blocks the calling thread, which must
+    /// not be one of the runtime's.
+    pub(super) fn wait<T>(&self, pending: Pending<T>) -> T {
+        match pending {
+            Pending::Ready(outcome) => outcome,
+            Pending::Later(later) => self.handle.block_on(later),
         }
     }
 

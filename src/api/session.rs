@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::core::{Affinity, CallId, Deadline, Error, Result, SessionId, Status, Value};
 use crate::operations::{Job, Operation};
 use crate::sessions::{self, OpenSession};
+use crate::state::{SessionCommand, SessionKey};
 
 use super::platform::Platform;
 
@@ -50,6 +51,10 @@ pub(super) struct SessionOperations {
 impl Session {
     pub fn id(&self) -> &SessionId {
         self.session.id()
+    }
+
+    pub(super) fn key(&self) -> &SessionKey {
+        self.session.key()
     }
 
     /// Id, metadata, ages, and how much it holds.
@@ -105,7 +110,8 @@ impl Platform {
         }
         self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
         self.services.tools.close_session(id);
-        self.services.variables.drop_session(id).resolve().await
+        let close = SessionCommand::Close { session: session.key() };
+        self.services.store.session(close).resolve().await.map(drop)
     }
 }
 

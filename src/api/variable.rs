@@ -7,7 +7,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::core::{Error, Result, Status, Value};
-use crate::state::{Pending, RegisterVariable, VariableView};
+use crate::state::{Access, Pending, RegisterVariable, Variable};
 use crate::telemetry::StateVerb;
 
 use super::session::Session;
@@ -16,7 +16,7 @@ impl Session {
     /// Adds a variable; its version is 1.
     pub fn register_variable(&self, variable: RegisterVariable) -> Result<u64> {
         let view = self.apply(StateVerb::Register, |session| {
-            session.platform.services.variables.register(session.id(), variable)
+            session.platform.services.variables.register(session.key(), variable)
         })?;
         Ok(view.version)
     }
@@ -24,7 +24,7 @@ impl Session {
     /// The value and its version.
     pub fn get_variable(&self, name: &str) -> Result<(Value, u64)> {
         let view = self.apply(StateVerb::Get, |session| {
-            session.platform.services.variables.get(session.id(), name)
+            session.platform.services.variables.get(session.key(), name)
         })?;
         Ok((view.value, view.version))
     }
@@ -37,24 +37,26 @@ impl Session {
         value: Value,
         expected_version: Option<u64>,
     ) -> Result<u64> {
+        let access = Access { expected_version, owner: None };
         let view = self.apply(StateVerb::Set, |session| {
-            session.platform.services.variables.set(session.id(), name, value, expected_version)
+            session.platform.services.variables.set(session.key(), name, value, access)
         })?;
         Ok(view.version)
     }
 
     /// Takes a variable away.
     pub fn delete_variable(&self, name: &str, expected_version: Option<u64>) -> Result<()> {
+        let access = Access { expected_version, owner: None };
         self.apply(StateVerb::Delete, |session| {
-            session.platform.services.variables.delete(session.id(), name, expected_version)
+            session.platform.services.variables.delete(session.key(), name, access)
         })
     }
 
     /// The variables whose names match `pattern` (`*`, `?`; empty for all), in the order of their
     /// names.
-    pub fn list_variables(&self, pattern: &str) -> Result<Vec<VariableView>> {
+    pub fn list_variables(&self, pattern: &str) -> Result<Vec<Variable>> {
         self.apply(StateVerb::List, |session| {
-            session.platform.services.variables.list(session.id(), pattern)
+            session.platform.services.variables.list(session.key(), pattern, None, usize::MAX)
         })
     }
 
@@ -71,21 +73,18 @@ impl Session {
     ) -> Result<T> {
         self.check_open()?;
         self.platform.metrics.state(verb);
-        match command(self) {
-            Pending::Ready(outcome) => outcome,
-            Pending::Later(later) => self.platform.handle.block_on(later),
-        }
+        self.platform.wait(command(self))
     }
 }
 
-fn describe(view: &VariableView) -> Result<Json> {
+fn describe(view: &Variable) -> Result<Json> {
     Ok(json!({
-        "name": view.name.as_ref(),
-        "type": view.type_name,
+        "name": view.name().as_ref(),
+        "type": view.type_name(),
         "version": view.version,
         "value": view.value.to_document()?,
-        "constraints": parsed(&view.constraints)?,
-        "metadata": parsed(&view.metadata)?,
+        "constraints": parsed(view.constraints())?,
+        "metadata": parsed(view.metadata())?,
     }))
 }
 

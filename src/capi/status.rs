@@ -68,6 +68,8 @@ pub const SPB_E_WORKER_HUNG: i32 = 29;
 pub const SPB_E_SESSION_WORKER_UNAVAILABLE: i32 = 30;
 /// The state store failed.
 pub const SPB_E_STORE: i32 = 31;
+/// This host was silent for longer than its lease on a shared store: others may have gone on.
+pub const SPB_E_LEASE_LOST: i32 = 32;
 
 #[cfg(test)]
 mod tests {

@@ -85,6 +85,15 @@ pub struct SessionsConfig {
     /// Variables of one session.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub variables_max: usize,
+    /// Bytes of one session: names, constraints, metadata and current values together.
+    #[schemars(range(min = 1, max = BYTES_MAX))]
+    pub bytes_max: usize,
+    /// Earlier values of one variable that are kept to go back to; 0 keeps none.
+    #[schemars(range(min = 0, max = COUNT_MAX))]
+    pub history_max: usize,
+    /// Bytes of the earlier values of one variable together: the oldest go first.
+    #[schemars(range(min = 0, max = BYTES_MAX))]
+    pub history_bytes_max: usize,
     /// Whether the calls of a session keep to one worker: "hint" if there is room, "strict_queue"
     /// and wait for it, "strict_fail_fast" or be refused. A session may ask for its own.
     #[schemars(with = "String", extend("enum" = AFFINITIES))]
@@ -202,6 +211,9 @@ impl Default for SessionsConfig {
             max: limits::SESSIONS_MAX,
             ttl: limits::SESSION_TTL,
             variables_max: limits::VARIABLES_PER_SESSION_MAX,
+            bytes_max: limits::SESSION_BYTES_MAX,
+            history_max: limits::HISTORY_MAX,
+            history_bytes_max: limits::HISTORY_BYTES_MAX,
             affinity: Affinity::None,
         }
     }
@@ -230,6 +242,8 @@ impl Default for LogsConfig {
 
 /// Above this, a count in the document is a slip.
 pub(super) const COUNT_MAX: usize = 10_000_000;
+/// 1 TiB: above this, a size in the document is a slip.
+const BYTES_MAX: u64 = 1 << 40;
 /// 30 days: above this, a time in the document is a slip.
 pub(super) const TIME_MS_MAX: u64 = 30 * 24 * 3600 * 1000;
 const AFFINITIES: [&str; 4] = ["none", "hint", "strict_queue", "strict_fail_fast"];

@@ -34,6 +34,17 @@ pub const SESSION_TTL: Duration = Duration::from_secs(3600);
 /// Variables of a session. Default.
 pub const VARIABLES_PER_SESSION_MAX: usize = 10_000;
 pub const VARIABLE_NAME_BYTES_MAX: usize = 128;
+/// Names, constraints, metadata and current values of a session together. Default.
+pub const SESSION_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Earlier values of one variable that are kept, by number and by bytes. Default.
+pub const HISTORY_MAX: usize = 10;
+pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
+/// Variables that one command reads or writes together.
+pub const BATCH_MAX: usize = 1000;
+/// The name of a lock's owner.
+pub const LOCK_OWNER_BYTES_MAX: usize = 128;
+/// Sessions or variables in one page of a list.
+pub const PAGE_MAX: usize = 10_000;
 /// A `pattern` constraint's text.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.

@@ -40,11 +40,12 @@ pub enum Status {
     WorkerHung = 29,
     SessionWorkerUnavailable = 30,
     Store = 31,
+    LeaseLost = 32,
 }
 
 impl Status {
     /// Every status, in the order of its number.
-    pub const ALL: [Status; 32] = [
+    pub const ALL: [Status; 33] = [
         Status::Ok,
         Status::Again,
         Status::InvalidArgument,
@@ -77,6 +78,7 @@ impl Status {
         Status::WorkerHung,
         Status::SessionWorkerUnavailable,
         Status::Store,
+        Status::LeaseLost,
     ];
 
     /// The number that crosses the ABI and the wire.
@@ -134,6 +136,7 @@ impl Status {
             Status::WorkerHung => "WORKER_HUNG",
             Status::SessionWorkerUnavailable => "SESSION_WORKER_UNAVAILABLE",
             Status::Store => "STORE",
+            Status::LeaseLost => "LEASE_LOST",
         }
     }
 
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_internal() {
-        for code in [-1, 32, i32::MAX, i32::MIN] {
+        for code in [-1, 33, i32::MAX, i32::MIN] {
             assert_eq!(Status::from_code(code), Status::Internal);
         }
     }

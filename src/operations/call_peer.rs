@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use crate::core::{Deadline, Error, Result, Status, Value};
-use crate::state::{Pending, RegisterVariable, VariableView};
+use crate::state::{Access, Pending, RegisterVariable, Variable};
 use crate::telemetry::{Level, Record, TraceContext};
 use crate::tools::{Caller, Invocation, InvocationFacts};
 use crate::transport::{
@@ -129,11 +129,12 @@ impl Call {
     }
 
     fn variables(&self, ask: StateAsk) -> Pending<Result<StateReply>> {
-        let (variables, session) = (&self.services.variables, self.request.session.id());
+        let (variables, session) = (&self.services.variables, self.request.session.key());
         match ask {
             StateAsk::Get { name } => variables.get(session, &name).map(row_reply),
             StateAsk::Set { name, value, expected_version } => {
-                variables.set(session, &name, value, expected_version).map(row_reply)
+                let access = Access { expected_version, owner: None };
+                variables.set(session, &name, value, access).map(row_reply)
             }
             StateAsk::Register { name, type_name, initial, constraints, metadata } => {
                 let constraints = (!constraints.is_empty()).then_some(constraints);
@@ -142,11 +143,13 @@ impl Call {
                 variables.register(session, register).map(row_reply)
             }
             StateAsk::Delete { name, expected_version } => variables
-                .delete(session, &name, expected_version)
+                .delete(session, &name, Access { expected_version, owner: None })
                 .map(|done| done.map(|()| StateReply::Deleted)),
-            StateAsk::List { pattern } => variables.list(session, &pattern).map(|rows| {
-                rows.map(|rows| StateReply::Variables(rows.into_iter().map(row).collect()))
-            }),
+            StateAsk::List { pattern } => {
+                variables.list(session, &pattern, None, usize::MAX).map(|rows| {
+                    rows.map(|rows| StateReply::Variables(rows.into_iter().map(row).collect()))
+                })
+            }
         }
     }
 }
@@ -196,17 +199,17 @@ fn tool_trace(given: &str, call: &TraceContext) -> String {
     TraceContext::parse(given).unwrap_or_else(|| call.child()).to_string()
 }
 
-fn row_reply(view: Result<VariableView>) -> Result<StateReply> {
-    view.map(|view| StateReply::Variable(row(view)))
+fn row_reply(variable: Result<Variable>) -> Result<StateReply> {
+    variable.map(|variable| StateReply::Variable(row(variable)))
 }
 
-fn row(view: VariableView) -> VariableRow {
+fn row(variable: Variable) -> VariableRow {
     VariableRow {
-        name: view.name.as_ref().to_owned(),
-        type_name: view.type_name.to_owned(),
-        value: view.value,
-        version: view.version,
-        constraints: view.constraints,
-        metadata: view.metadata,
+        name: variable.name().as_ref().to_owned(),
+        type_name: variable.type_name().to_owned(),
+        version: variable.version,
+        constraints: variable.constraints().clone(),
+        metadata: variable.metadata().clone(),
+        value: variable.value,
     }
 }

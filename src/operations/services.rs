@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 
 use crate::core::{CallId, Error, Result, Status, Timers};
-use crate::state::Variables;
+use crate::state::{Backend, Variables};
 use crate::telemetry::{LogHub, Metrics};
 use crate::tools::ToolRegistry;
 
@@ -15,7 +15,8 @@ pub struct Services {
     pub runtime: Handle,
     pub timers: Arc<Timers>,
     pub tools: Arc<ToolRegistry>,
-    pub variables: Arc<Variables>,
+    pub store: Arc<dyn Backend>,
+    pub variables: Variables,
     pub logs: Arc<LogHub>,
     pub metrics: Arc<Metrics>,
     pub in_flight: Arc<InFlight>,
@@ -30,7 +31,7 @@ impl Services {
         runtime: Handle,
         timers: Arc<Timers>,
         tools: Arc<ToolRegistry>,
-        variables: Arc<Variables>,
+        store: Arc<dyn Backend>,
         logs: Arc<LogHub>,
         metrics: Arc<Metrics>,
         in_flight: Arc<InFlight>,
@@ -41,7 +42,8 @@ impl Services {
             runtime,
             timers,
             tools,
-            variables,
+            variables: Variables::new(store.clone()),
+            store,
             logs,
             metrics,
             in_flight,

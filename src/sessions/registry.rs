@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::core::limits::METADATA_BYTES_MAX;
 use crate::core::{Affinity, Error, Result, SessionId, Status};
+use crate::state::{SessionAbout, SessionKey};
 
 use super::session::Session;
 
@@ -44,9 +45,14 @@ impl Sessions {
         Sessions { open: RwLock::default(), sessions_max, ttl, next_number: AtomicU64::new(1) }
     }
 
-    /// Opens a session. `InvalidArgument` for a bad id, too much metadata or a time of zero,
-    /// `AlreadyExists` for an id in use, `ResourceExhausted` at the quota.
-    pub fn open(&self, options: OpenSession) -> Result<Arc<Session>> {
+    /// Opens a session; `in_store` opens it in the store. `InvalidArgument` for a bad id, too much
+    /// metadata or a time of zero, `AlreadyExists` for an id in use, `ResourceExhausted` at the
+    /// quota.
+    pub fn open(
+        &self,
+        options: OpenSession,
+        in_store: impl FnOnce(&SessionId, SessionAbout) -> Result<SessionKey>,
+    ) -> Result<Arc<Session>> {
         let id = match &options.id {
             Some(id) => SessionId::new(id)?,
             None => SessionId::generate()?,
@@ -58,8 +64,11 @@ impl Sessions {
         }
         let metadata = options.metadata.unwrap_or_default();
         check_metadata(&metadata)?;
+        let kept = serde_json::Value::Object(metadata.clone()).to_string().into();
+        let about = SessionAbout { metadata: kept, ttl, affinity: options.affinity };
+        let key = in_store(&id, about)?;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        self.insert(Arc::new(Session::new(id, number, metadata, ttl, options.affinity)))
+        self.insert(Arc::new(Session::new(key, number, metadata, ttl, options.affinity)))
     }
 
     /// The open session of that name. Looking it up is no use of it.

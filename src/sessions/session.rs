@@ -9,11 +9,12 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use crate::core::{Affinity, SessionId};
+use crate::state::SessionKey;
 
 /// An open or closed session, shared by everyone who works in it.
 #[derive(Debug)]
 pub struct Session {
-    id: SessionId,
+    key: SessionKey,
     number: u64,
     affinity: Affinity,
     metadata: Map<String, Json>,
@@ -27,14 +28,14 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(
-        id: SessionId,
+        key: SessionKey,
         number: u64,
         metadata: Map<String, Json>,
         ttl: Duration,
         affinity: Affinity,
     ) -> Self {
         Session {
-            id,
+            key,
             number,
             affinity,
             metadata,
@@ -47,7 +48,12 @@ impl Session {
     }
 
     pub fn id(&self) -> &SessionId {
-        &self.id
+        &self.key.id
+    }
+
+    /// As the store knows it.
+    pub fn key(&self) -> &SessionKey {
+        &self.key
     }
 
     /// A number that no other session of the platform ever has; a later one of the same name has
@@ -110,7 +116,7 @@ impl Session {
         let now = Instant::now();
         let idle = self.idle(now);
         json!({
-            "id": self.id.as_str(),
+            "id": self.key.id.as_str(),
             "metadata": self.metadata,
             "affinity": self.affinity.name(),
             "age_ms": millis(now.saturating_duration_since(self.opened_at)),

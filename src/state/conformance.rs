@@ -3,13 +3,15 @@
 //! the platform does not use it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use crate::core::{Attachment, DType, Result, SessionId, Status, Tensor, Value};
+use crate::core::{Affinity, Attachment, DType, Result, SessionId, Status, Tensor, Value};
 
-use super::backend::{Backend, Command, Reply};
+use super::backend::{Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply};
+use super::key::{SessionAbout, SessionKey};
 use super::name::NamePattern;
 use super::rule::Rule;
 use super::variable::Variable;
@@ -18,17 +20,19 @@ use super::variable::Variable;
 /// was broken and how. `runtime` runs the writers of the concurrency checks.
 pub async fn check(backend: &Arc<dyn Backend>, runtime: &Handle) -> Outcome {
     let at = |promise: &'static str| move |error: String| format!("{promise}: {error}");
-    values_come_back_as_given(&Probe::new(backend)?).await.map_err(at("values"))?;
-    versions_grow_by_one(&Probe::new(backend)?).await.map_err(at("versions"))?;
-    rules_hold(&Probe::new(backend)?).await.map_err(at("rules"))?;
-    names_are_taken_once(&Probe::new(backend)?).await.map_err(at("names"))?;
-    deleting_forgets(&Probe::new(backend)?).await.map_err(at("delete"))?;
-    listing_is_ordered(&Probe::new(backend)?).await.map_err(at("list"))?;
-    sessions_are_apart(&Probe::new(backend)?, &Probe::new(backend)?)
+    values_come_back_as_given(&Probe::new(backend).await?).await.map_err(at("values"))?;
+    versions_grow_by_one(&Probe::new(backend).await?).await.map_err(at("versions"))?;
+    rules_hold(&Probe::new(backend).await?).await.map_err(at("rules"))?;
+    names_are_taken_once(&Probe::new(backend).await?).await.map_err(at("names"))?;
+    deleting_forgets(&Probe::new(backend).await?).await.map_err(at("delete"))?;
+    listing_is_ordered(&Probe::new(backend).await?).await.map_err(at("list"))?;
+    sessions_are_apart(&Probe::new(backend).await?, &Probe::new(backend).await?)
         .await
         .map_err(at("sessions"))?;
-    increments_are_exact(&Probe::new(backend)?, runtime).await.map_err(at("compare and set"))?;
-    one_of_many_registers(&Probe::new(backend)?, runtime).await.map_err(at("register race"))
+    increments_are_exact(&Probe::new(backend).await?, runtime)
+        .await
+        .map_err(at("compare and set"))?;
+    one_of_many_registers(&Probe::new(backend).await?, runtime).await.map_err(at("register race"))
 }
 
 /// What a promise comes to: nothing, or how it was broken.
@@ -42,8 +46,8 @@ async fn values_come_back_as_given(probe: &Probe) -> Outcome {
         probe.register(&name, "json", "{ }", value.clone()).await?;
         let variable = probe.variable(Command::Get { name: &name }).await?;
         same("value", &variable.value, &value)?;
-        same("constraints", variable.rule.constraints().as_ref(), b"{ }".as_slice())?;
-        same("metadata", variable.metadata.as_ref(), METADATA.as_bytes())?;
+        same("constraints", variable.constraints().as_ref(), b"{ }".as_slice())?;
+        same("metadata", variable.metadata().as_ref(), METADATA.as_bytes())?;
     }
     let tensor = Tensor::new(DType::Int16, vec![2, 1], vec![1, 2, 3, 4]).map_err(told)?;
     let attachments = vec![Attachment::Tensor(tensor), Attachment::Blob(Bytes::from_static(b"\0"))];
@@ -61,7 +65,7 @@ async fn versions_grow_by_one(probe: &Probe) -> Outcome {
         same("version", &after.version, &version)?;
     }
     same("version without an expected one", &probe.set("n", number(9), None).await?.version, &6)?;
-    let stale = Command::Set { name: "n", value: number(1), expected_version: Some(5) };
+    let stale = Command::Set { name: "n", value: number(1), access: Access::at(5) };
     let error = probe.refusal(stale, Status::VersionConflict).await?;
     same("expected", &error.details().get("expected"), &Some(&5.into()))?;
     same("actual", &error.details().get("actual"), &Some(&6.into()))?;
@@ -70,13 +74,13 @@ async fn versions_grow_by_one(probe: &Probe) -> Outcome {
 
 async fn rules_hold(probe: &Probe) -> Outcome {
     probe.register("n", "integer", r#"{"max":10}"#, number(1)).await?;
-    let over = Command::Set { name: "n", value: number(11), expected_version: None };
+    let over = Command::Set { name: "n", value: number(11), access: Access::ANY };
     let error = probe.refusal(over, Status::Constraint).await?;
     same("constraint", &error.details().get("constraint"), &Some(&"max".into()))?;
     let text = Value::from_json("\"1\"").map_err(told)?;
-    let other_kind = Command::Set { name: "n", value: text.clone(), expected_version: None };
+    let other_kind = Command::Set { name: "n", value: text.clone(), access: Access::ANY };
     probe.refusal(other_kind, Status::TypeMismatch).await?;
-    let stale = Command::Set { name: "n", value: text, expected_version: Some(7) };
+    let stale = Command::Set { name: "n", value: text, access: Access::at(7) };
     probe.refusal(stale, Status::TypeMismatch).await?;
     same(
         "the version after refusals",
@@ -98,14 +102,14 @@ async fn names_are_taken_once(probe: &Probe) -> Outcome {
 }
 
 async fn deleting_forgets(probe: &Probe) -> Outcome {
-    let any = |name| Command::Delete { name, expected_version: None };
+    let any = |name| Command::Delete { name, access: Access::ANY };
     probe.refusal(any("n"), Status::NotFound).await?;
     probe.register("n", "integer", "{}", number(1)).await?;
-    let stale = Command::Delete { name: "n", expected_version: Some(2) };
+    let stale = Command::Delete { name: "n", access: Access::at(2) };
     probe.refusal(stale, Status::VersionConflict).await?;
-    probe.done(Command::Delete { name: "n", expected_version: Some(1) }).await?;
+    probe.done(Command::Delete { name: "n", access: Access::at(1) }).await?;
     probe.refusal(Command::Get { name: "n" }, Status::NotFound).await?;
-    let write = Command::Set { name: "n", value: number(2), expected_version: None };
+    let write = Command::Set { name: "n", value: number(2), access: Access::ANY };
     probe.refusal(write, Status::NotFound).await?;
     let anew = probe.register("n", "boolean", "{}", Value::from_document(&true.into())).await?;
     same("the version when registered anew", &anew.version, &1)
@@ -128,10 +132,11 @@ async fn sessions_are_apart(one: &Probe, other: &Probe) -> Outcome {
     one.register("n", "integer", "{}", number(1)).await?;
     other.refusal(Command::Get { name: "n" }, Status::NotFound).await?;
     other.register("n", "integer", "{}", number(2)).await?;
-    one.done(Command::DropSession).await?;
-    one.refusal(Command::Get { name: "n" }, Status::NotFound).await?;
-    same("names after a drop", &one.names("").await?, &Vec::new())?;
-    one.done(Command::DropSession).await?;
+    one.close().await?;
+    one.refusal(Command::Get { name: "n" }, Status::Closed).await?;
+    let late = Command::Register(variable("late", "integer", "{}", number(3))?);
+    one.refusal(late, Status::Closed).await?;
+    one.close().await?;
     same("the other session's value", &other.value("n").await?, &number(2))
 }
 
@@ -159,8 +164,8 @@ async fn increment(probe: &Probe) -> Outcome {
     loop {
         let before = probe.variable(Command::Get { name: "n" }).await?;
         let sum = before.value.to_document().map_err(told)?.as_u64().unwrap_or_default() + 1;
-        let expected_version = Some(before.version);
-        let write = Command::Set { name: "n", value: number(sum), expected_version };
+        let access = Access::at(before.version);
+        let write = Command::Set { name: "n", value: number(sum), access };
         match probe.apply(write).await {
             Ok(_) => return Ok(()),
             Err(error) if error.status() == Status::VersionConflict => {
@@ -197,13 +202,20 @@ async fn one_of_many_registers(probe: &Probe, runtime: &Handle) -> Outcome {
 /// A store seen through one session.
 struct Probe {
     backend: Arc<dyn Backend>,
-    session: SessionId,
+    session: SessionKey,
 }
 
 impl Probe {
-    fn new(backend: &Arc<dyn Backend>) -> Result<Self, String> {
-        let session = SessionId::generate().map_err(told)?;
-        Ok(Probe { backend: backend.clone(), session })
+    async fn new(backend: &Arc<dyn Backend>) -> Result<Self, String> {
+        let id = SessionId::generate().map_err(told)?;
+        let ttl = Duration::from_secs(60);
+        let about =
+            SessionAbout { metadata: Bytes::from_static(b"{ }"), ttl, affinity: Affinity::None };
+        let open = SessionCommand::Open { id: &id, about };
+        match backend.session(open).resolve().await.map_err(told)? {
+            SessionReply::Opened(row) => Ok(Probe { backend: backend.clone(), session: row.key }),
+            other => Err(format!("expected an opened session, got {other:?}")),
+        }
     }
 
     fn shared(&self) -> Self {
@@ -230,7 +242,8 @@ impl Probe {
         value: Value,
         expected_version: Option<u64>,
     ) -> Result<Variable, String> {
-        self.variable(Command::Set { name, value, expected_version }).await
+        let access = Access { expected_version, owner: None };
+        self.variable(Command::Set { name, value, access }).await
     }
 
     async fn value(&self, name: &str) -> Result<Value, String> {
@@ -246,12 +259,21 @@ impl Probe {
 
     async fn names(&self, pattern: &str) -> Result<Vec<String>, String> {
         let pattern = NamePattern::new(pattern).map_err(told)?;
-        match self.apply(Command::List { pattern: &pattern }).await.map_err(told)? {
+        match self
+            .apply(Command::List { pattern: &pattern, after: None, limit: usize::MAX })
+            .await
+            .map_err(told)?
+        {
             Reply::Variables(found) => {
-                Ok(found.iter().map(|variable| variable.name.as_ref().to_owned()).collect())
+                Ok(found.iter().map(|variable| variable.name().as_ref().to_owned()).collect())
             }
             other => Err(format!("expected variables, got {other:?}")),
         }
+    }
+
+    async fn close(&self) -> Outcome {
+        let close = SessionCommand::Close { session: &self.session };
+        self.backend.session(close).resolve().await.map(drop).map_err(told)
     }
 
     async fn done(&self, command: Command<'_>) -> Outcome {
@@ -279,10 +301,10 @@ fn variable(
     type_name: &str,
     constraints: &'static str,
     value: Value,
-) -> Result<Variable, String> {
+) -> Result<NewVariable, String> {
     let rule = Rule::new(type_name, &Bytes::from_static(constraints.as_bytes())).map_err(told)?;
     let metadata = Bytes::from_static(METADATA.as_bytes());
-    Ok(Variable { name: Arc::from(name), rule, value, version: 1, metadata })
+    Ok(NewVariable { name: Arc::from(name), rule, metadata, value })
 }
 
 fn number(number: u64) -> Value {

@@ -5,7 +5,10 @@ use serde_json::{Value as Json, json};
 use crate::core::limits::NAMES_COMPARED_MAX;
 use crate::core::nearest::suggestion;
 use crate::core::tag::Tag;
-use crate::core::{Attachment, Error, Status, Value};
+use crate::core::{Attachment, Error, SessionId, Status, Value};
+
+use super::key::SessionKey;
+use super::variable::Lock;
 
 /// No variable of that name; `known` are the names there are, to find what was meant.
 pub fn not_found<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
@@ -27,6 +30,59 @@ pub fn version_conflict(name: &str, expected: u64, actual: u64) -> Error {
         .with("variable", name)
         .with("expected", expected)
         .with("actual", actual)
+}
+
+/// Another owner has the variable.
+pub fn locked(name: &str, lock: &Lock) -> Error {
+    let expires_in_ms = u64::try_from(lock.expires_in.as_millis()).unwrap_or(u64::MAX);
+    let owner = shown(&lock.owner);
+    let message = format!("variable {name:?} is locked by {owner:?} for {expires_in_ms} ms more");
+    Error::new(Status::Busy, message)
+        .retryable(true)
+        .with("variable", name)
+        .with("owner", owner)
+        .with("expires_in_ms", expires_in_ms)
+}
+
+/// The version to go back to is not among those that are kept.
+pub fn version_not_kept(name: &str, version: u64, kept: &[u64], current: u64) -> Error {
+    let message = format!(
+        "variable {name:?} has no version {version} any more: {} earlier ones are kept, the \
+         current one is {current}",
+        kept.len()
+    );
+    Error::new(Status::NotFound, message)
+        .with("variable", name)
+        .with("version", version)
+        .with("versions", kept.to_vec())
+}
+
+/// The session has ended, for this host at least.
+pub fn session_closed(session: &SessionKey) -> Error {
+    Error::new(Status::Closed, format!("session {} is closed", session.id))
+        .with("session", session.id.as_str())
+}
+
+/// No session of that name is in the store.
+pub fn no_session(id: &SessionId) -> Error {
+    Error::new(Status::NotFound, format!("no session {id} is open")).with("session", id.as_str())
+}
+
+/// A session of that name is in the store.
+pub fn session_exists(id: &SessionId) -> Error {
+    Error::new(Status::AlreadyExists, format!("session {id} is open already"))
+        .with("session", id.as_str())
+}
+
+/// The write would make the session larger than it may be.
+pub fn no_room(name: &str, bytes: usize, bytes_max: usize) -> Error {
+    let message =
+        format!("variable {name:?} would make the session {bytes} bytes, the limit is {bytes_max}");
+    Error::new(Status::ResourceExhausted, message)
+        .retryable(false)
+        .with("variable", name)
+        .with("bytes", bytes)
+        .with("limit", bytes_max)
 }
 
 /// The session holds as many variables as it may.

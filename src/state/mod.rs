@@ -12,10 +12,13 @@ pub mod variable;
 pub mod variable_type;
 
 pub mod backend;
+pub mod change;
 pub mod conformance;
+pub mod key;
 pub mod memory;
 pub mod model;
 pub mod pending;
+pub mod record;
 
 pub mod fault;
 pub mod name;
@@ -26,12 +29,16 @@ mod number;
 mod scalars;
 mod tensor_limits;
 
-pub use backend::{Backend, Command, Reply};
+pub use backend::{
+    Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply, StoreLimits, Write,
+};
+pub use change::{Change, ChangeKind, ChangeSink, SessionLoss};
+pub use key::{SessionAbout, SessionKey, SessionRow};
 pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;
 pub use rule::Rule;
 pub use update::Update;
-pub use variable::{RegisterVariable, Variable, VariableView};
+pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;
 pub use variables::Variables;

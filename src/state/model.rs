@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::core::{Result, SessionId, Status, Value};
+use crate::core::{Result, Status, Value};
 
-use super::backend::{Backend, Command, Reply};
+use super::backend::{Access, Backend, Command, NewVariable, Reply};
+use super::key::SessionKey;
 use super::name::NamePattern;
 use super::rule::Rule;
 use super::variable::Variable;
@@ -23,7 +24,6 @@ pub enum Step {
     Set { session: u8, name: u8, value: i64, expected_version: Option<u64> },
     Delete { session: u8, name: u8, expected_version: Option<u64> },
     List { session: u8, pattern: &'static str },
-    DropSession { session: u8 },
 }
 
 /// What a step comes to.
@@ -79,10 +79,6 @@ impl Model {
                 self.delete(session, name, expected_version)
             }
             Step::List { session, pattern } => self.list(session, pattern),
-            Step::DropSession { session } => {
-                self.sessions.remove(&session);
-                Outcome::Done
-            }
         }
     }
 
@@ -145,13 +141,17 @@ impl Held {
 
 /// Runs the step on a store. `sessions` are the ids that the step's numbers stand for. An error is
 /// one of the test itself, not of the store.
-pub async fn run_on(backend: &dyn Backend, sessions: &[SessionId], step: &Step) -> Result<Outcome> {
+pub async fn run_on(
+    backend: &dyn Backend,
+    sessions: &[SessionKey],
+    step: &Step,
+) -> Result<Outcome> {
     let (number, name) = match *step {
         Step::Register { session, name, .. }
         | Step::Get { session, name }
         | Step::Set { session, name, .. }
         | Step::Delete { session, name, .. } => (session, name_of(name)),
-        Step::List { session, .. } | Step::DropSession { session } => (session, String::new()),
+        Step::List { session, .. } => (session, String::new()),
     };
     let session = sessions
         .get(usize::from(number))
@@ -163,14 +163,16 @@ pub async fn run_on(backend: &dyn Backend, sessions: &[SessionId], step: &Step) 
         }
         Step::Get { .. } => Command::Get { name: &name },
         Step::Set { value, expected_version, .. } => {
-            Command::Set { name: &name, value: number_value(value), expected_version }
+            let access = Access { expected_version, owner: None };
+            Command::Set { name: &name, value: number_value(value), access }
         }
-        Step::Delete { expected_version, .. } => Command::Delete { name: &name, expected_version },
+        Step::Delete { expected_version, .. } => {
+            Command::Delete { name: &name, access: Access { expected_version, owner: None } }
+        }
         Step::List { pattern: text, .. } => {
             pattern = NamePattern::new(text)?;
-            Command::List { pattern: &pattern }
+            Command::List { pattern: &pattern, after: None, limit: usize::MAX }
         }
-        Step::DropSession { .. } => Command::DropSession,
     };
     outcome(backend.apply(session, command).resolve().await)
 }
@@ -186,6 +188,7 @@ fn outcome(reply: Result<Reply>) -> Result<Outcome> {
         Ok(Reply::Variables(found)) => {
             Outcome::Variables(found.iter().map(row).collect::<Result<_>>()?)
         }
+        Ok(other) => return Err(crate::core::Error::invalid(format!("unexpected {other:?}"))),
     })
 }
 
@@ -194,16 +197,15 @@ fn row(variable: &Variable) -> Result<(String, i64, u64)> {
     let value = document
         .as_i64()
         .ok_or_else(|| crate::core::Error::invalid(format!("{document} is no integer")))?;
-    Ok((variable.name.as_ref().to_owned(), value, variable.version))
+    Ok((variable.name().as_ref().to_owned(), value, variable.version))
 }
 
-fn variable(name: &str, min: i64, max: i64, value: i64) -> Result<Variable> {
+fn variable(name: &str, min: i64, max: i64, value: i64) -> Result<NewVariable> {
     let constraints = Bytes::from(format!("{{\"min\":{min},\"max\":{max}}}"));
-    Ok(Variable {
+    Ok(NewVariable {
         name: Arc::from(name),
         rule: Rule::new("integer", &constraints)?,
         value: number_value(value),
-        version: 1,
         metadata: Bytes::from_static(b"{}"),
     })
 }

@@ -18,19 +18,19 @@ async fn pass(milliseconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_session_is_found_by_its_name_until_it_is_closed_once() {
     let sessions = Sessions::new(10, Duration::from_secs(1));
-    let b = sessions.open(named("b")).unwrap();
-    let a = sessions.open(named("a")).unwrap();
-    let generated = sessions.open(OpenSession::default()).unwrap();
+    let b = sessions.open(named("b"), in_store).unwrap();
+    let a = sessions.open(named("a"), in_store).unwrap();
+    let generated = sessions.open(OpenSession::default(), in_store).unwrap();
     assert_eq!(ids(&sessions.list())[..2], ["a", "b"]);
     assert!(Arc::ptr_eq(&sessions.get(generated.id()).unwrap(), &generated));
 
-    let error = sessions.open(named("a")).unwrap_err();
+    let error = sessions.open(named("a"), in_store).unwrap_err();
     assert_eq!(error.status(), Status::AlreadyExists);
     assert!(Arc::ptr_eq(&sessions.close(a.id()).unwrap(), &a));
     assert!(a.is_closed() && !b.is_closed());
     assert!(sessions.close(a.id()).is_none());
     assert!(sessions.get(a.id()).is_none());
-    let anew = sessions.open(named("a")).unwrap();
+    let anew = sessions.open(named("a"), in_store).unwrap();
     assert!(a.is_closed() && !anew.is_closed());
     assert_eq!(sessions.len(), 3);
 }
@@ -38,10 +38,10 @@ async fn a_session_is_found_by_its_name_until_it_is_closed_once() {
 #[tokio::test(start_paused = true)]
 async fn an_unused_session_expires_and_a_used_one_does_not() {
     let sessions = Sessions::new(10, Duration::from_millis(1000));
-    let used = sessions.open(named("used")).unwrap();
-    let unused = sessions.open(named("unused")).unwrap();
+    let used = sessions.open(named("used"), in_store).unwrap();
+    let unused = sessions.open(named("unused"), in_store).unwrap();
     let short = OpenSession { ttl: Some(Duration::from_millis(100)), ..named("short") };
-    sessions.open(short).unwrap();
+    sessions.open(short, in_store).unwrap();
     pass(600).await;
     assert_eq!(ids(&sessions.expire_due(Instant::now())), ["short"]);
     used.touch();
@@ -59,7 +59,7 @@ async fn an_unused_session_expires_and_a_used_one_does_not() {
 #[tokio::test(start_paused = true)]
 async fn a_held_session_does_not_expire_and_its_time_starts_when_it_is_let_go() {
     let sessions = Sessions::new(10, Duration::from_millis(100));
-    let session = sessions.open(named("a")).unwrap();
+    let session = sessions.open(named("a"), in_store).unwrap();
     let (first, second) = (session.hold(), session.hold());
     pass(1000).await;
     drop(first);
@@ -71,7 +71,7 @@ async fn a_held_session_does_not_expire_and_its_time_starts_when_it_is_let_go() 
     pass(1).await;
     assert_eq!(ids(&sessions.expire_due(Instant::now())), ["a"]);
 
-    let session = sessions.open(named("a")).unwrap();
+    let session = sessions.open(named("a"), in_store).unwrap();
     let _held = session.hold();
     assert!(sessions.close(session.id()).is_some());
 }
@@ -80,7 +80,7 @@ async fn a_held_session_does_not_expire_and_its_time_starts_when_it_is_let_go() 
 async fn info_tells_ages() {
     let sessions = Sessions::new(10, Duration::from_millis(1000));
     let metadata = json!({"user": "ann"}).as_object().cloned();
-    let session = sessions.open(OpenSession { metadata, ..named("a") }).unwrap();
+    let session = sessions.open(OpenSession { metadata, ..named("a") }, in_store).unwrap();
     pass(300).await;
     session.touch();
     pass(200).await;
@@ -98,17 +98,17 @@ async fn what_does_not_fit_is_refused() {
         (OpenSession { metadata, ..named("a") }, "metadata"),
         (OpenSession { ttl: Some(Duration::ZERO), ..named("a") }, "ttl_ms"),
     ] {
-        let error = sessions.open(options).unwrap_err();
+        let error = sessions.open(options, in_store).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument);
         assert_eq!(error.details()["field"], field);
     }
     assert!(sessions.is_empty());
-    let first = sessions.open(named("a")).unwrap();
-    let error = sessions.open(named("b")).unwrap_err();
+    let first = sessions.open(named("a"), in_store).unwrap();
+    let error = sessions.open(named("b"), in_store).unwrap_err();
     assert_eq!(error.status(), Status::ResourceExhausted);
-    assert_eq!(sessions.open(named("a")).unwrap_err().status(), Status::AlreadyExists);
+    assert_eq!(sessions.open(named("a"), in_store).unwrap_err().status(), Status::AlreadyExists);
     sessions.close(first.id());
-    sessions.open(named("b")).unwrap();
+    sessions.open(named("b"), in_store).unwrap();
 }
 
 /// Eight threads close, expire and reopen the same name: each session is ended by one of them.
@@ -122,7 +122,7 @@ fn a_session_is_ended_by_exactly_one() {
                 scope.spawn(move || {
                     let (mut opened, mut ended) = (0, 0);
                     for _ in 0..500 {
-                        opened += usize::from(sessions.open(named("a")).is_ok());
+                        opened += usize::from(sessions.open(named("a"), in_store).is_ok());
                         ended += match number % 2 {
                             0 => sessions.close(&SessionId::new("a").unwrap()).iter().count(),
                             _ => sessions.expire_due(Instant::now()).len(),
@@ -136,4 +136,9 @@ fn a_session_is_ended_by_exactly_one() {
         sums.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     });
     assert_eq!(opened, ended + sessions.len());
+}
+
+/// A store that has every name free.
+fn in_store(id: &SessionId, _: SessionAbout) -> Result<SessionKey> {
+    Ok(SessionKey { id: id.clone(), incarnation: 1, lease: 0 })
 }
