@@ -60,6 +60,10 @@ pub const PAGE_MAX: usize = 10_000;
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Operations of one JSON Patch: each may move half of a document.
+pub const PATCH_OPERATIONS_MAX: usize = 1024;
+/// What the `copy` operations of one JSON Patch may add in all: each could double the document.
+pub const PATCH_COPIED_BYTES_MAX: usize = VALUE_BYTES_MAX;
 /// Names that are compared with an unknown one to find what was meant.
 pub const NAMES_COMPARED_MAX: usize = 1000;
 /// Up to this size a stored value is copied out of the message it came in, which may be far larger.

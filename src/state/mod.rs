@@ -24,7 +24,10 @@ pub mod fault;
 pub mod name;
 
 mod constraints;
+mod elements;
 mod number;
+mod scalars;
+mod tensor_limits;
 
 pub use backend::{
     Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
