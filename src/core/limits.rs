@@ -56,6 +56,11 @@ pub const BATCH_MAX: usize = 1000;
 pub const LOCK_OWNER_BYTES_MAX: usize = 128;
 /// Sessions or variables in one page of a list.
 pub const PAGE_MAX: usize = 10_000;
+/// Patterns of one watch.
+pub const WATCH_PATTERNS_MAX: usize = 64;
+/// Changes that wait for one watcher where it names no number, and the most that it may name.
+pub const WATCH_QUEUE_MAX: usize = 1024;
+pub const WATCH_QUEUE_LIMIT: usize = 64 * 1024;
 /// A `pattern` constraint's text.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.

@@ -5,6 +5,7 @@
 //! nothing of workers, calls or the wire; whether a session exists is not known here either.
 
 pub mod variables;
+pub mod watch;
 
 pub mod rule;
 pub mod update;
@@ -43,3 +44,7 @@ pub use update::Update;
 pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;
 pub use variables::Variables;
+pub use watch::{
+    Listener, Listening, Missed, Watch, WatchEnd, WatchEvent, WatchObserver, WatchOptions,
+    WatchPatterns, WatchQueue, Watcher, Watches,
+};
