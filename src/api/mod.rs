@@ -12,6 +12,7 @@ pub mod platform;
 pub mod pool;
 pub mod protection;
 pub mod session;
+pub mod session_archive;
 pub mod sessions;
 pub mod shutdown;
 mod stores;
@@ -24,6 +25,7 @@ pub use crate::operations::{
     Chunk, ChunkCredit, ChunkOutcome, Operation, OperationSink, OperationState, TakeOutcome,
     Timeout,
 };
+pub use crate::sessions::Archive;
 pub use crate::state::{RegisterVariable, Variable};
 pub use crate::telemetry::{Level, LogFilter};
 pub use crate::tools::{Invocation, ToolSink, ToolSpec};

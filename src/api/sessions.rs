@@ -11,7 +11,8 @@ use crate::core::limits::PAGE_MAX;
 use crate::core::{Error, Result, SessionId, Status};
 use crate::sessions::{self, Admitted, SessionEnd};
 use crate::state::{
-    SavedVariable, SessionAbout, SessionCommand, SessionKey, SessionReply, SessionRow,
+    SavedVariable, SessionAbout, SessionCommand, SessionKey, SessionLoss, SessionReply, SessionRow,
+    WatchEnd,
 };
 
 use super::platform::Platform;
@@ -186,6 +187,7 @@ impl Platform {
         }
         self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
         self.services.tools.close_session(session.id());
+        self.services.watches.end(session.key().incarnation, watch_end(session));
     }
 
     fn describe(&self, row: &SessionRow) -> Result<Json> {
@@ -208,6 +210,15 @@ impl Platform {
             fields.insert("open".to_owned(), is_open.into());
         }
         Ok(told)
+    }
+}
+
+fn watch_end(session: &sessions::Session) -> WatchEnd {
+    match session.ended() {
+        Some(SessionEnd::EndedElsewhere) => WatchEnd::SessionLost(SessionLoss::Ended),
+        Some(SessionEnd::LeaseLost) => WatchEnd::SessionLost(SessionLoss::LeaseLost),
+        Some(SessionEnd::Shutdown) => WatchEnd::PlatformClosed,
+        Some(SessionEnd::Closed | SessionEnd::Expired) | None => WatchEnd::SessionClosed,
     }
 }
 

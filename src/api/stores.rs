@@ -6,8 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{PlatformConfig, StoreKind};
 use crate::core::{Error, Result, Status};
-use crate::sessions::Sessions;
-use crate::state::{Backend, Change, ChangeSink, MemoryStore, SessionLoss, StoreLimits};
+use crate::state::{Backend, ChangeSink, MemoryStore, StoreLimits};
 
 /// Makes the store of a platform: what its sessions may hold, whom it tells of changes, and the
 /// runtime that its tasks run on. It must not wait on that runtime.
@@ -36,24 +35,5 @@ pub(super) fn configured(
         StoreKind::Sqlite | StoreKind::Redis => {
             Err(Error::new(Status::Unsupported, "store").with("field", "state.store"))
         }
-    }
-}
-
-/// Sessions that the store has ended end on this host, too.
-pub(super) struct Losses {
-    pub sessions: Arc<Sessions>,
-}
-
-impl ChangeSink for Losses {
-    fn wants(&self, _: u64) -> bool {
-        false
-    }
-
-    fn changed(&self, _: u64, _: Change) {}
-
-    fn gap(&self, _: u64) {}
-
-    fn lost(&self, incarnation: u64, loss: SessionLoss) {
-        self.sessions.lose(incarnation, loss);
     }
 }

@@ -39,6 +39,10 @@ pub const SESSION_TICK_MIN: Duration = Duration::from_millis(10);
 pub const SESSIONS_TOLD_AT_ONCE: usize = 64;
 /// Between two searches for sessions of the store that nobody has open.
 pub const STORE_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Attachments of all values in the file of an exported session.
+pub const ARCHIVE_ATTACHMENTS_MAX: usize = 1_000_000;
+/// What the file of an exported session may have beyond the values: names, versions, entries.
+pub const ARCHIVE_OVERHEAD_BYTES: u64 = 256 * 1024 * 1024;
 /// What a close waits for the store beyond its grace: to write what it has acknowledged.
 pub const STORE_CLOSE_GRACE: Duration = Duration::from_secs(1);
 
