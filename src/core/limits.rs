@@ -78,6 +78,24 @@ pub const NAMES_COMPARED_MAX: usize = 1000;
 /// Up to this size a stored value is copied out of the message it came in, which may be far larger.
 pub const VALUE_COPY_BYTES_MAX: usize = 64 * 1024;
 
+/// Commands that wait for the thread of an SQLite store, and for how long one waits for a place
+/// among them.
+pub const SQLITE_QUEUE_MAX: usize = 1024;
+pub const SQLITE_QUEUE_WAIT: Duration = Duration::from_secs(5);
+/// Commands, and bytes of their values, that share one transaction: more would not make a commit
+/// cheaper, only later.
+pub const SQLITE_BATCH_MAX: usize = 256;
+pub const SQLITE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Values of an SQLite store that are read without asking the file, together and each.
+pub const SQLITE_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const SQLITE_CACHED_VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Variables of an SQLite store whose rules are kept compiled.
+pub const SQLITE_RULES_MAX: usize = 10_000;
+/// Sessions of an earlier host that one sweep ends.
+pub const SQLITE_SWEEP_MAX: usize = 1000;
+/// The log beside an SQLite file is cut back to this size once it has been written over.
+pub const SQLITE_LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Tools of a platform or of one session. Default.
 pub const TOOLS_PER_SCOPE_MAX: usize = 1024;
 pub const TOOL_NAME_BYTES_MAX: usize = 64;

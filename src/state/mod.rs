@@ -19,7 +19,9 @@ pub mod key;
 pub mod memory;
 pub mod model;
 pub mod pending;
+pub mod quota;
 pub mod record;
+pub mod sqlite;
 
 pub mod fault;
 pub mod name;
@@ -40,6 +42,7 @@ pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;
 pub use rule::Rule;
+pub use sqlite::SqliteStore;
 pub use update::Update;
 pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;
