@@ -96,6 +96,36 @@ pub const SQLITE_SWEEP_MAX: usize = 1000;
 /// The log beside an SQLite file is cut back to this size once it has been written over.
 pub const SQLITE_LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// A host that did not reach the shared store for so long has lost its sessions there. Long enough
+/// for a pause of a busy machine, short enough that others go on soon. Default.
+pub const REDIS_LEASE: Duration = Duration::from_secs(15);
+/// To reach Redis, handshake included. Default.
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// One answer of Redis; a command of many bytes may take longer. Default.
+pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// One command on Redis, with all its attempts. Default.
+pub const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
+/// What a command's bytes may travel with at least, added to the time for its answer.
+pub const REDIS_BYTES_PER_SECOND_MIN: usize = 8 * 1024 * 1024;
+/// First and last rest before Redis is asked again; it doubles in between.
+pub const REDIS_BACKOFF_MIN: Duration = Duration::from_millis(5);
+pub const REDIS_BACKOFF_MAX: Duration = Duration::from_millis(250);
+/// Changed variables that one command finds in a row before it gives up: each one is somebody
+/// else's progress.
+pub const REDIS_CONTENTION_MAX: usize = 1000;
+/// In front of all keys in Redis.
+pub const REDIS_PREFIX_BYTES_MAX: usize = 64;
+/// A value of this size is told to those who watch; of a larger one only that it changed.
+pub const REDIS_INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Variables whose definitions a host remembers; twice as many for a moment.
+pub const REDIS_CACHED_MAX: usize = 4096;
+/// Values of this size are remembered with them.
+pub const REDIS_CACHED_BYTES_MAX: usize = 4 * 1024;
+/// How long Redis remembers what became of a write: far longer than any command waits.
+pub const REDIS_OUTCOMES_KEPT: Duration = Duration::from_secs(600);
+/// Requests to the task that listens to Redis.
+pub const REDIS_FOLLOW_QUEUE_MAX: usize = 256;
+
 /// Tools of a platform or of one session. Default.
 pub const TOOLS_PER_SCOPE_MAX: usize = 1024;
 pub const TOOL_NAME_BYTES_MAX: usize = 64;

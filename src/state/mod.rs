@@ -21,6 +21,7 @@ pub mod model;
 pub mod pending;
 pub mod quota;
 pub mod record;
+pub mod redis;
 pub mod sqlite;
 
 pub mod fault;
@@ -32,6 +33,7 @@ mod number;
 mod scalars;
 mod tensor_limits;
 
+pub use self::redis::{RedisOptions, RedisStore};
 pub use backend::{
     Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
     StoreLimits, Write,

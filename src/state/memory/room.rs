@@ -116,14 +116,13 @@ impl Room {
     }
 
     fn set_many(&self, writes: Vec<Write>, owner: Option<&str>) -> Result<Reply> {
-        let mut checked = Vec::with_capacity(writes.len());
-        for write in &writes {
-            checked.push(self.check_early(&write.name, &write.value)?);
-        }
+        // What is found early is told in its turn, behind the faults of the writes before it.
+        let early = writes.iter().map(|write| self.check_early(&write.name, &write.value));
+        let early: Vec<_> = early.collect();
         let mut contents = self.contents.write();
-        for (write, checked) in writes.iter().zip(&checked) {
+        for (write, checked) in writes.iter().zip(early) {
             let access = Access { expected_version: write.expected_version, owner };
-            self.check_write(&contents, &write.name, &write.value, checked.as_ref(), access)?;
+            self.check_write(&contents, &write.name, &write.value, checked?.as_ref(), access)?;
         }
         self.check_growth(&contents, writes.iter().map(|write| (&*write.name, &write.value)))?;
         let (mut variables, mut gone) = (Vec::with_capacity(writes.len()), Vec::new());

@@ -11,13 +11,16 @@ use tokio::runtime::{Builder, Handle};
 
 use super::*;
 use crate::core::{Affinity, Status, Value};
+use crate::state::conformance::{self, Scale, Subject, Told};
 use crate::state::model::{Model, Step, run_on};
-use crate::state::{NewVariable, Rule, conformance};
+use crate::state::{NewVariable, Rule};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_keeps_every_promise_of_a_store() {
-    let store: Arc<dyn Backend> = Arc::new(MemoryStore::new(LIMITS, Arc::new(())));
-    conformance::check(&store, &Handle::current()).await.unwrap();
+    let told = Arc::new(Told::default());
+    let backend = Arc::new(MemoryStore::new(conformance::LIMITS, told.clone()));
+    let (runtime, scale) = (Handle::current(), Scale::SHORT);
+    conformance::check(&Subject { backend, told, runtime, scale }).await.unwrap();
 }
 
 /// 20,000 random commands, in sequences of 200 that shrink when they fail.
