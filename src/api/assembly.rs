@@ -18,7 +18,7 @@ use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
-use crate::state::{Backend, MemoryStore, StoreLimits};
+use crate::state::{Backend, MemoryStore, StoreLimits, Watches};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
 use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
@@ -123,6 +123,7 @@ fn services(
         let timers = timers.clone();
         async move { timers.run().await }
     });
+    let watches = Watches::new(handle.clone());
     let tools = ToolRegistry::new(
         timers.clone(),
         metrics.clone(),
@@ -133,7 +134,8 @@ fn services(
         handle.clone(),
         timers,
         Arc::new(tools),
-        store(config),
+        store(config, &watches),
+        watches,
         logs.clone(),
         metrics.clone(),
         InFlight::new(config.operations.in_flight_max),
@@ -142,14 +144,14 @@ fn services(
     )
 }
 
-fn store(config: &PlatformConfig) -> Arc<dyn Backend> {
+fn store(config: &PlatformConfig, watches: &Arc<Watches>) -> Arc<dyn Backend> {
     let limits = StoreLimits {
         variables_max: config.sessions.variables_max,
         bytes_max: config.sessions.bytes_max,
         history_max: config.sessions.history_max,
         history_bytes_max: config.sessions.history_bytes_max,
     };
-    Arc::new(MemoryStore::new(limits, Arc::new(())))
+    Arc::new(MemoryStore::new(limits, watches.clone()))
 }
 
 fn start_pools(

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::core::{Affinity, CallId, Deadline, Error, Result, SessionId, Status, Value};
 use crate::operations::{Job, Operation};
 use crate::sessions::{self, OpenSession};
-use crate::state::{SessionCommand, SessionKey};
+use crate::state::{SessionCommand, SessionKey, WatchEnd};
 
 use super::platform::Platform;
 
@@ -110,6 +110,8 @@ impl Platform {
         }
         self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
         self.services.tools.close_session(id);
+        let incarnation = session.key().incarnation;
+        self.services.watches.end(incarnation, WatchEnd::SessionClosed);
         let close = SessionCommand::Close { session: session.key() };
         self.services.store.session(close).resolve().await.map(drop)
     }

@@ -63,6 +63,7 @@ impl Shutdown {
             let stuck = StuckTools::of(&platform.services.tools);
             platform.stop_operations(&stuck);
             platform.services.tools.close();
+            platform.services.watches.close();
             let stops = platform.pools.values().map(|pool| pool.workers.stop(STOP_GRACE));
             futures_util::future::join_all(stops).await;
             stuck.tell(&platform.logs);

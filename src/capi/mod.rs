@@ -49,3 +49,6 @@ pub mod queue;
 pub mod session;
 pub mod tool;
 pub mod variable;
+pub mod variable_verbs;
+pub mod variables;
+pub mod watch;

@@ -89,6 +89,12 @@ impl Value {
         Value { json: Bytes::from(document.to_string()), attachments: Vec::new() }
     }
 
+    /// A document that this program put together of values that were checked when they were made,
+    /// with their attachments. It may be deeper and larger than a value that comes in.
+    pub fn assembled(json: impl Into<Bytes>, attachments: Vec<Attachment>) -> Self {
+        Value { json: json.into(), attachments }
+    }
+
     /// `null`.
     pub fn null() -> Self {
         Value { json: Bytes::from_static(b"null"), attachments: Vec::new() }
