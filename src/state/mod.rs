@@ -25,10 +25,14 @@ pub mod fault;
 pub mod name;
 
 mod constraints;
+mod elements;
 mod number;
+mod scalars;
+mod tensor_limits;
 
 pub use backend::{
-    Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply, StoreLimits, Write,
+    Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
+    StoreLimits, Write,
 };
 pub use change::{Change, ChangeKind, ChangeSink, SessionLoss};
 pub use key::{SessionAbout, SessionKey, SessionRow};
