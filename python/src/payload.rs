@@ -74,9 +74,7 @@ fn incoming_attachment(py: Python<'_>, attachment: pb::Attachment) -> PyResult<B
         }
         Some(Kind::Blob(blob)) => Ok(Bound::new(py, Buffer::new(blob))?.into_any()),
         // The engine has put the content in, or refused the frame.
-        Some(Kind::Shared(_)) | None => {
-            Ok(Bound::new(py, Buffer::new(Bytes::new()))?.into_any())
-        }
+        Some(Kind::Shared(_)) | None => Ok(Bound::new(py, Buffer::new(Bytes::new()))?.into_any()),
     }
 }
 

@@ -4,8 +4,8 @@
 //! retries.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -268,4 +268,3 @@ impl WorkerLink {
         }
     }
 }
-

@@ -115,8 +115,7 @@ unsafe impl Send for Map {}
 unsafe impl Sync for Map {}
 
 /// What a reader insists on.
-const SEALS: SealFlags =
-    SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::FUTURE_WRITE);
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::FUTURE_WRITE);
 
 #[cfg(test)]
 mod tests {
