@@ -28,7 +28,7 @@ use super::keeper;
 use super::platform::{Machinery, Platform};
 use super::protection;
 use super::shutdown::Closing;
-use super::stores::{self, Losses, MakeStore};
+use super::stores::{self, MakeStore};
 
 /// Opens a platform as `config` says, on the store that `make_store` makes.
 pub(super) fn open(config: PlatformConfig, make_store: Box<MakeStore>) -> Result<Arc<Platform>> {
