@@ -19,6 +19,9 @@ mod stores;
 mod stuck_tools;
 pub mod tool;
 pub mod variable;
+pub mod variable_document;
+pub mod variables;
+pub mod watch;
 
 pub use crate::config::schema_json as config_schema;
 pub use crate::operations::{
@@ -26,7 +29,10 @@ pub use crate::operations::{
     Timeout,
 };
 pub use crate::sessions::Archive;
-pub use crate::state::{RegisterVariable, Variable};
+pub use crate::state::{
+    Access, Missed, Past, RegisterVariable, Variable, Watch, WatchEnd, WatchEvent, WatchObserver,
+    WatchOptions, WatchQueue, Watcher, Write,
+};
 pub use crate::telemetry::{Level, LogFilter};
 pub use crate::tools::{Invocation, ToolSink, ToolSpec};
 pub use execute::ExecuteRequest;

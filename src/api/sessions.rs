@@ -181,13 +181,13 @@ impl Platform {
     fn clear(&self, session: &sessions::Session) {
         self.metrics.sessions().dec();
         let operations = self.live.write().remove(&session.number());
+        let end = session.ended().unwrap_or(SessionEnd::Closed);
         if let Some(operations) = operations {
-            let end = session.ended().unwrap_or(SessionEnd::Closed);
             operations.stop_all(|| end.cancellation());
         }
         self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
         self.services.tools.close_session(session.id());
-        self.services.watches.end(session.key().incarnation, watch_end(session));
+        self.services.watches.end(session.key().incarnation, watch_end(end));
     }
 
     fn describe(&self, row: &SessionRow) -> Result<Json> {
@@ -213,12 +213,12 @@ impl Platform {
     }
 }
 
-fn watch_end(session: &sessions::Session) -> WatchEnd {
-    match session.ended() {
-        Some(SessionEnd::EndedElsewhere) => WatchEnd::SessionLost(SessionLoss::Ended),
-        Some(SessionEnd::LeaseLost) => WatchEnd::SessionLost(SessionLoss::LeaseLost),
-        Some(SessionEnd::Shutdown) => WatchEnd::PlatformClosed,
-        Some(SessionEnd::Closed | SessionEnd::Expired) | None => WatchEnd::SessionClosed,
+fn watch_end(end: SessionEnd) -> WatchEnd {
+    match end {
+        SessionEnd::Closed | SessionEnd::Expired => WatchEnd::SessionClosed,
+        SessionEnd::EndedElsewhere => WatchEnd::SessionLost(SessionLoss::Ended),
+        SessionEnd::LeaseLost => WatchEnd::SessionLost(SessionLoss::LeaseLost),
+        SessionEnd::Shutdown => WatchEnd::PlatformClosed,
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 /// Deepest nesting of a JSON document: beyond what people write, below what recursive readers
 /// survive.
 pub const JSON_DEPTH_MAX: usize = 64;
-/// Largest value, document and attachments together, in either direction. Default.
-pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest value, document and attachments together, in either direction: a tensor of 64 MiB, its
+/// document and as much again. Default.
+pub const VALUE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Attachments of one value.
 pub const ATTACHMENTS_MAX: usize = 1024;
 /// Dimensions of a tensor, as numpy has it.
@@ -22,6 +23,25 @@ pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
 pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
 /// Frames waiting for one worker's socket; above this the worker counts as unable to take calls.
 pub const WORKER_OUTBOX_FRAMES_MAX: usize = 16 * 1024;
+
+/// From here on an attachment lies in shared memory: below, a copy costs less than the bookkeeping
+/// and a descriptor.
+pub const SHARED_BYTES_MIN: usize = 256 * 1024;
+/// The host's regions of shared memory together; what does not fit travels in messages.
+pub const SHARED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Those of them that wait to be used again: several of the largest values.
+pub const SHARED_FREE_BYTES_MAX: usize = 384 * 1024 * 1024;
+/// Each region holds a descriptor; a host may have no more than 1024.
+pub const SHARED_REGIONS_MAX: usize = 256;
+/// Memory that no value has used for so long is given back.
+pub const SHARED_IDLE: Duration = Duration::from_secs(30);
+/// Regions of one worker that the host has mapped, together.
+pub const SHARED_PER_WORKER_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// From a worker's welcome to the connection that carries its descriptors; without it, everything
+/// travels in messages.
+pub const LANE_WAIT: Duration = Duration::from_secs(2);
+/// Connections whose first bytes say to which worker they belong, and have not come yet.
+pub const LANES_UNNAMED_MAX: usize = 64;
 
 pub const SESSION_ID_BYTES_MAX: usize = 128;
 /// Sessions of a platform. Default.
