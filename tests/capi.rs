@@ -22,6 +22,16 @@ fn values_under_valgrind() {
 }
 
 #[test]
+fn variables() {
+    Program::build("variables").run(&[VARIABLES]);
+}
+
+#[test]
+fn variables_under_valgrind() {
+    Program::build("variables").run_under_valgrind(&[VARIABLES]);
+}
+
+#[test]
 fn hostile_callers() {
     Program::build("hostile").run(&[]);
 }
@@ -29,6 +39,26 @@ fn hostile_callers() {
 #[test]
 fn hostile_callers_under_valgrind() {
     Program::build("hostile").run_under_valgrind(&[]);
+}
+
+#[test]
+fn variable_verbs() {
+    Program::build("variable_verbs").run(&[]);
+}
+
+#[test]
+fn variable_verbs_under_valgrind() {
+    Program::build("variable_verbs").run_under_valgrind(&[]);
+}
+
+#[test]
+fn watches() {
+    Program::build("watch").run(&[]);
+}
+
+#[test]
+fn watches_under_valgrind() {
+    Program::build("watch").run_under_valgrind(&[]);
 }
 
 #[test]
@@ -74,3 +104,5 @@ fn calls_by_python_sanitized() {
 fn one_worker() -> String {
     support::config(1, 4).to_string()
 }
+
+const VARIABLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/variables.json");
