@@ -107,6 +107,7 @@ async fn every_verb_is_closed(probe: &Probe) -> Outcome {
         Command::Lock { name: "n", owner: "a", ttl: MINUTE },
         Command::Unlock { name: "n", owner: "a" },
         Command::Snapshot,
+        Command::Measure,
         Command::Load { variables: Vec::new() },
     ] {
         probe.refusal(command, Status::Closed).await?;
