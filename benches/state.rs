@@ -57,7 +57,8 @@ fn main() {
 
 /// Nanoseconds of one call, and calls per second of all threads: of get, then of set.
 fn figures(program: &Program, state: &Json, threads: usize, calls: usize) -> [[f64; 2]; 2] {
-    let config = json!({"pools": {}, "guard_path": env!("CARGO_BIN_EXE_snakepit-guard"), "state": state});
+    let config =
+        json!({"pools": {}, "guard_path": env!("CARGO_BIN_EXE_snakepit-guard"), "state": state});
     let arguments = [config.to_string(), threads.to_string(), calls.to_string()];
     let printed = program.printed(&arguments.each_ref().map(String::as_str));
     let rows: Vec<[f64; 2]> = printed.lines().map(row).collect();

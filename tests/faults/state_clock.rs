@@ -2,6 +2,7 @@
 //! when their time is over, and not a moment before. The clock is one of the process under test
 //! alone: a library that is loaded before the C library's own.
 
+use std::io::BufRead;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use snakepit_bridge::api::{Platform, SessionOptions};
 use snakepit_bridge::core::{Status, Value};
 use snakepit_bridge::state::conformance::{self, Probe, Subject, Told};
 use snakepit_bridge::state::{Access, Command, RedisOptions};
+use tokio::runtime::Builder;
 
 use crate::built;
 use crate::figure::Figure;
@@ -19,7 +21,6 @@ use crate::hosts;
 use crate::scenario::{Scale, Scenario};
 use crate::stores::{self, AMPLE, Kind, LONG, Stage};
 use crate::{support, world};
-use std::io::BufRead;
 
 pub const SCENARIOS: &[Scenario] = &[Scenario {
     id: "F51",
@@ -114,8 +115,7 @@ fn session_ends() -> Duration {
 /// On Redis the lease is renewed meanwhile: it is shorter than the lock.
 fn lock_ends(kind: Kind) -> Duration {
     let local = (kind != Kind::Redis).then(|| Stage::new(kind));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all();
-    let runtime = { runtime }.build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let subject = match &local {
         Some(stage) => stage.subject(AMPLE, conformance::Scale::SHORT),
         None => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use snakepit_bridge::core::{SessionId, Value};
 use snakepit_bridge::state::conformance::{self, Probe, Subject, Told};
 use snakepit_bridge::state::{Access, Backend, Command, SqliteStore, Write};
+use tokio::runtime::Builder;
 
 use crate::figure::Figure;
 use crate::hosts;
@@ -123,8 +124,7 @@ fn with_store<T, F: Future<Output = T>>(
     path: &Path,
     work: impl FnOnce(Option<Probe>, Subject) -> F,
 ) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all();
-    let runtime = { runtime }.build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let told = Arc::new(Told::default());
     let backend: Arc<dyn Backend> = Arc::new(SqliteStore::open(path, AMPLE, told.clone()).unwrap());
     let (handle, scale) = (runtime.handle().clone(), conformance::Scale::SHORT);

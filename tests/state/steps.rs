@@ -15,8 +15,13 @@ use crate::stores::{Kind, Stage};
 
 pub fn random(kind: Kind) {
     let sequences = u32::try_from(steps(kind).div_ceil(IN_SEQUENCE)).unwrap();
-    let config = Config { cases: sequences, failure_persistence: None, ..Config::default() };
-    let numbers = proptest::collection::vec(any::<u64>(), IN_SEQUENCE);
+    let config = Config {
+        cases: sequences,
+        failure_persistence: None,
+        max_shrink_iters: SHRINKS_MAX,
+        ..Config::default()
+    };
+    let numbers = proptest::collection::vec(any::<u64>(), 1..2 * IN_SEQUENCE);
     let stage = (kind != Kind::Memory).then(|| Stage::new(kind));
     let subject = stage.as_ref().map(|stage| stage.subject(model::LIMITS, Scale::SHORT));
     let outcome = TestRunner::new(config).run(&numbers, |numbers| {
@@ -28,7 +33,9 @@ pub fn random(kind: Kind) {
         };
         outcome.map_err(TestCaseError::fail)
     });
-    outcome.unwrap();
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
 }
 
 fn in_memory(numbers: &[u64]) -> Result<(), String> {
@@ -53,4 +60,7 @@ fn default_steps(kind: Kind) -> usize {
     }
 }
 
+/// On average.
 const IN_SEQUENCE: usize = 200;
+/// Each runs what is left of the sequence.
+const SHRINKS_MAX: u32 = 1000;

@@ -202,7 +202,7 @@ impl Room {
             }
             Verb::Update { name, patch, version, owner } => {
                 let (_, held) = self.held(*name)?;
-                let value = held.value.patched(patch);
+                let value = held.value.patched(patch)?;
                 held.check(&value, *version, *owner, now)?;
                 self.write_all(&[(*name, value)], now).map(one)
             }

@@ -188,7 +188,7 @@ impl Dice {
 
     fn patch(&mut self) -> Patch {
         if self.below(3) == 0 {
-            return Patch::Int(self.below(20) as i64 - 4);
+            return Patch::Add(self.below(20) as i64 - 4);
         }
         let mut keys = BTreeMap::new();
         for _ in 0..=self.below(2) {
