@@ -71,7 +71,7 @@ fn one_round(stage: &Stage, probe: &Probe, round: usize) {
     let after = stage.runtime.block_on(probe.get("n")).unwrap();
     assert_eq!((after.version, &after.value), (mine[4], &number(7)), "round {round}");
     assert_eq!(said.recv_timeout(LONG).unwrap(), "told LEASE_LOST", "round {round}");
-    assert_eq!(said.recv_timeout(LONG).unwrap(), "late CLOSED", "round {round}");
+    assert_eq!(said.recv_timeout(LONG).unwrap(), "late LEASE_LOST", "round {round}");
     let again = format!("again {}", mine[4] + 1);
     assert_eq!(said.recv_timeout(LONG).unwrap(), again, "round {round}");
     assert!(host.wait().unwrap().success());

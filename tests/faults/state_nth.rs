@@ -8,8 +8,8 @@ use serde_json::json;
 use snakepit_bridge::api::{Platform, Session, SessionOptions};
 use snakepit_bridge::core::{Result, SessionId, Status, Value};
 use snakepit_bridge::state::{
-    Access, Backend, Command, MemoryStore, RegisterVariable, Reply, SessionCommand, SessionReply,
-    Write,
+    Access, Backend, Command, MemoryStore, NamePattern, RegisterVariable, Reply, SessionCommand,
+    SessionReply, Write,
 };
 
 use crate::figure::Figure;
@@ -145,7 +145,7 @@ impl Host {
     }
 }
 
-/// Every session in the store with everything in it, by names.
+/// Every session in the store with everything in it, locks included, by names.
 fn contents(stage: &Stage, store: &Arc<dyn Backend>) -> Vec<(SessionId, String)> {
     stage.runtime.block_on(async {
         let list = SessionCommand::List { after: None, limit: 100 };
@@ -161,10 +161,16 @@ fn contents(stage: &Stage, store: &Arc<dyn Backend>) -> Vec<(SessionId, String)>
             };
             let saved = store.apply(&row.key, Command::Snapshot).resolve().await.unwrap();
             let Reply::Snapshot(saved) = saved else { panic!("{saved:?}") };
-            let rows = saved.iter().map(|saved| {
+            let pattern = NamePattern::new("").unwrap();
+            let list = Command::List { pattern: &pattern, after: None, limit: 100 };
+            let listed = store.apply(&row.key, list).resolve().await.unwrap();
+            let Reply::Variables(listed) = listed else { panic!("{listed:?}") };
+            let rows = saved.iter().zip(&listed).map(|(saved, listed)| {
+                let owner = listed.lock.as_ref().map(|lock| &lock.owner);
                 let past = saved.history.iter().map(|past| (past.version, past.value.json()));
                 let past: Vec<_> = past.collect();
-                format!("{} {} {:?} {past:?}", saved.name, saved.version, saved.value.json())
+                let (name, version, value) = (&saved.name, saved.version, saved.value.json());
+                format!("{name} {version} {value:?} {owner:?} {past:?}")
             });
             all.push((row.key.id, rows.collect::<Vec<_>>().join("\n")));
         }

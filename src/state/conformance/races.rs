@@ -2,6 +2,7 @@
 //! told fits together.
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::core::Status;
 use crate::state::backend::{Access, Command};
@@ -40,15 +41,20 @@ async fn increments_are_exact(probe: &Probe) -> Outcome {
     same("the version", &after.version, &(scale.writers * scale.increments + 1))
 }
 
-/// Reads and writes until nobody came in between; each failure is another writer's success.
+/// Reads and writes until nobody came in between; each failure is another writer's success. Rests
+/// in between grow, or else many writers would mostly be in each other's way.
 pub async fn increment(probe: &Probe) -> Outcome {
+    let mut rest_max = REST_MIN;
     loop {
         let before = probe.get("n").await?;
         let sum = before.value.to_document().map_err(told)?.as_u64().unwrap_or_default() + 1;
         match probe.apply(set("n", number(sum), Access::at(before.version))).await {
             Ok(_) => return Ok(()),
             Err(error) if error.status() == Status::VersionConflict => {
-                tokio::task::yield_now().await;
+                let random = getrandom::u32().unwrap_or(u32::MAX);
+                let rest = rest_max.mul_f64(f64::from(random) / f64::from(u32::MAX));
+                tokio::time::sleep(rest).await;
+                rest_max = (rest_max * 2).min(REST_MAX);
             }
             Err(error) => return Err(told(error)),
         }
@@ -201,6 +207,8 @@ async fn at_once<T: Send + 'static, F: Future<Output = Result<T, String>> + Send
     Ok(outcomes)
 }
 
+const REST_MIN: Duration = Duration::from_millis(2);
+const REST_MAX: Duration = Duration::from_millis(64);
 const KEYS: u64 = 20;
 const BATCHES: u64 = 25;
 const BATCH: [&str; 4] = ["a", "b", "c", "d"];
