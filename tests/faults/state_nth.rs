@@ -65,7 +65,11 @@ fn run_script(kind: Kind, fails_at: usize, moment: Moment) -> bool {
                 assert_eq!(shadowed.status(), error.status(), "{at}");
             }
             Err(_) if after == before => {}
-            _ => drop(step(&shadow)),
+            Err(_) => match empty_one(&before, &after) {
+                Some(id) => shadow.open(id.as_str()).unwrap(),
+                None => step(&shadow).unwrap(),
+            },
+            Ok(()) => step(&shadow).unwrap(),
         }
         assert_eq!(after, contents(&stage, &shadow_store), "{at}");
     }
@@ -145,8 +149,21 @@ impl Host {
     }
 }
 
+/// The empty session that a host has left which was not told that it had opened it, and so could
+/// neither fill nor close it. It ends with its time.
+fn empty_one<'a>(before: &Contents, after: &'a Contents) -> Option<&'a SessionId> {
+    let mut new = after.iter().filter(|row| !before.contains(row));
+    match (new.next(), new.next()) {
+        (Some((id, rows)), None) if rows.is_empty() && after.len() == before.len() + 1 => Some(id),
+        _ => None,
+    }
+}
+
+/// Sessions with their variables, as text.
+type Contents = Vec<(SessionId, String)>;
+
 /// Every session in the store with everything in it, locks included, by names.
-fn contents(stage: &Stage, store: &Arc<dyn Backend>) -> Vec<(SessionId, String)> {
+fn contents(stage: &Stage, store: &Arc<dyn Backend>) -> Contents {
     stage.runtime.block_on(async {
         let list = SessionCommand::List { after: None, limit: 100 };
         let SessionReply::Sessions(rows) = store.session(list).resolve().await.unwrap() else {

@@ -49,7 +49,8 @@ impl Stage {
             kind,
             runtime: Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
             folder: tempfile::tempdir().unwrap(),
-            server: (kind == Kind::Redis).then(RedisServer::start),
+            // In memory only: who wants to kill it starts one of its own.
+            server: (kind == Kind::Redis).then(|| RedisServer::start_with(&["--appendonly", "no"])),
             opened: Mutex::default(),
         }
     }
