@@ -1,5 +1,5 @@
-//! A store whose nth call fails, before or after it took effect, as a full disk or a lost connection
-//! would have it. Wraps any store, and knows nothing of what is asked.
+//! A store whose nth call fails, before or after it took effect, as a full disk or a lost
+//! connection would have it. Wraps any store, and knows nothing of what is asked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! F41: a Redis server is killed and started anew, stands still, forgets its scripts, only reads, or
-//! is held up by a script, while writers add to a counter: no write is lost, doubled or unknown.
+//! F41: a Redis server is killed and started anew, stands still, forgets its scripts, only reads,
+//! or is held up by a script, while writers add to a counter: no write is lost, doubled or unknown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -12,7 +12,12 @@ use super::values::with_attachments;
 use super::{LIMITS, Outcome, Subject, hold};
 
 pub async fn check(subject: &Subject) -> Outcome {
-    hold!(subject; what_is_saved_can_be_loaded, a_load_happens_whole_or_not_at_all, a_load_keeps_the_limits)
+    hold!(
+        subject;
+        what_is_saved_can_be_loaded,
+        a_load_happens_whole_or_not_at_all,
+        a_load_keeps_the_limits,
+    )
 }
 
 async fn what_is_saved_can_be_loaded(probe: &Probe) -> Outcome {

@@ -23,7 +23,8 @@ async fn it_keeps_every_promise_of_a_store() {
     conformance::check(&Subject { backend, told, runtime, scale }).await.unwrap();
 }
 
-/// 20,000 random steps, in sequences of 200 on average, which shrink when they fail, with a clock of their own.
+/// 20,000 random steps, in sequences of 200 on average, which shrink when they fail, with a clock
+/// of their own.
 #[test]
 fn random_steps_come_to_what_the_model_says() {
     let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
