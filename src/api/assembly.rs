@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::config::{PlatformConfig, PoolConfig, ProcessLimitsConfig};
 use crate::core::{Error, Result, Status, Timers};
 use crate::frameworks::Catalog;
-use crate::operations::{CallPool, InFlight, Services};
+use crate::operations::{CachedReads, CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
@@ -190,6 +190,8 @@ fn start_pools(
             catalog,
             cancel_grace: pool.cancel_grace,
             protection,
+            reads: Arc::new(CachedReads::default()),
+            caches_variables: pool.variable_cache,
         };
         pools.insert(name.clone(), call_pool);
     }

@@ -81,6 +81,12 @@ pub const WATCH_PATTERNS_MAX: usize = 64;
 /// Changes that wait for one watcher where it names no number, and the most that it may name.
 pub const WATCH_QUEUE_MAX: usize = 1024;
 pub const WATCH_QUEUE_LIMIT: usize = 64 * 1024;
+/// Watches that one call's handler has at once.
+pub const WATCHES_PER_CALL_MAX: usize = 64;
+/// Variables of one session, and sessions, that one worker has cached and is told of; beyond them
+/// what was cached of the session, or of the oldest, is given up.
+pub const CACHED_VARIABLES_MAX: usize = 4096;
+pub const CACHED_SESSIONS_PER_WORKER_MAX: usize = 1024;
 /// A `pattern` constraint's text.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.
