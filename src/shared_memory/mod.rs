@@ -19,6 +19,6 @@ pub use borrower::{Borrower, Fault};
 pub use lane::{Lane, Record};
 pub use lender::{Lender, Place};
 pub use notes::Notes;
-pub use pool::{Pool, PoolLimits, PoolStats};
+pub use pool::{Party, Pool, PoolLimits, PoolStats};
 pub use process::{bytes_of, is_large, placed, pool};
 pub use region::{Blank, Lease};
