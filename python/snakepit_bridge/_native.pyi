@@ -7,8 +7,10 @@ child forked after `connect` every method of a link or request raises `LinkClose
 A JSON document is `bytes`. Attachments are a list; the document refers to item N as
 `{"$spb":{"attachment":N}}`. An item is a blob, or a tensor `(dtype, shape, data)` with one of the
 dtypes bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64,
-little-endian, row-major. What is sent may be any buffer (`bytes` are not copied, anything else is);
-what is received is a `Buffer`.
+little-endian, row-major. What is sent may be any buffer: one of 256 KiB or more is copied once,
+into shared memory; smaller `bytes` are not copied, anything else is. What is received is a
+`Buffer`; a large one is a view of the host's memory, which stays what it is for as long as the view
+is held.
 
 All methods may be called from any thread. A method that waits releases the GIL, lets Python's
 signal handlers run, and ends at once when the link dies. Status numbers are the platform's

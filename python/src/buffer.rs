@@ -27,8 +27,8 @@ impl Buffer {
     }
 }
 
-/// The content of `object` in a region of shared memory, if it is large, contiguous, and a region is
-/// to be had. Copied once, without the GIL.
+/// The content of `object` in a region of shared memory, if it is large, contiguous, and a region
+/// is to be had. Copied once, without the GIL.
 #[expect(unsafe_code, reason = "copies from a raw pointer")]
 pub fn place(object: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Option<Bytes>> {
     let py = object.py();

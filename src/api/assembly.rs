@@ -16,6 +16,7 @@ use crate::frameworks::Catalog;
 use crate::operations::{CachedReads, CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
+use crate::shared_memory;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
 use crate::state::{Backend, Watches};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
@@ -217,6 +218,7 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
         connect_timeout: pool.start_timeout,
         socket: listener.socket().to_path_buf(),
         gate: listener.gate().clone(),
+        party: shared_memory::pool().join(),
     })
 }
 

@@ -82,6 +82,7 @@ pub fn to_json(kind: &Kind, message: u64, of: usize) -> Value {
             "target": log.target, "message": log.message, "dropped": log.dropped}),
         Kind::Pong(pong) => json!({"event": "pong", "number": pong.number}),
         Kind::Drained(pb::Drained {}) => json!({"event": "drained"}),
+        Kind::RegionNotes(_) => json!({"event": "region_notes"}),
     };
     event["message_number"] = json!(message);
     event["message_frames"] = json!(of);
@@ -137,6 +138,7 @@ fn data(item: &Value) -> Bytes {
 fn payload_json(payload: Option<&pb::Payload>) -> Value {
     let Some(payload) = payload else { return Value::Null };
     let attachments = payload.attachments.iter().map(|item| match &item.kind {
+        Some(Attached::Shared(_)) => json!({"shared": true}),
         Some(Attached::Blob(blob)) => json!({"blob": hex(blob), "bytes": blob.len()}),
         Some(Attached::Tensor(tensor)) => json!({"dtype": tensor.dtype, "shape": tensor.shape,
             "data": hex(&tensor.data), "bytes": tensor.data.len()}),
