@@ -89,10 +89,7 @@ fn build(
     let bytes_max = config.values.bytes_max;
     let listener = Listener::open(instance.path(), bytes_max, events, &handle)?;
     let sessions = Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl));
-    let watches = Watches::new(handle.clone());
-    // Sessions that the store has ended end on this host, too.
-    let losing = sessions.clone();
-    watches.on_lost(Box::new(move |incarnation, loss| losing.lose(incarnation, loss)));
+    let watches = watches(&sessions, &handle);
     let store = make_store(stores::limits(&config), watches.clone(), handle.clone())?;
     let services = services(&config, store, watches, &handle, &logs, &metrics);
     let pools = start_pools(&config, &instance, &listener, &services)?;
@@ -124,6 +121,14 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
         Error::new(Status::of_io(&error), message).with("field", "run_dir")
     })
+}
+
+/// Who is told of what changes in the store; sessions that the store has ended end here, too.
+fn watches(sessions: &Arc<Sessions>, handle: &Handle) -> Arc<Watches> {
+    let watches = Watches::new(handle.clone());
+    let sessions = sessions.clone();
+    watches.on_lost(Box::new(move |incarnation, loss| sessions.lose(incarnation, loss)));
+    watches
 }
 
 fn services(

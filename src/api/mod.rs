@@ -12,6 +12,7 @@ pub mod platform;
 pub mod pool;
 pub mod protection;
 pub mod session;
+pub mod session_archive;
 pub mod sessions;
 pub mod shutdown;
 mod stores;
@@ -27,6 +28,7 @@ pub use crate::operations::{
     Chunk, ChunkCredit, ChunkOutcome, Operation, OperationSink, OperationState, TakeOutcome,
     Timeout,
 };
+pub use crate::sessions::Archive;
 pub use crate::state::{
     Access, Missed, Past, RegisterVariable, Variable, Watch, WatchEnd, WatchEvent, WatchObserver,
     WatchOptions, WatchQueue, Watcher, Write,

@@ -47,6 +47,7 @@ pub mod platform;
 pub mod pool;
 pub mod queue;
 pub mod session;
+pub mod session_archive;
 pub mod tool;
 pub mod variable;
 pub mod variable_verbs;

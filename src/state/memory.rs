@@ -96,6 +96,11 @@ impl MemoryStore {
         SessionReply::Sessions(rows.take(limit).collect())
     }
 
+    fn room(&self, session: &SessionKey) -> Result<Arc<Room>> {
+        let room = self.shard(session.incarnation).read().get(&session.incarnation).cloned();
+        room.ok_or_else(|| fault::session_closed(session))
+    }
+
     fn shard(&self, incarnation: u64) -> &Shard {
         let [first, ..] = &self.shards;
         let index = usize::try_from(incarnation % SHARDS as u64);
@@ -117,16 +122,13 @@ impl Backend for MemoryStore {
             }
             SessionCommand::List { after, limit } => Ok(self.list(after, limit)),
             // Every session here is open on this host, which knows when it was used.
-            SessionCommand::Touch { .. } | SessionCommand::Sweep => Ok(SessionReply::Done),
+            SessionCommand::Touch { session } => self.room(session).map(|_| SessionReply::Done),
+            SessionCommand::Sweep => Ok(SessionReply::Done),
         })
     }
 
     fn apply(&self, session: &SessionKey, command: Command<'_>) -> Pending<Result<Reply>> {
-        let room = self.shard(session.incarnation).read().get(&session.incarnation).cloned();
-        Pending::Ready(match room {
-            Some(room) => room.apply(command),
-            None => Err(fault::session_closed(session)),
-        })
+        Pending::Ready(self.room(session).and_then(|room| room.apply(command)))
     }
 
     /// Forgets everything.

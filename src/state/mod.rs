@@ -19,7 +19,10 @@ pub mod key;
 pub mod memory;
 pub mod model;
 pub mod pending;
+pub mod quota;
 pub mod record;
+pub mod redis;
+pub mod sqlite;
 
 pub mod fault;
 pub mod name;
@@ -30,6 +33,7 @@ mod number;
 mod scalars;
 mod tensor_limits;
 
+pub use self::redis::{RedisOptions, RedisStore};
 pub use backend::{
     Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
     StoreLimits, Write,
@@ -40,6 +44,7 @@ pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;
 pub use rule::Rule;
+pub use sqlite::SqliteStore;
 pub use update::Update;
 pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;

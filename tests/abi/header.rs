@@ -16,7 +16,7 @@ pub const PARTS: [(&str, &[&str]); 17] = [
     ("Platform", &["platform.rs"]),
     ("Completion queue", &["queue.rs"]),
     ("Pool", &["pool.rs"]),
-    ("Session", &["session.rs"]),
+    ("Session", &["session.rs", "session_archive.rs"]),
     ("Operation", &["execute.rs", "operation.rs"]),
     ("Tool", &["tool.rs"]),
     ("Invocation", &["invocation.rs"]),
