@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch import Batch
     from .context import CallContext, current
     from .errors import (
         AlreadyExists,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     )
     from .frameworks.base import Framework, operation
     from .functions import function
-    from .batch import Batch
     from .locks import VariableLock
     from .session import Session
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream

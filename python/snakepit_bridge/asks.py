@@ -101,9 +101,7 @@ class Asks:
     def unlock(self, name: str, owner: str) -> Any:
         return self._open(self._link.state_unlock, name, owner)
 
-    def watch(
-        self, patterns: Iterable[str], coalesce: bool, initial: bool, queue_max: int
-    ) -> Any:
+    def watch(self, patterns: Iterable[str], coalesce: bool, initial: bool, queue_max: int) -> Any:
         start = self._link.state_watch
         return self._open(start, list(patterns), coalesce, initial, queue_max)
 

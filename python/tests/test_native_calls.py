@@ -309,7 +309,9 @@ def test_the_rest_of_the_verbs_and_their_answers(host, link):
         ({"history": [{"version": 1, "json": '"a"'}]}, ("history", [(1, b'"a"', [])])),
         ({"variable": variable}, item),
     ]
-    for request, (answer, expected) in zip((asks[0][0], asks[3][0], asks[4][0]), answers):
+    for request, (answer, expected) in zip(
+        (asks[0][0], asks[3][0], asks[4][0]), answers, strict=True
+    ):
         host.send({"kind": "state", "request_id": request.id} | answer)
         assert request.next() == expected
 
