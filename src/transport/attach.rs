@@ -299,3 +299,6 @@ fn state_ask(link: &WorkerLink, verb: Option<pb::state_request::Verb>) -> Result
 fn kept_value(link: &WorkerLink, payload: Option<pb::Payload>) -> Result<Value> {
     sharing::owned(link.value(payload)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod forked;
 mod health;
 mod hung;
 mod retry;
+mod sessions;
 mod streams;
 mod telemetry;
 mod variables;
