@@ -806,24 +806,59 @@ typedef struct spb_session_options {
 // Opens a session.
 //
 // Ownership: copies the options; the caller frees `*out` with spb_session_free.
-// Threads: nonblocking, callback-safe.
+// Threads: nonblocking with the memory store, callback-safe.
 // Errors: HANDLE, ALREADY_EXISTS, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED,
-// NULL_ARGUMENT, FORKED.
+// LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_session_open(spb_platform platform,
                             const spb_session_options *options,
                             spb_session *out,
                             spb_error **err);
 
-// Reports id, metadata, ages, and what the session holds.
+// Finds the session of that name: open on this host, or in the store, opened by another host or
+// before a restart; then it is joined, and its time starts again.
+//
+// Ownership: the caller frees `*out` with spb_session_free.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST, STORE,
+// UNAVAILABLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_session_join(spb_platform platform, spb_str id, spb_session *out, spb_error **err);
+
+// Lists the sessions of the store in the order of their ids, at most `limit` (0: 10000) from the
+// one behind `after_id` (empty: the first): an array of {"id", "metadata", "affinity", "ttl_ms",
+// "open"}, with "age_ms", "idle_ms" and "expires_in_ms" of those that are open on this host.
 //
 // Ownership: the caller frees `*out`.
-// Threads: nonblocking, callback-safe.
-// Errors: HANDLE, CLOSED, NULL_ARGUMENT, FORKED.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, UTF8, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT,
+// FORKED.
+// Since: 0.1
+spb_status spb_session_list(spb_platform platform,
+                            spb_str after_id,
+                            size_t limit,
+                            spb_value **out,
+                            spb_error **err);
+
+// Reports id, metadata, ages, and what the session holds: {"id", "metadata", "affinity", "age_ms",
+// "idle_ms", "ttl_ms", "expires_in_ms", "closed", "operations_running", "store", "variables",
+// "bytes", "revision"}.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_session_info(spb_session session, spb_value **out, spb_error **err);
 
-// Starts closing a session: its operations are cancelled, its tools and variables go.
+// Counts as a use of the session: its time to live starts again.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, LEASE_LOST, FORKED.
+// Since: 0.1
+spb_status spb_session_touch(spb_session session, spb_error **err);
+
+// Starts closing a session, for every host of the store: its operations are cancelled, its tools and variables go.
 //
 // Ownership: the caller frees `*out`; the sink's data is the library's from now on.
 // Threads: nonblocking, callback-safe.
@@ -842,6 +877,69 @@ spb_status spb_session_close(spb_session session,
 // Errors: none.
 // Since: 0.1
 void spb_session_free(spb_session session);
+
+// Opens a session that holds what this one does, at one moment: all variables with their history,
+// without their locks. What the options leave open is as it is here, but the id, which is random.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_session_free.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: those of spb_session_open.
+// Since: 0.1
+spb_status spb_session_clone(spb_session session,
+                             const spb_session_options *options,
+                             spb_session *out,
+                             spb_error **err);
+
+// Writes the session, as spb_session_clone would copy it, to a file that only its owner may read:
+// a zip file without compression. A file that is there is replaced, at one moment and only by a
+// whole one. The name is UTF-8.
+//
+// Ownership: none.
+// Threads: blocking; WOULD_DEADLOCK in a callback.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UTF8, INVALID_ARGUMENT, UNAVAILABLE and
+// RESOURCE_EXHAUSTED as the file system says, WOULD_DEADLOCK, FORKED.
+// Since: 0.1
+spb_status spb_session_export(spb_session session, spb_str path, spb_error **err);
+
+// Opens a session with what a file of spb_session_export holds, from whichever store. What the
+// options leave open is as the file says, the id, too. The file may come from anybody: it is read
+// within the configured limits, and all of it is checked before the session is opened.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_session_free.
+// Threads: blocking; WOULD_DEADLOCK in a callback.
+// Errors: those of spb_session_open; INVALID_ARGUMENT, TYPE_MISMATCH and CONSTRAINT for what the
+// file holds, UNAVAILABLE when it cannot be read, WOULD_DEADLOCK.
+// Since: 0.1
+spb_status spb_session_import(spb_platform platform,
+                              spb_str path,
+                              const spb_session_options *options,
+                              spb_session *out,
+                              spb_error **err);
+
+// As spb_session_export, as a value: the document of the archive with the attachments of all
+// variables.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, RESOURCE_EXHAUSTED when it is larger than
+// a value may be, INVALID_ARGUMENT when it is nested deeper than a document may be, NULL_ARGUMENT,
+// FORKED.
+// Since: 0.1
+spb_status spb_session_export_value(spb_session session, spb_value **out, spb_error **err);
+
+// As spb_session_import, from a value of spb_session_export_value.
+//
+// Ownership: shares `archive`, which stays the caller's; copies the options; the caller frees
+// `*out` with spb_session_free.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: those of spb_session_open; INVALID_ARGUMENT, TYPE_MISMATCH and CONSTRAINT for what the
+// value holds.
+// Since: 0.1
+spb_status spb_session_import_value(spb_platform platform,
+                                    const spb_value *archive,
+                                    const spb_session_options *options,
+                                    spb_session *out,
+                                    spb_error **err);
 
 /* ---- Operation ------------------------------------------------------------------------------- */
 

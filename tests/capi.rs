@@ -67,6 +67,18 @@ fn lifecycle() {
 }
 
 #[test]
+fn sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    Program::build("sessions").run(&[folder.path().to_str().unwrap()]);
+}
+
+#[test]
+fn sessions_under_valgrind() {
+    let folder = tempfile::tempdir().unwrap();
+    Program::build("sessions").run_under_valgrind(&[folder.path().to_str().unwrap()]);
+}
+
+#[test]
 fn callbacks() {
     Program::build("callbacks").run(&[]);
 }

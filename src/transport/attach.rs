@@ -270,3 +270,6 @@ fn state_request(link: &WorkerLink, request: pb::StateRequest) {
         Err(error) => replier.answer(Err(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod forked;
 mod health;
 mod hung;
 mod retry;
+mod sessions;
 mod state;
 mod streams;
 mod telemetry;

@@ -72,6 +72,9 @@ pub fn of_reply(reply: Result<Reply>) -> Result<Outcome> {
         Ok(Reply::Snapshot(saved)) => {
             Outcome::Snapshot(saved.iter().map(snapshot_row).collect::<Result<_>>()?)
         }
+        Ok(Reply::Measure(_)) => {
+            return Err(Error::new(Status::Internal, "no step asks how much a session holds"));
+        }
     })
 }
 
