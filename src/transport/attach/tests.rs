@@ -9,6 +9,7 @@ use super::*;
 use crate::core::{Status, Value};
 use crate::transport::link::CallStart;
 use crate::transport::peer::CallPeer;
+use crate::transport::state_peer::StateAsk;
 
 /// A call that remembers what it was asked and answers nothing.
 #[derive(Default)]
@@ -69,6 +70,7 @@ fn running(slot: u32, call_id: u64) -> Running {
         stream: false,
         chunk_credit: 0,
         traceparent: String::new(),
+        session_incarnation: 0,
     };
     link.begin(start, call.clone()).unwrap();
     Running { link, outbox, call }
