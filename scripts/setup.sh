@@ -39,7 +39,7 @@ fail() {
 
 system_packages() {
     local wanted=(build-essential pkg-config libcjson-dev python3-venv)
-    [ "$PURPOSE" = run ] || wanted+=(clang valgrind)
+    [ "$PURPOSE" = run ] || wanted+=(clang redis-server valgrind)
     if ! command -v dpkg-query >/dev/null; then
         other_system
         return
@@ -64,7 +64,7 @@ is_installed() {
 # Without Debian's package manager nothing is installed; what is missing is named.
 other_system() {
     local missing=() tool tools=(cc pkg-config)
-    [ "$PURPOSE" = run ] || tools+=(clang valgrind)
+    [ "$PURPOSE" = run ] || tools+=(clang redis-server valgrind)
     for tool in "${tools[@]}"; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
@@ -140,7 +140,9 @@ worker() {
 
 worker_digest() {
     local sources
-    sources="$(find python proto -type f \
+    # What the worker mounts of the platform's sources counts as its own.
+    sources="$(find python proto src/shared_memory src/transport/shared_payload.rs \
+        src/snakepit/os/fork_marker.rs src/snakepit/os/memory_region.rs -type f \
         -not -path '*/__pycache__/*' -not -path 'python/tests/*' -not -name '*.so' | LC_ALL=C sort)"
     # shellcheck disable=SC2086  # no file of the project has a space in its name
     digest Cargo.toml Cargo.lock $sources

@@ -146,6 +146,8 @@ pub enum Command<'a> {
     /// repeat. Answer: `Done`.
     /// `AlreadyExists`, `ResourceExhausted`.
     Load { variables: Vec<SavedVariable> },
+    /// How much the session holds. Answer: `Measure`.
+    Measure,
 }
 
 /// A variable that is to be added.
@@ -192,5 +194,16 @@ pub enum Reply {
     Found { found: Vec<Variable>, missing: Vec<String> },
     History(Vec<Past>),
     Snapshot(Vec<SavedVariable>),
+    Measure(Measure),
     Done,
+}
+
+/// How much a session holds, at one moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Measure {
+    pub variables: usize,
+    /// As `StoreLimits::bytes_max` counts them.
+    pub bytes: usize,
+    /// Of the last change; 0 before the first.
+    pub revision: u64,
 }

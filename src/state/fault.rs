@@ -63,6 +63,11 @@ pub fn session_closed(session: &SessionKey) -> Error {
         .with("session", session.id.as_str())
 }
 
+/// The store was closed, with its platform.
+pub fn store_closed() -> Error {
+    Error::new(Status::Closed, "the store is closed")
+}
+
 /// No session of that name is in the store.
 pub fn no_session(id: &SessionId) -> Error {
     Error::new(Status::NotFound, format!("no session {id} is open")).with("session", id.as_str())

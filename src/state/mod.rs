@@ -5,6 +5,7 @@
 //! nothing of workers, calls or the wire; whether a session exists is not known here either.
 
 pub mod variables;
+pub mod watch;
 
 pub mod rule;
 pub mod update;
@@ -18,7 +19,10 @@ pub mod key;
 pub mod memory;
 pub mod model;
 pub mod pending;
+pub mod quota;
 pub mod record;
+pub mod redis;
+pub mod sqlite;
 
 pub mod fault;
 pub mod name;
@@ -29,8 +33,10 @@ mod number;
 mod scalars;
 mod tensor_limits;
 
+pub use self::redis::{RedisOptions, RedisStore};
 pub use backend::{
-    Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply, StoreLimits, Write,
+    Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
+    StoreLimits, Write,
 };
 pub use change::{Change, ChangeKind, ChangeSink, SessionLoss};
 pub use key::{SessionAbout, SessionKey, SessionRow};
@@ -38,7 +44,12 @@ pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;
 pub use rule::Rule;
+pub use sqlite::SqliteStore;
 pub use update::Update;
 pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;
 pub use variables::Variables;
+pub use watch::{
+    Listener, Listening, Missed, Watch, WatchEnd, WatchEvent, WatchObserver, WatchOptions,
+    WatchPatterns, WatchQueue, Watcher, Watches,
+};

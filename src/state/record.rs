@@ -13,16 +13,29 @@ use super::backend::{Access, NewVariable, StoreLimits};
 use super::fault;
 use super::variable::{Definition, Lock, Past, SavedVariable, Variable};
 
-/// A variable, its past, and who has it.
+/// A variable, its past, and who has it. `V` is a value, or what a store that keeps its values
+/// elsewhere knows of one.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct Record<V = Value> {
     pub definition: Arc<Definition>,
-    pub value: Value,
+    pub value: V,
     pub version: u64,
     /// Oldest first.
-    history: VecDeque<Past>,
+    history: VecDeque<Past<V>>,
     history_bytes: usize,
     pub lock: Option<HeldLock>,
+}
+
+/// What rules ask about a value that is kept.
+pub trait Kept: Clone {
+    /// Document and attachments together.
+    fn bytes_len(&self) -> usize;
+}
+
+impl Kept for Value {
+    fn bytes_len(&self) -> usize {
+        Value::bytes_len(self)
+    }
 }
 
 /// A lock with the moment at which it ends.
@@ -36,36 +49,21 @@ impl Record {
     /// At version 1, without a past.
     pub fn new(new: NewVariable, id: u64) -> Self {
         let NewVariable { name, rule, metadata, value } = new;
-        let definition = Arc::new(Definition { name, id, rule, metadata });
-        Record {
-            definition,
-            value,
-            version: 1,
-            history: VecDeque::new(),
-            history_bytes: 0,
-            lock: None,
-        }
+        Record::first(Arc::new(Definition { name, id, rule, metadata }), value)
     }
 
     /// As it was saved, within the limits of history.
     pub fn restored(saved: SavedVariable, id: u64, limits: &StoreLimits) -> Self {
         let SavedVariable { name, rule, metadata, value, version, history } = saved;
         let definition = Arc::new(Definition { name, id, rule, metadata });
-        let history_bytes = history.iter().map(|past| past.value.bytes_len()).sum();
-        let history = history.into();
-        let mut record = Record { definition, value, version, history, history_bytes, lock: None };
+        let mut record = Record::kept(definition, value, version, history);
         record.forget(limits);
         record
     }
 
     /// As readers see it now.
     pub fn view(&self) -> Variable {
-        Variable {
-            definition: self.definition.clone(),
-            value: self.value.clone(),
-            version: self.version,
-            lock: self.lock.as_ref().and_then(HeldLock::view),
-        }
+        self.view_of(self.value.clone())
     }
 
     /// With its past, without its lock and id.
@@ -85,9 +83,43 @@ impl Record {
         let present = Past { version: self.version, value: self.value.clone() };
         self.history.iter().cloned().chain([present]).collect()
     }
+}
+
+impl<V: Kept> Record<V> {
+    /// At version 1, without a past.
+    pub fn first(definition: Arc<Definition>, value: V) -> Self {
+        Record::kept(definition, value, 1, Vec::new())
+    }
+
+    /// As a store has it, nobody's.
+    pub fn kept(
+        definition: Arc<Definition>,
+        value: V,
+        version: u64,
+        history: Vec<Past<V>>,
+    ) -> Self {
+        let history_bytes = history.iter().map(|past| past.value.bytes_len()).sum();
+        let history = history.into();
+        Record { definition, value, version, history, history_bytes, lock: None }
+    }
+
+    /// As readers see it now, given its value.
+    pub fn view_of(&self, value: Value) -> Variable {
+        Variable {
+            definition: self.definition.clone(),
+            value,
+            version: self.version,
+            lock: self.lock.as_ref().and_then(HeldLock::view),
+        }
+    }
+
+    /// The earlier values that are kept, oldest first.
+    pub fn past(&self) -> impl Iterator<Item = &Past<V>> {
+        self.history.iter()
+    }
 
     /// The value of a version that is kept. `NotFound` tells which are.
-    pub fn value_at(&self, version: u64) -> Result<&Value> {
+    pub fn value_at(&self, version: u64) -> Result<&V> {
         if version == self.version {
             return Ok(&self.value);
         }
@@ -121,7 +153,7 @@ impl Record {
 
     /// Writes: the version grows by one, the old value joins the past. Gives what fell out of it,
     /// to be freed where that may take its time.
-    pub fn write(&mut self, value: Value, limits: &StoreLimits) -> Vec<Past> {
+    pub fn write(&mut self, value: V, limits: &StoreLimits) -> Vec<Past<V>> {
         let old = std::mem::replace(&mut self.value, value);
         self.history_bytes += old.bytes_len();
         self.history.push_back(Past { version: self.version, value: old });
@@ -146,7 +178,7 @@ impl Record {
         Ok(was_locked)
     }
 
-    fn forget(&mut self, limits: &StoreLimits) -> Vec<Past> {
+    fn forget(&mut self, limits: &StoreLimits) -> Vec<Past<V>> {
         let mut gone = Vec::new();
         while self.history.len() > limits.history_max
             || self.history_bytes > limits.history_bytes_max
@@ -161,7 +193,7 @@ impl Record {
 
 impl HeldLock {
     /// None once its time has passed.
-    fn view(&self) -> Option<Lock> {
+    pub fn view(&self) -> Option<Lock> {
         let expires_in = self.until.saturating_duration_since(Instant::now());
         (!expires_in.is_zero()).then(|| Lock { owner: self.owner.clone(), expires_in })
     }

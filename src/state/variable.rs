@@ -61,11 +61,11 @@ pub struct Lock {
     pub expires_in: Duration,
 }
 
-/// An earlier value.
+/// An earlier value, or what stands for it; see `Record`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Past {
+pub struct Past<V = Value> {
     pub version: u64,
-    pub value: Value,
+    pub value: V,
 }
 
 /// A variable with its history, on its way into another session or store. Its id does not go along:

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::core::limits::{BATCH_MAX, LOCK_OWNER_BYTES_MAX};
 use crate::core::{Error, Result, Status, Value};
 
-use super::backend::{Access, Backend, Command, NewVariable, Reply, Write};
+use super::backend::{Access, Backend, Command, Measure, NewVariable, Reply, Write};
 use super::constraints::object;
 use super::key::SessionKey;
 use super::name::{self, NamePattern};
@@ -202,6 +202,14 @@ impl Variables {
         })
     }
 
+    /// How much a session holds.
+    pub fn measure(&self, session: &SessionKey) -> Pending<Result<Measure>> {
+        self.backend.apply(session, Command::Measure).map(|reply| match reply? {
+            Reply::Measure(measure) => Ok(measure),
+            _ => Err(wrong_reply()),
+        })
+    }
+
     /// Adds variables as they were saved, all or none.
     pub fn load(&self, session: &SessionKey, variables: Vec<SavedVariable>) -> Pending<Result<()>> {
         match check_saved(&variables) {
@@ -277,7 +285,10 @@ fn check_batch<'a>(
 fn check_saved(variables: &[SavedVariable]) -> Result<()> {
     check_names(variables.iter().map(|saved| &*saved.name), true)?;
     for saved in variables {
-        saved.rule.check(&saved.name, &saved.value)?;
+        checked_metadata(&saved.metadata).map_err(|error| error.with("variable", &*saved.name))?;
+        for value in saved.history.iter().map(|past| &past.value).chain([&saved.value]) {
+            saved.rule.check(&saved.name, value)?;
+        }
         let versions = saved.history.iter().map(|past| past.version).chain([saved.version]);
         let is_rising = versions.clone().zip(versions.skip(1)).all(|(a, b)| a < b);
         if saved.version == 0 || !is_rising {

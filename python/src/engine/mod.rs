@@ -5,6 +5,7 @@
 //! in here may name pyo3: bytes that belong to Python arrive as opaque [`bytes::Bytes`].
 
 pub mod asking;
+pub mod cache;
 pub mod calls;
 pub mod dial;
 pub mod outbox;
@@ -13,6 +14,7 @@ pub mod requests;
 pub mod sending;
 pub mod settle;
 pub mod shared;
+pub mod sharing;
 pub mod signals;
 pub mod state;
 pub mod thread;

@@ -11,11 +11,12 @@ use ahash::RandomState;
 use parking_lot::RwLock;
 
 use crate::core::{Error, Result, Value};
-use crate::state::backend::{Access, Command, NewVariable, Reply, StoreLimits, Write};
+use crate::state::backend::{Access, Command, Measure, NewVariable, Reply, StoreLimits, Write};
 use crate::state::change::{Change, ChangeKind, ChangeSink};
 use crate::state::fault;
 use crate::state::key::SessionKey;
 use crate::state::name::NamePattern;
+use crate::state::quota::Usage;
 use crate::state::record::Record;
 use crate::state::rule::Rule;
 use crate::state::update::Update;
@@ -36,6 +37,12 @@ struct Contents {
     bytes: usize,
     revision: u64,
     is_closed: bool,
+}
+
+impl Contents {
+    fn usage(&self) -> Usage {
+        Usage { variables: self.records.len(), bytes: self.bytes }
+    }
 }
 
 impl Room {
@@ -68,6 +75,7 @@ impl Room {
             Command::Unlock { name, owner } => self.unlock(name, owner),
             Command::Snapshot => self.snapshot(),
             Command::Load { variables } => self.load(variables),
+            Command::Measure => self.measure(),
         }
     }
 
@@ -108,14 +116,13 @@ impl Room {
     }
 
     fn set_many(&self, writes: Vec<Write>, owner: Option<&str>) -> Result<Reply> {
-        let mut checked = Vec::with_capacity(writes.len());
-        for write in &writes {
-            checked.push(self.check_early(&write.name, &write.value)?);
-        }
+        // What is found early is told in its turn, behind the faults of the writes before it.
+        let early = writes.iter().map(|write| self.check_early(&write.name, &write.value));
+        let early: Vec<_> = early.collect();
         let mut contents = self.contents.write();
-        for (write, checked) in writes.iter().zip(&checked) {
+        for (write, checked) in writes.iter().zip(early) {
             let access = Access { expected_version: write.expected_version, owner };
-            self.check_write(&contents, &write.name, &write.value, checked.as_ref(), access)?;
+            self.check_write(&contents, &write.name, &write.value, checked?.as_ref(), access)?;
         }
         self.check_growth(&contents, writes.iter().map(|write| (&*write.name, &write.value)))?;
         let (mut variables, mut gone) = (Vec::with_capacity(writes.len()), Vec::new());
@@ -213,11 +220,10 @@ impl Room {
         let mut contents = self.contents.write();
         self.check_open(&contents)?;
         let mut records = Vec::with_capacity(variables.len());
-        let (mut count, mut bytes) = (contents.records.len(), contents.bytes);
+        let mut usage = contents.usage();
         for (id, saved) in (contents.revision + 1..).zip(variables) {
             let record = Record::restored(saved, id, &self.limits);
-            (count, bytes) = (count + 1, bytes + record.bytes());
-            self.check_room(&contents, &record, count, bytes)?;
+            usage = self.check_room(&contents, &record, usage)?;
             records.push(record);
         }
         for record in records {
@@ -226,35 +232,28 @@ impl Room {
         Ok(Reply::Done)
     }
 
+    fn measure(&self) -> Result<Reply> {
+        let contents = self.contents.read();
+        self.check_open(&contents)?;
+        let (variables, bytes) = (contents.records.len(), contents.bytes);
+        Ok(Reply::Measure(Measure { variables, bytes, revision: contents.revision }))
+    }
+
     /// Adds a record whose id is the next revision.
     fn add(&self, contents: &mut Contents, record: Record) -> Result<Variable> {
-        let (count, bytes) = (contents.records.len() + 1, contents.bytes + record.bytes());
-        self.check_room(contents, &record, count, bytes)?;
-        contents.bytes = bytes;
+        contents.bytes = self.check_room(contents, &record, contents.usage())?.bytes;
         let variable = record.view();
         self.tell(contents, ChangeKind::Registered, &variable, Some(&variable.value));
         contents.records.insert(variable.name().clone(), record);
         Ok(variable)
     }
 
-    fn check_room(
-        &self,
-        contents: &Contents,
-        record: &Record,
-        count: usize,
-        bytes: usize,
-    ) -> Result<()> {
+    fn check_room(&self, contents: &Contents, record: &Record, usage: Usage) -> Result<Usage> {
         let name = &record.definition.name;
         if contents.records.contains_key(name) {
             return Err(fault::already_exists(name));
         }
-        if count > self.limits.variables_max {
-            return Err(fault::full(name, self.limits.variables_max));
-        }
-        if bytes > self.limits.bytes_max {
-            return Err(fault::no_room(name, bytes, self.limits.bytes_max));
-        }
-        Ok(())
+        usage.with(name, record.bytes(), &self.limits)
     }
 }
 
@@ -286,25 +285,16 @@ impl Room {
         record.check_access(access)
     }
 
-    /// A session over its quota may still shrink.
     fn check_growth<'a>(
         &self,
         contents: &Contents,
         writes: impl Iterator<Item = (&'a str, &'a Value)>,
     ) -> Result<()> {
-        let mut bytes = contents.bytes;
-        let mut largest = "";
-        for (name, value) in writes {
+        let sizes = writes.map(|(name, value)| {
             let old = contents.records.get(name).map_or(0, |record| record.value.bytes_len());
-            if value.bytes_len() > old {
-                largest = name;
-            }
-            bytes = bytes - old + value.bytes_len();
-        }
-        if bytes <= self.limits.bytes_max || bytes <= contents.bytes {
-            return Ok(());
-        }
-        Err(fault::no_room(largest, bytes, self.limits.bytes_max))
+            (name, old, value.bytes_len())
+        });
+        contents.usage().rewritten(sizes, &self.limits).map(drop)
     }
 
     /// Writes what has been checked. Gives the variable, and what its history let go of.
