@@ -31,6 +31,17 @@ pub const METADATA_BYTES_MAX: usize = 8 * 1024;
 /// A session unused for this long is closed. Default.
 pub const SESSION_TTL: Duration = Duration::from_secs(3600);
 
+/// How late an expired session may be closed and a shared store be told of a use, and the least of
+/// it where sessions with short times are open.
+pub const SESSION_TICK: Duration = Duration::from_secs(1);
+pub const SESSION_TICK_MIN: Duration = Duration::from_millis(10);
+/// Sessions that a store is told of or asked about at the same time.
+pub const SESSIONS_TOLD_AT_ONCE: usize = 64;
+/// Between two searches for sessions of the store that nobody has open.
+pub const STORE_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// What a close waits for the store beyond its grace: to write what it has acknowledged.
+pub const STORE_CLOSE_GRACE: Duration = Duration::from_secs(1);
+
 /// Variables of a session. Default.
 pub const VARIABLES_PER_SESSION_MAX: usize = 10_000;
 pub const VARIABLE_NAME_BYTES_MAX: usize = 128;
@@ -45,10 +56,19 @@ pub const BATCH_MAX: usize = 1000;
 pub const LOCK_OWNER_BYTES_MAX: usize = 128;
 /// Sessions or variables in one page of a list.
 pub const PAGE_MAX: usize = 10_000;
+/// Patterns of one watch.
+pub const WATCH_PATTERNS_MAX: usize = 64;
+/// Changes that wait for one watcher where it names no number, and the most that it may name.
+pub const WATCH_QUEUE_MAX: usize = 1024;
+pub const WATCH_QUEUE_LIMIT: usize = 64 * 1024;
 /// A `pattern` constraint's text.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Operations of one JSON Patch: each may move half of a document.
+pub const PATCH_OPERATIONS_MAX: usize = 1024;
+/// What the `copy` operations of one JSON Patch may add in all: each could double the document.
+pub const PATCH_COPIED_BYTES_MAX: usize = VALUE_BYTES_MAX;
 /// Names that are compared with an unknown one to find what was meant.
 pub const NAMES_COMPARED_MAX: usize = 1000;
 /// Up to this size a stored value is copied out of the message it came in, which may be far larger.

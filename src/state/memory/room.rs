@@ -11,7 +11,7 @@ use ahash::RandomState;
 use parking_lot::RwLock;
 
 use crate::core::{Error, Result, Value};
-use crate::state::backend::{Access, Command, NewVariable, Reply, StoreLimits, Write};
+use crate::state::backend::{Access, Command, Measure, NewVariable, Reply, StoreLimits, Write};
 use crate::state::change::{Change, ChangeKind, ChangeSink};
 use crate::state::fault;
 use crate::state::key::SessionKey;
@@ -75,6 +75,7 @@ impl Room {
             Command::Unlock { name, owner } => self.unlock(name, owner),
             Command::Snapshot => self.snapshot(),
             Command::Load { variables } => self.load(variables),
+            Command::Measure => self.measure(),
         }
     }
 
@@ -229,6 +230,13 @@ impl Room {
             self.add(&mut contents, record)?;
         }
         Ok(Reply::Done)
+    }
+
+    fn measure(&self) -> Result<Reply> {
+        let contents = self.contents.read();
+        self.check_open(&contents)?;
+        let (variables, bytes) = (contents.records.len(), contents.bytes);
+        Ok(Reply::Measure(Measure { variables, bytes, revision: contents.revision }))
     }
 
     /// Adds a record whose id is the next revision.
