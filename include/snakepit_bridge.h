@@ -299,7 +299,8 @@ void spb_text_free(spb_text *text);
 
 // A JSON document and what it refers to. Immutable and reference counted inside: any thread may
 // read it, and a clone costs next to nothing. `{"$spb": {"attachment": 0}}` in the document stands
-// for attachment 0; a key of your own that reads "$spb" is written "$$spb".
+// for attachment 0, `{"$spb": {"float": "nan"}}` (or "inf", "-inf") for a float that JSON has no
+// number for; a key of your own that reads "$spb" is written "$$spb".
 typedef struct spb_value spb_value;
 
 // Binary content of a value. As an input it is copied; as an output it is a view that lives as
@@ -399,10 +400,12 @@ spb_status spb_value_from_text(spb_str text, spb_value **out, spb_error **err);
 spb_status spb_value_from_i64(int64_t number, spb_value **out, spb_error **err);
 
 // Makes a value that is the number `number`, with every digit that it needs to come back the same.
+// NaN and the infinities, for which JSON has no number, become {"$spb": {"float": "nan"}}, "inf"
+// or "-inf"; whether a variable takes them is for its constraint "finite" to say.
 //
 // Ownership: the caller owns `*out`.
 // Threads: nonblocking, callback-safe.
-// Errors: TYPE_MISMATCH for NaN and infinities, which JSON cannot say; NULL_ARGUMENT.
+// Errors: NULL_ARGUMENT.
 // Since: 0.1
 spb_status spb_value_from_f64(double number, spb_value **out, spb_error **err);
 
@@ -431,7 +434,8 @@ spb_status spb_value_as_text(const spb_value *value, spb_text **out, spb_error *
 // Since: 0.1
 spb_status spb_value_as_i64(const spb_value *value, int64_t *out, spb_error **err);
 
-// Reads a value that is a number; an integer becomes the nearest double.
+// Reads a value that is a number; an integer becomes the nearest double, and the tag of a float
+// that is not finite becomes that float.
 //
 // Ownership: borrows `value`.
 // Threads: nonblocking, callback-safe.

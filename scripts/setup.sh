@@ -39,7 +39,7 @@ fail() {
 
 system_packages() {
     local wanted=(build-essential pkg-config libcjson-dev python3-venv)
-    [ "$PURPOSE" = run ] || wanted+=(clang valgrind)
+    [ "$PURPOSE" = run ] || wanted+=(clang redis-server valgrind)
     if ! command -v dpkg-query >/dev/null; then
         other_system
         return
@@ -64,7 +64,7 @@ is_installed() {
 # Without Debian's package manager nothing is installed; what is missing is named.
 other_system() {
     local missing=() tool tools=(cc pkg-config)
-    [ "$PURPOSE" = run ] || tools+=(clang valgrind)
+    [ "$PURPOSE" = run ] || tools+=(clang redis-server valgrind)
     for tool in "${tools[@]}"; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done

@@ -22,6 +22,16 @@ fn values_under_valgrind() {
 }
 
 #[test]
+fn variables() {
+    Program::build("variables").run(&[VARIABLES]);
+}
+
+#[test]
+fn variables_under_valgrind() {
+    Program::build("variables").run_under_valgrind(&[VARIABLES]);
+}
+
+#[test]
 fn hostile_callers() {
     Program::build("hostile").run(&[]);
 }
@@ -74,3 +84,5 @@ fn calls_by_python_sanitized() {
 fn one_worker() -> String {
     support::config(1, 4).to_string()
 }
+
+const VARIABLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/variables.json");

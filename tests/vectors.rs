@@ -4,6 +4,9 @@
 //! (`python/tests/test_value_vectors.py`); a value that one side sends and the other refuses shows
 //! up here or there.
 
+#[path = "vectors/variables.rs"]
+mod variables;
+
 use serde_json::Value as Json;
 use snakepit_bridge::core::{Attachment, DType, Error, Status, Tensor, Value};
 
@@ -46,6 +49,20 @@ fn refused_documents_name_the_place() {
         }
     }
     assert!(vectors.len() > 20, "the file has lost its refused documents");
+}
+
+#[test]
+fn tagged_floats_are_known_of() {
+    let vectors = vectors("floats");
+    for vector in &vectors {
+        let value = Value::new(text_of(vector), Vec::new()).unwrap();
+        assert!(value.has_non_finite(), "{}", vector["name"]);
+    }
+    assert!(vectors.len() > 4, "the file has lost its floats");
+    for vector in self::vectors("accepted") {
+        let value = Value::new(text_of(&vector), attachments_of(&vector).unwrap()).unwrap();
+        assert!(!value.has_non_finite(), "{}", vector["name"]);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ import orjson
 
 from .errors import NotFound
 from .tools import Tools
-from .values import decode, encode
+from .values import decode, encode, encode_variable
 
 if TYPE_CHECKING:
     from .context import CallContext
@@ -149,7 +149,7 @@ class Session:
 
     def _start_set(self, name: str, value: Any, expected_version: int | None) -> Any:
         bridge = self._call.bridge
-        json, attachments = encode(value, bridge.value_bytes_max)
+        json, attachments = encode_variable(value, bridge.value_bytes_max)
         return self._open(bridge.link.state_set, name, json, attachments, expected_version)
 
     def _start_register(
@@ -162,7 +162,7 @@ class Session:
     ) -> Any:
         bridge = self._call.bridge
         limit = bridge.value_bytes_max
-        json, attachments = encode(initial, limit)
+        json, attachments = encode_variable(initial, limit)
         more = [encode(document or {}, limit)[0] for document in (constraints, metadata)]
         return self._open(bridge.link.state_register, name, type, json, attachments, *more)
 

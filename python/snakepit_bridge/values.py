@@ -8,6 +8,7 @@ tests/vectors/values.json.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from . import _native
 from .bridge import refused
 from .conversions import ATTACHMENTS_MAX, plain
 from .errors import InvalidArgument, ResourceExhausted, ValueRefused
-from .tensors import to_array
+from .tensors import is_numpy_scalar, to_array
 
 Encoded = tuple[bytes, list[Any]]
 
@@ -46,17 +47,34 @@ def encode(obj: Any, bytes_max: int | None = None) -> Encoded:
     return json, attachments
 
 
+def encode_variable(obj: Any, bytes_max: int | None = None) -> Encoded:
+    """As `encode`, for the value of a variable, which may also be one float that is not finite.
+
+    Whether it may is for the variable's constraint `finite` to say, so such a float leaves Python
+    as its tag. Inside another value it is refused as everywhere.
+    """
+    if _is_float(obj) and not math.isfinite(obj):
+        name = "nan" if math.isnan(obj) else "inf" if obj > 0 else "-inf"
+        return orjson.dumps({TAG: {"float": name}}), []
+    return encode(obj, bytes_max)
+
+
 def decode(json: bytes, attachments: list[Any]) -> Any:
     """The object of a document: blobs become bytes, tensors read-only numpy arrays without
-    a copy.
+    a copy, tagged floats NaN and the infinities.
     """
     try:
         tree = orjson.loads(json)
     except orjson.JSONDecodeError as fault:
         raise InvalidArgument(f"document is not JSON: {fault}") from None
-    if attachments or TAG_BYTES in json:
+    if attachments or TAG_BYTES in json or ESCAPED_ASCII in json:
         return _resolved(tree, attachments)
     return tree
+
+
+def _is_float(obj: Any) -> bool:
+    """A float of Python or numpy, of whatever width."""
+    return isinstance(obj, float) or (is_numpy_scalar(obj) and obj.dtype.kind == "f")
 
 
 def _dumps(tree: Any) -> bytes:
@@ -81,7 +99,7 @@ def _resolved(node: Any, attachments: list[Any]) -> Any:
     if type(node) is not dict:
         return node
     if TAG in node:
-        return _attachment(node, attachments)
+        return _tagged(node, attachments)
     return {
         key[1:] if key.endswith(TAG) and is_escaped(key) else key: _resolved(item, attachments)
         for key, item in node.items()
@@ -93,11 +111,19 @@ def is_escaped(key: str) -> bool:
     return key.lstrip("$") == "spb" and key.startswith("$$")
 
 
-def _attachment(node: dict[str, Any], attachments: list[Any]) -> Any:
+def _tagged(node: dict[str, Any], attachments: list[Any]) -> Any:
     tag = node[TAG]
-    if len(node) != 1 or type(tag) is not dict or list(tag) != ["attachment"]:
-        raise InvalidArgument('tag is not {"$spb": {"attachment": N}}')
-    number = tag["attachment"]
+    if len(node) == 1 and type(tag) is dict:
+        if list(tag) == ["attachment"]:
+            return _attachment(tag["attachment"], attachments)
+        if list(tag) == ["float"] and tag["float"] in NON_FINITE:
+            return float(tag["float"])
+    raise InvalidArgument(
+        'tag is neither {"$spb": {"attachment": N}} nor {"$spb": {"float": "nan", "inf" or "-inf"}}'
+    )
+
+
+def _attachment(number: Any, attachments: list[Any]) -> Any:
     if type(number) is not int or not 0 <= number < len(attachments):
         have = len(attachments)
         raise InvalidArgument(f"refers to attachment {number!r}, and the value has {have}")
@@ -109,6 +135,9 @@ def _attachment(node: dict[str, Any], attachments: list[Any]) -> Any:
 
 TAG = "$spb"
 TAG_BYTES = b"$spb"
+# Any character of the tag may be written so.
+ESCAPED_ASCII = b"\\u00"
+NON_FINITE = ("nan", "inf", "-inf")
 
 # Nothing is converted behind the caller's back: what is not plain JSON takes the slow path.
 _STRICT = (
@@ -117,4 +146,4 @@ _STRICT = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
-__all__ = ["ATTACHMENTS_MAX", "Encoded", "decode", "encode"]
+__all__ = ["ATTACHMENTS_MAX", "Encoded", "decode", "encode", "encode_variable"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snakepit_bridge.errors import BridgeError, InvalidArgument, ValueRefused
-from snakepit_bridge.values import decode, encode
+from snakepit_bridge.values import decode, encode, encode_variable
 
 VECTORS = json.loads((Path(__file__).parents[2] / "tests" / "vectors" / "values.json").read_text())
 
@@ -68,6 +68,19 @@ def test_refused(vector):
         return
     with pytest.raises(InvalidArgument):
         decode(text_of(vector), attachments_of(vector))
+
+
+@pytest.mark.parametrize("vector", VECTORS["floats"], ids=lambda vector: vector["name"])
+def test_floats(vector):
+    value = decode(text_of(vector), [])
+    assert repr(value) == vector["python"]
+    with pytest.raises(ValueRefused):
+        encode(value)
+    if isinstance(value, float):
+        assert repr(decode(*encode_variable(value))) == vector["python"]
+    else:
+        with pytest.raises(ValueRefused):
+            encode_variable(value)
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused_tensors"], ids=lambda vector: vector["name"])

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
-use tokio::time::Instant;
+use tokio::sync::watch;
 
 use crate::config::{PlatformConfig, PoolConfig, ProcessLimitsConfig};
 use crate::core::{Error, Result, Status, Timers};
@@ -18,25 +17,27 @@ use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
-use crate::state::{Backend, MemoryStore, StoreLimits};
+use crate::state::Backend;
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
 use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
 
 use super::backends::backend;
 use super::endpoint::Handler;
+use super::keeper;
 use super::platform::{Machinery, Platform};
 use super::protection;
 use super::shutdown::Closing;
+use super::stores::{self, Losses, MakeStore};
 
-/// Opens a platform as `config` says.
-pub(super) fn open(config: PlatformConfig) -> Result<Arc<Platform>> {
+/// Opens a platform as `config` says, on the store that `make_store` makes.
+pub(super) fn open(config: PlatformConfig, make_store: Box<MakeStore>) -> Result<Arc<Platform>> {
     let metrics = Metrics::new();
     let logs = LogHub::new(config.logs.queue_max, metrics.logs_dropped());
     hide_secrets(&config, &logs);
     let runtime = start_runtime(&config, &logs)?;
     let handle = runtime.handle().clone();
-    let built = build(config, runtime, handle, logs, metrics)?;
+    let built = build(config, make_store, runtime, handle, logs, metrics)?;
     serve(&built)?;
     Ok(built)
 }
@@ -44,6 +45,7 @@ pub(super) fn open(config: PlatformConfig) -> Result<Arc<Platform>> {
 /// What workers are given under names that say secret is masked in every log record from the start,
 /// whoever prints it.
 fn hide_secrets(config: &PlatformConfig, logs: &LogHub) {
+    config.state.secrets().for_each(|secret| logs.redactor().hide(secret));
     for pool in config.pools.values() {
         let own = pool.env.iter().map(|(name, value)| (name.as_str(), value.expose()));
         logs.redactor().hide_named(own);
@@ -75,6 +77,7 @@ fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime>
 
 fn build(
     config: PlatformConfig,
+    make_store: Box<MakeStore>,
     runtime: Runtime,
     handle: Handle,
     logs: Arc<LogHub>,
@@ -84,11 +87,16 @@ fn build(
     let instance = open_instance(&config, &logs)?;
     let bytes_max = config.values.bytes_max;
     let listener = Listener::open(instance.path(), bytes_max, events, &handle)?;
-    let services = services(&config, &handle, &logs, &metrics);
+    let sessions = Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl));
+    let sink = Arc::new(Losses { sessions: sessions.clone() });
+    let store = make_store(stores::limits(&config), sink, handle.clone())?;
+    let services = services(&config, store, &handle, &logs, &metrics);
     let pools = start_pools(&config, &instance, &listener, &services)?;
     let platform = Arc::new(Platform {
-        sessions: Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl)),
+        sessions,
         live: RwLock::default(),
+        keeper: Arc::default(),
+        store_ended: watch::Sender::new(false),
         closing: Mutex::new(Closing::Open { hooks: Vec::new() }),
         machinery: Mutex::new(Some(Machinery { runtime, instance, listener, endpoint: None })),
         config,
@@ -98,7 +106,9 @@ fn build(
         logs,
         metrics,
     });
-    platform.handle.spawn(expire_sessions(Arc::downgrade(&platform)));
+    let weak = Arc::downgrade(&platform);
+    platform.handle.spawn(keeper::end_lost(weak.clone(), platform.sessions.clone()));
+    platform.handle.spawn(keeper::keep_times(weak, platform.keeper.clone()));
     Ok(platform)
 }
 
@@ -114,6 +124,7 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
 
 fn services(
     config: &PlatformConfig,
+    store: Arc<dyn Backend>,
     handle: &Handle,
     logs: &Arc<LogHub>,
     metrics: &Arc<Metrics>,
@@ -133,23 +144,13 @@ fn services(
         handle.clone(),
         timers,
         Arc::new(tools),
-        store(config),
+        store,
         logs.clone(),
         metrics.clone(),
         InFlight::new(config.operations.in_flight_max),
         config.operations.nesting_depth_max,
         config.operations.stream_window,
     )
-}
-
-fn store(config: &PlatformConfig) -> Arc<dyn Backend> {
-    let limits = StoreLimits {
-        variables_max: config.sessions.variables_max,
-        bytes_max: config.sessions.bytes_max,
-        history_max: config.sessions.history_max,
-        history_bytes_max: config.sessions.history_bytes_max,
-    };
-    Arc::new(MemoryStore::new(limits, Arc::new(())))
 }
 
 fn start_pools(
@@ -285,20 +286,6 @@ fn serve(platform: &Arc<Platform>) -> Result<()> {
     Ok(())
 }
 
-/// Closes sessions that have not been used for their time, for as long as the platform lives.
-async fn expire_sessions(platform: Weak<Platform>) {
-    loop {
-        tokio::time::sleep(EXPIRY_TICK).await;
-        let Some(platform) = platform.upgrade() else { return };
-        for session in platform.sessions.expire_due(Instant::now()) {
-            // A store that fails here is asked again when the session's data is next touched.
-            if let Err(error) = platform.clear_session(&session).await {
-                tracing::warn!("closing expired session {}: {error}", session.id());
-            }
-        }
-    }
-}
-
 fn default_run_dir() -> PathBuf {
     let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     runtime_dir.filter(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir)
@@ -325,5 +312,3 @@ impl WorkerEvents for OutsideCalls {
 
 /// File I/O and name look-ups that tokio moves off its I/O threads; we cause almost none.
 const BLOCKING_THREADS_MAX: usize = 8;
-/// How late an expired session may be closed.
-const EXPIRY_TICK: Duration = Duration::from_secs(1);

@@ -7,11 +7,9 @@ use tokio::runtime::Handle;
 
 use crate::config::{BackendConfig, BackendKind};
 use crate::core::{Error, Result, Status};
-use crate::runtimes::{RuntimeSettings, template};
-use crate::snakepit::{
-    self, Backend, Forkserver, OutputStream, ServiceLimits, Setsid, Systemd, TemplateConfig,
-};
-use crate::telemetry::{Level, LogHub, Origin, Record};
+use crate::runtimes::{ProcessLog, RuntimeSettings, template};
+use crate::snakepit::{self, Backend, Forkserver, ServiceLimits, Setsid, Systemd, TemplateConfig};
+use crate::telemetry::LogHub;
 
 /// The backend that `wanted` describes, for the pool that `shape` and `settings` describe, with
 /// `guard` as its guard program.
@@ -30,7 +28,8 @@ pub(super) fn backend(
             let spec = template::template(settings)
                 .map_err(|failure| Error::new(Status::Internal, failure.to_string()))?;
             let guard = std::path::absolute(guard).unwrap_or_else(|_| guard.to_path_buf());
-            let output = Box::new(printed(settings.pool.clone(), logs.clone()));
+            let log = ProcessLog::new(settings.pool.clone(), logs.clone());
+            let output = Box::new(move |stream, line: &str| log.printed(None, stream, line));
             let config = TemplateConfig { pool: shape.clone(), guard, spec, output };
             Ok(Arc::new(Forkserver::new(config, runtime)))
         }
@@ -48,21 +47,5 @@ fn services(wanted: &BackendConfig, pool: &str, guard: &Path) -> Result<Arc<dyn 
         Err(failure) => Err(Error::new(Status::Unavailable, failure.to_string())
             .with("field", format!("pools.{pool}.backend.kind"))
             .retryable(false)),
-    }
-}
-
-/// What a template prints becomes log records of its pool.
-fn printed(pool: Arc<str>, logs: Arc<LogHub>) -> impl Fn(OutputStream, &str) + Send + Sync {
-    move |stream, line| {
-        if !logs.listens(Level::Info) {
-            return;
-        }
-        let target = match stream {
-            OutputStream::Stdout => "stdout",
-            OutputStream::Stderr => "stderr",
-        };
-        let origin = Origin { pool: Some(pool.clone()), ..Origin::default() };
-        let record = Record::new(Level::Info, target, line.to_owned());
-        logs.publish(record.from_origin(origin));
     }
 }

@@ -1,6 +1,6 @@
 //! The served endpoint's handler: calls from outside become the same operations as a host's own.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -26,7 +26,7 @@ impl EndpointHandler for Handler {
     fn framework(&self, ask: FrameworkAsk) -> BoxFuture<'static, Result<Value>> {
         let platform = self.platform.clone();
         async move {
-            let session = session_of(&platform, &ask.session)?;
+            let session = session_of(&platform, &ask.session).await?;
             let request = ExecuteRequest {
                 framework: ask.framework,
                 operation: ask.operation,
@@ -44,7 +44,7 @@ impl EndpointHandler for Handler {
     fn tool(&self, ask: HostToolAsk) -> BoxFuture<'static, Result<Value>> {
         let platform = self.platform.clone();
         async move {
-            let session = session_of(&platform, &ask.session)?;
+            let session = session_of(&platform, &ask.session).await?;
             let (answered, answer) = oneshot::channel();
             let default = session.platform.config.operations.timeout;
             let facts = InvocationFacts {
@@ -67,19 +67,24 @@ impl EndpointHandler for Handler {
     }
 }
 
-/// The open session of that name; as the original contract has it, an unknown one is opened.
-fn session_of(platform: &Weak<Platform>, id: &str) -> Result<Session> {
+/// The open session of that name; as the original contract has it, an unknown one is opened. That
+/// is done to its end even if the client goes away.
+async fn session_of(platform: &Weak<Platform>, id: &str) -> Result<Session> {
     let gone = || Error::new(Status::Closed, "the platform is closed");
     let platform = platform.upgrade().ok_or_else(gone)?;
-    match platform.session(id) {
-        Err(error) if error.status() == Status::NotFound => {
-            let options = SessionOptions { id: Some(id.to_owned()), ..SessionOptions::default() };
-            match platform.open_session(options) {
-                Err(error) if error.status() == Status::AlreadyExists => platform.session(id),
-                opened => opened,
-            }
-        }
-        found => found,
+    let (runtime, id) = (platform.handle.clone(), id.to_owned());
+    runtime.spawn(async move { found_or_opened(&platform, &id).await }).await.map_err(|_| gone())?
+}
+
+async fn found_or_opened(platform: &Arc<Platform>, id: &str) -> Result<Session> {
+    match platform.find_session(id).await {
+        Err(error) if error.status() == Status::NotFound => {}
+        found => return found,
+    }
+    let options = SessionOptions { id: Some(id.to_owned()), ..SessionOptions::default() };
+    match platform.begin_session(options, Vec::new()).await {
+        Err(error) if error.status() == Status::AlreadyExists => platform.find_session(id).await,
+        opened => opened,
     }
 }
 
@@ -91,7 +96,7 @@ fn timeout_of(deadline_ms: u64) -> Timeout {
 }
 
 /// Runs an operation to its end; a client that goes away cancels it.
-async fn run(operation: std::sync::Arc<Operation>) -> Result<Value> {
+async fn run(operation: Arc<Operation>) -> Result<Value> {
     let cancel = CancelOnDrop(operation.clone());
     operation.start(None);
     operation.done().await;
@@ -104,7 +109,7 @@ async fn run(operation: std::sync::Arc<Operation>) -> Result<Value> {
     }
 }
 
-struct CancelOnDrop(std::sync::Arc<Operation>);
+struct CancelOnDrop(Arc<Operation>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

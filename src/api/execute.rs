@@ -70,9 +70,9 @@ impl Session {
         let services = platform.services.clone();
         let operation = Call::operation(services, pool, call, entry, place, on_end);
         self.operations.add(id, &operation);
-        if self.session.is_closed() {
-            // It was closed since the check above, and its list of operations was emptied before.
-            operation.stop(Error::new(Status::Cancelled, "the session was closed"));
+        if let Some(end) = self.session.ended() {
+            // It ended since the check above, and its list of operations was emptied before.
+            operation.stop(end.cancellation());
         }
         Ok(operation)
     }

@@ -5,23 +5,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{Notify, watch};
 
 use crate::config::PlatformConfig;
 use crate::core::nearest::suggestion;
-use crate::core::{Error, Result, SessionId, Status};
+use crate::core::{Error, Result, Status};
 use crate::operations::{CallPool, Operation, Services};
 use crate::sessions::Sessions;
 use crate::snakepit::Instance;
-use crate::state::{Pending, SessionCommand, SessionReply};
+use crate::state::{Backend, ChangeSink, Pending, StoreLimits};
 use crate::telemetry::{LogHub, Metrics};
 use crate::transport::{Endpoint, Listener};
 
 use super::assembly;
 use super::pool::PoolRef;
-use super::session::{Session, SessionOperations, SessionOptions};
+use super::session::SessionOperations;
 use super::shutdown::{Closing, Shutdown};
+use super::stores;
 
 /// One embedded platform. Shared; dropping the last reference without a shutdown ends its workers
 /// at once.
@@ -30,11 +33,16 @@ pub struct Platform {
     pub(super) handle: Handle,
     pub(super) services: Arc<Services>,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) live: RwLock<HashMap<SessionId, Arc<SessionOperations>>>,
+    /// The operations of each session, by its number.
+    pub(super) live: RwLock<HashMap<u64, Arc<SessionOperations>>>,
+    /// Tells the keeper of a session with a time of its own.
+    pub(super) keeper: Arc<Notify>,
     pub(super) pools: HashMap<String, CallPool>,
     pub(super) logs: Arc<LogHub>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) closing: Mutex<Closing>,
+    /// `true` once nobody must wait for the store any more.
+    pub(super) store_ended: watch::Sender<bool>,
     /// Taken apart by the shutdown.
     pub(super) machinery: Mutex<Option<Machinery>>,
 }
@@ -52,7 +60,25 @@ impl Platform {
     /// in the background. Errors name the faulty key.
     pub fn open(config_json: &[u8]) -> Result<Arc<Self>> {
         let config = PlatformConfig::from_json(config_json)?;
-        assembly::open(config)
+        let of_store = config.clone();
+        assembly::open(
+            config,
+            Box::new(move |limits, sink, runtime| {
+                stores::configured(&of_store, limits, sink, runtime)
+            }),
+        )
+    }
+
+    /// The same on a store of the host's own, in place of the one that `state` names: anything that
+    /// keeps the promises of `state::Backend`, which `state::conformance` checks. `make` is called
+    /// once, with what a session may hold, whom the store tells of changes, and the runtime for its
+    /// tasks. The platform's close ends with the store's.
+    pub fn open_with_store(
+        config_json: &[u8],
+        make: impl FnOnce(StoreLimits, Arc<dyn ChangeSink>, Handle) -> Result<Arc<dyn Backend>>
+        + 'static,
+    ) -> Result<Arc<Self>> {
+        assembly::open(PlatformConfig::from_json(config_json)?, Box::new(make))
     }
 
     /// The configuration in force.
@@ -71,37 +97,6 @@ impl Platform {
         self.check_open()?;
         let pool = self.call_pool(name)?;
         Ok(PoolRef { platform: self.clone(), pool: pool.clone() })
-    }
-
-    /// Opens a session. `AlreadyExists` for an id in use, `ResourceExhausted` at the quota.
-    pub fn open_session(self: &Arc<Self>, options: SessionOptions) -> Result<Session> {
-        self.check_open()?;
-        let options = options.or_affinity(self.config.sessions.affinity);
-        let session = self.sessions.open(options, |id, about| {
-            let opened = self.services.store.session(SessionCommand::Open { id, about });
-            match self.wait(opened)? {
-                SessionReply::Opened(row) => Ok(row.key),
-                _ => Err(Error::new(Status::Store, "the store did not open the session")),
-            }
-        })?;
-        let operations = Arc::new(SessionOperations::default());
-        self.live.write().insert(session.id().clone(), operations.clone());
-        self.metrics.sessions().inc();
-        Ok(Session { platform: self.clone(), session, operations })
-    }
-
-    /// The open session of that name.
-    pub fn session(self: &Arc<Self>, id: &str) -> Result<Session> {
-        self.check_open()?;
-        let id = SessionId::new(id)?;
-        let session = self.sessions.get(&id);
-        let operations = self.live.read().get(&id).cloned();
-        match (session, operations) {
-            (Some(session), Some(operations)) => {
-                Ok(Session { platform: self.clone(), session, operations })
-            }
-            _ => Err(Error::new(Status::NotFound, format!("no session {id} is open"))),
-        }
     }
 
     /// What the frameworks of all pools can do, or one of them, as their workers announced it.
@@ -155,13 +150,31 @@ impl Platform {
         }
     }
 
-    /// The outcome of something that a store may do later. Blocks the calling thread, which must
-    /// not be one of the runtime's.
-    pub(super) fn wait<T>(&self, pending: Pending<T>) -> T {
+    /// The outcome of something that a store may do later. Blocks the calling thread; on a thread
+    /// of an asynchronous runtime, which must not wait, it is `WouldDeadlock` where it would.
+    pub(super) fn wait<T>(&self, pending: Pending<Result<T>>) -> Result<T> {
         match pending {
             Pending::Ready(outcome) => outcome,
-            Pending::Later(later) => self.handle.block_on(later),
+            Pending::Later(later) => self.run(later),
         }
+    }
+
+    /// The outcome of several steps with the store, as `wait`. The platform's close ends it.
+    pub(super) fn run<T>(&self, steps: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut steps = std::pin::pin!(steps);
+        if Handle::try_current().is_ok() {
+            return steps.as_mut().now_or_never().unwrap_or_else(|| Err(would_block()));
+        }
+        let mut ended = self.store_ended.subscribe();
+        self.handle.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = steps => outcome,
+                _ = ended.wait_for(|ended| *ended) => {
+                    Err(Error::new(Status::Closed, "the platform was closed meanwhile"))
+                }
+            }
+        })
     }
 
     /// `Closed` once a shutdown has begun.
@@ -195,6 +208,12 @@ impl Drop for Platform {
             drop(instance);
         }
     }
+}
+
+fn would_block() -> Error {
+    let message = "a thread of an asynchronous runtime would wait for the store: call this from \
+                   another one";
+    Error::new(Status::WouldDeadlock, message)
 }
 
 /// What the empty name stands for.

@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 
 use crate::core::{Affinity, CallId, Deadline, Error, Result, SessionId, Status, Value};
 use crate::operations::{Job, Operation};
-use crate::sessions::{self, OpenSession};
-use crate::state::{SessionCommand, SessionKey};
+use crate::sessions::OpenSession;
+use crate::state::SessionKey;
 
 use super::platform::Platform;
 
@@ -57,61 +57,53 @@ impl Session {
         self.session.key()
     }
 
-    /// Id, metadata, ages, and how much it holds.
+    /// Id, metadata, ages, and how much it holds: what `sessions::Session::info` tells, and
+    /// `operations_running`, `store`, `variables`, `bytes` and `revision`. It counts as a use.
+    /// Waits for the store.
     pub fn info(&self) -> Result<serde_json::Value> {
         self.check_open()?;
+        let services = &self.platform.services;
+        let measure = self.platform.wait(services.variables.measure(self.key()))?;
         let mut info = self.session.info();
         if let Some(fields) = info.as_object_mut() {
             fields.insert("operations_running".to_owned(), self.operations.len().into());
+            fields.insert("store".to_owned(), services.store.name().into());
+            fields.insert("variables".to_owned(), measure.variables.into());
+            fields.insert("bytes".to_owned(), measure.bytes.into());
+            fields.insert("revision".to_owned(), measure.revision.into());
         }
         Ok(info)
     }
 
-    /// An operation that closes the session: its operations are cancelled, its tools and variables
-    /// go. One that is closed already is `Closed`.
-    pub fn close(&self) -> Result<Arc<Operation>> {
-        self.check_open()?;
-        let session = self.clone();
-        let close = async move {
-            session.platform.end_session(session.id()).await?;
-            Ok(Value::null())
-        };
-        Ok(Job::operation(self.platform.handle.clone(), Deadline::NEVER, close))
+    /// Counts as a use: its time to live starts again. `Closed`, `LeaseLost`.
+    pub fn touch(&self) -> Result<()> {
+        self.check_open()
     }
 
+    /// An operation that closes the session, for every host: its operations are cancelled, its
+    /// tools and variables go. One that is closed already is `Closed`. What it began is done even
+    /// if nobody waits for it.
+    pub fn close(&self) -> Result<Arc<Operation>> {
+        self.check_open()?;
+        let Session { platform, session, .. } = self.clone();
+        let handle = platform.handle.clone();
+        let close = async move {
+            let handle = platform.handle.clone();
+            let ending = handle.spawn(async move { platform.close_session(&session).await });
+            ending.await.map_err(|_| Error::new(Status::Internal, "the close broke off"))??;
+            Ok(Value::null())
+        };
+        Ok(Job::operation(handle, Deadline::NEVER, close))
+    }
+
+    /// `Closed` or `LeaseLost` once it has ended; otherwise a use of it.
     pub(super) fn check_open(&self) -> Result<()> {
         self.platform.check_open()?;
-        if self.session.is_closed() {
-            return Err(Error::new(Status::Closed, format!("session {} is closed", self.id())));
+        if let Some(end) = self.session.ended() {
+            return Err(end.refusal(self.id()));
         }
         self.session.touch();
         Ok(())
-    }
-}
-
-impl Platform {
-    /// Closes a session and ends everything that belongs to it, once.
-    pub(super) async fn end_session(&self, id: &SessionId) -> Result<()> {
-        match self.sessions.close(id) {
-            None => Ok(()),
-            Some(session) => self.clear_session(&session).await,
-        }
-    }
-
-    /// Ends what belongs to a session that has just been closed or has expired.
-    pub(super) async fn clear_session(&self, session: &sessions::Session) -> Result<()> {
-        let id = session.id();
-        self.metrics.sessions().dec();
-        let operations = self.live.write().remove(id);
-        if let Some(operations) = operations {
-            operations.stop_all(|| {
-                Error::new(Status::Cancelled, "the session was closed while the operation ran")
-            });
-        }
-        self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
-        self.services.tools.close_session(id);
-        let close = SessionCommand::Close { session: session.key() };
-        self.services.store.session(close).resolve().await.map(drop)
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::core::limits::STORE_CLOSE_GRACE;
 use crate::core::{Error, Result, Status, Value};
 use crate::operations::{Operation, Work};
+use crate::sessions::SessionEnd;
 
 use super::platform::{Machinery, Platform};
 use super::stuck_tools::StuckTools;
@@ -63,8 +65,10 @@ impl Shutdown {
             let stuck = StuckTools::of(&platform.services.tools);
             platform.stop_operations(&stuck);
             platform.services.tools.close();
+            platform.end_sessions();
             let stops = platform.pools.values().map(|pool| pool.workers.stop(STOP_GRACE));
-            futures_util::future::join_all(stops).await;
+            let workers = futures_util::future::join_all(stops);
+            futures_util::future::join(workers, platform.end_store(until)).await;
             stuck.tell(&platform.logs);
             platform.logs.close();
             // Subscribers still get what they have not been handed.
@@ -123,6 +127,24 @@ impl Platform {
                 return;
             }
         }
+    }
+
+    /// Ends every session on this host. What the store has of them is the store's matter: a lasting
+    /// one keeps it.
+    fn end_sessions(&self) {
+        for session in self.sessions.list() {
+            self.end_here(&session, SessionEnd::Shutdown);
+        }
+    }
+
+    /// Closes the store, and ends the wait of whoever still waits for it.
+    async fn end_store(&self, until: Instant) {
+        let until = until.max(Instant::now() + STORE_CLOSE_GRACE);
+        if tokio::time::timeout_at(until, self.services.store.close()).await.is_err() {
+            let name = self.services.store.name();
+            tracing::warn!("the {name} store was still closing when the close's time was over");
+        }
+        self.store_ended.send_replace(true);
     }
 
     fn any_operation(&self) -> Option<Arc<Operation>> {

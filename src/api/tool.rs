@@ -30,6 +30,13 @@ impl Platform {
         }
         let scope = session.map(|session| session.id().clone());
         let entry = self.services.tools.register(scope, spec, sink)?;
+        if let Some(session) = session
+            && let Err(ended) = session.check_open()
+        {
+            // Its tools may have been taken away before this one was among them.
+            self.services.tools.unregister(&entry);
+            return Err(ended);
+        }
         Ok(ToolRef { platform: self.clone(), entry })
     }
 

@@ -126,4 +126,6 @@ fn a_turn_comes_after_the_callbacks_before_it() {
     sink.push(Entry { tag: 0, item: Item::Turn(Box::new(turn)) });
     assert!(sink.wait_drained(None));
     assert_eq!(*count.lock(), Some(100));
+    drop(sink);
+    seen.wait(|_, destroyed| destroyed == 1);
 }

@@ -16,7 +16,8 @@ use super::text_view::{NulText, slice, spb_str};
 
 /// A JSON document and what it refers to. Immutable and reference counted inside: any thread may
 /// read it, and a clone costs next to nothing. `{"$spb": {"attachment": 0}}` in the document stands
-/// for attachment 0; a key of your own that reads "$spb" is written "$$spb".
+/// for attachment 0, `{"$spb": {"float": "nan"}}` (or "inf", "-inf") for a float that JSON has no
+/// number for; a key of your own that reads "$spb" is written "$$spb".
 pub struct spb_value {
     value: Value,
     /// Made when somebody asks: most documents travel through without being read.

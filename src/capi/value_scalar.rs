@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use crate::core::tag::{NonFinite, TAG_KEY, Tag};
 use crate::core::{Error, Result, Status, Value};
 
 use super::error::spb_error;
@@ -42,10 +43,12 @@ pub extern "C" fn spb_value_from_i64(
 }
 
 /// Makes a value that is the number `number`, with every digit that it needs to come back the same.
+/// NaN and the infinities, for which JSON has no number, become {"$spb": {"float": "nan"}}, "inf"
+/// or "-inf"; whether a variable takes them is for its constraint "finite" to say.
 ///
 /// Ownership: the caller owns `*out`.
 /// Threads: nonblocking, callback-safe.
-/// Errors: TYPE_MISMATCH for NaN and infinities, which JSON cannot say; NULL_ARGUMENT.
+/// Errors: NULL_ARGUMENT.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_value_from_f64(
@@ -53,11 +56,9 @@ pub extern "C" fn spb_value_from_f64(
     out: Option<&mut MaybeUninit<*mut spb_value>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    make(out, err, || {
-        let number = serde_json::Number::from_f64(number).ok_or_else(|| {
-            Error::new(Status::TypeMismatch, format!("number is {number}, which JSON cannot say"))
-        })?;
-        Ok(number.into())
+    make(out, err, || match NonFinite::of(number) {
+        Some(named) => Ok(Tag::Float(named).to_document()),
+        None => Ok(number.into()),
     })
 }
 
@@ -111,7 +112,8 @@ pub extern "C" fn spb_value_as_i64(
     read(value, out, err, "an integer within int64_t", serde_json::Value::as_i64)
 }
 
-/// Reads a value that is a number; an integer becomes the nearest double.
+/// Reads a value that is a number; an integer becomes the nearest double, and the tag of a float
+/// that is not finite becomes that float.
 ///
 /// Ownership: borrows `value`.
 /// Threads: nonblocking, callback-safe.
@@ -123,7 +125,8 @@ pub extern "C" fn spb_value_as_f64(
     out: Option<&mut MaybeUninit<f64>>,
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
-    read(value, out, err, "a number", serde_json::Value::as_f64)
+    let convert = |document: &serde_json::Value| document.as_f64().or_else(|| tagged(document));
+    read(value, out, err, "a number", convert)
 }
 
 /// Reads a value that is true (1) or false (0).
@@ -174,8 +177,18 @@ fn read<T>(
     })
 }
 
+/// The float that a tag stands for.
+fn tagged(document: &serde_json::Value) -> Option<f64> {
+    let inside = document.as_object()?.get(TAG_KEY)?;
+    match Tag::of_inside(inside.to_string().as_bytes())? {
+        Tag::Float(float) => Some(float.to_f64()),
+        Tag::Attachment(_) => None,
+    }
+}
+
 fn kind_of(document: &serde_json::Value) -> &'static str {
     match document {
+        _ if tagged(document).is_some() => "a number that is not finite",
         serde_json::Value::Null => "null",
         serde_json::Value::Bool(_) => "true or false",
         serde_json::Value::Number(_) => "another number",

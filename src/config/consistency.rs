@@ -12,6 +12,7 @@ use super::backend::{BackendConfig, BackendKind};
 use super::fault::inconsistent;
 use super::platform::PlatformConfig;
 use super::pool::PoolConfig;
+use super::state;
 
 /// Accepts a configuration or names the key that cannot be meant.
 pub(super) fn check(config: &PlatformConfig) -> Result<()> {
@@ -24,6 +25,9 @@ pub(super) fn check(config: &PlatformConfig) -> Result<()> {
     }
     check_path("guard_path", config.guard_path.as_deref())?;
     check_path("run_dir", config.run_dir.as_deref())?;
+    state::check(&config.state)?;
+    check_path("state.path", config.state.path.as_deref())?;
+    check_path("state.ca_file", config.state.ca_file.as_deref())?;
     check_address(config.serve.address.as_deref())
 }
 

@@ -16,15 +16,17 @@ mod fault;
 mod millis;
 mod recycle;
 mod secret;
+mod state;
 
 pub use backend::{BackendConfig, BackendKind};
 pub use cgroup::CgroupConfig;
 pub use platform::{
-    LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, StateConfig,
-    StoreKind, ToolsConfig, ValuesConfig,
+    LogsConfig, OperationsConfig, PlatformConfig, ServeConfig, SessionsConfig, ToolsConfig,
+    ValuesConfig,
 };
 pub use pool::{FrameworkOptions, HeartbeatConfig, PoolConfig, ProcessLimitsConfig, RestartConfig};
 pub use protection::{BarrierConfig, BreakerConfig, RetryConfig};
 pub use recycle::RecycleConfig;
 pub use schema::schema_json;
 pub use secret::Secret;
+pub use state::{StateConfig, StoreKind};

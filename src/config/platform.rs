@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::{Affinity, Result, limits};
 
 use super::pool::PoolConfig;
+use super::state::StateConfig;
 use super::{consistency, fault, millis, schema};
 
 /// Everything a platform can be told when it opens. All of it is optional: `{}` gives one pool
@@ -38,7 +39,7 @@ pub struct PlatformConfig {
     pub sessions: SessionsConfig,
     /// Host tools.
     pub tools: ToolsConfig,
-    /// Where variables are kept.
+    /// Where sessions and their variables are kept.
     pub state: StateConfig,
     /// Values that cross between host and workers.
     pub values: ValuesConfig,
@@ -111,24 +112,6 @@ pub struct ToolsConfig {
     /// for less.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub in_flight_max: usize,
-}
-
-/// Where variables are kept.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StateConfig {
-    /// "memory": in the host's memory, gone when the platform closes.
-    #[schemars(with = "String", extend("enum" = ["memory"]))]
-    pub store: StoreKind,
-}
-
-/// The stores there are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreKind {
-    /// In the host's memory, gone when the platform closes.
-    #[default]
-    Memory,
 }
 
 /// Values that cross between host and workers.

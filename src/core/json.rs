@@ -8,29 +8,36 @@ use jiter::{Jiter, JiterError, NumberAny, NumberInt, Peek};
 use super::error::{Error, Result};
 use super::limits::JSON_DEPTH_MAX;
 use super::status::Status;
+use super::tag::{TAG_KEY, Tag};
 
-/// The key of a tagged object.
-pub const TAG_KEY: &str = "$spb";
+/// What was met on the way through a document that was accepted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Seen {
+    /// Somewhere a float that is not finite, as a tag.
+    pub non_finite: bool,
+}
 
 /// Accepts `document` or names the place (`details.path`, as `$.a[3]`) and the fault in it. Tags
 /// may refer to attachments below `attachments`.
-pub fn check(document: &[u8], attachments: usize) -> Result<()> {
+pub fn check(document: &[u8], attachments: usize) -> Result<Seen> {
     if let Err(error) = std::str::from_utf8(document) {
         let offset = error.valid_up_to();
         let message = format!("document is not UTF-8 at byte {offset}");
         return Err(Error::new(Status::Utf8, message).with("path", "$").with("offset", offset));
     }
-    let mut walk =
-        Walk { jiter: Jiter::new(document).with_allow_inf_nan(), path: Vec::new(), attachments };
+    let jiter = Jiter::new(document).with_allow_inf_nan();
+    let mut walk = Walk { jiter, path: Vec::new(), attachments, seen: Seen::default() };
     let peek = walk.jiter.peek().map_err(|error| walk.syntax(&error))?;
     walk.value(peek)?;
-    walk.jiter.finish().map_err(|error| walk.syntax(&error))
+    walk.jiter.finish().map_err(|error| walk.syntax(&error))?;
+    Ok(walk.seen)
 }
 
 struct Walk<'a> {
     jiter: Jiter<'a>,
     path: Vec<Step>,
     attachments: usize,
+    seen: Seen,
 }
 
 enum Step {
@@ -118,19 +125,21 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The inside of `{"$spb": …}`: exactly `{"attachment": N}` with N in range.
+    /// The inside of `{"$spb": …}`: an attachment in range, or a float that is not finite.
     fn tag(&mut self) -> Result<()> {
         let start = self.jiter.current_index();
         self.jiter.next_skip().map_err(|error| self.syntax(&error))?;
-        let bytes = self.jiter.slice_to_current(start);
-        let reference = serde_json::from_slice::<Tag>(bytes).map(|tag| tag.attachment);
-        match reference {
-            Ok(number) if number < self.attachments => Ok(()),
-            Ok(number) => {
+        match Tag::of_inside(self.jiter.slice_to_current(start)) {
+            Some(Tag::Attachment(number)) if number < self.attachments => Ok(()),
+            Some(Tag::Attachment(number)) => {
                 let have = self.attachments;
                 Err(self.refuse(format!("refers to attachment {number}, and the value has {have}")))
             }
-            Err(_) => Err(self.refuse("tag is not {\"attachment\": N}".to_owned())),
+            Some(Tag::Float(_)) => {
+                self.seen.non_finite = true;
+                Ok(())
+            }
+            None => Err(self.refuse(TAG_FAULT.to_owned())),
         }
     }
 
@@ -169,12 +178,6 @@ impl Walk<'_> {
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tag {
-    attachment: usize,
-}
-
 fn shortened(number: &impl std::fmt::Display) -> String {
     let text = number.to_string();
     match text.get(..NUMBER_CHARS_MAX) {
@@ -183,6 +186,8 @@ fn shortened(number: &impl std::fmt::Display) -> String {
     }
 }
 
+const TAG_FAULT: &str =
+    "tag is neither {\"attachment\": N} nor {\"float\": \"nan\", \"inf\" or \"-inf\"}";
 /// A key in an error message is cut here.
 const PATH_KEY_CHARS_MAX: usize = 64;
 /// A number in an error message is cut here.
@@ -208,8 +213,10 @@ mod tests {
             "{\"a\":{\"$spb\":{\"attachment\":0}}}",
             "{\"$$spb\":1,\"b\":2}",
         ] {
-            check(document.as_bytes(), 1).unwrap();
+            assert!(!check(document.as_bytes(), 1).unwrap().non_finite, "{document}");
         }
+        let document = "[{\"a\":{\"\\u0024spb\":{\"float\":\"-inf\"}}}]";
+        assert!(check(document.as_bytes(), 0).unwrap().non_finite);
     }
 
     #[test]
@@ -224,7 +231,9 @@ mod tests {
             ("{} {}", "$", "line 1"),
             ("", "$", "line 1"),
             ("{\"x\":{\"$spb\":{\"attachment\":1}}}", "$.x.$spb", "has 1"),
-            ("{\"$spb\":3}", "$.$spb", "tag is not"),
+            ("{\"$spb\":3}", "$.$spb", "tag is neither"),
+            ("[{\"$spb\":{\"float\":\"NaN\"}}]", "$[0].$spb", "tag is neither"),
+            ("{\"$spb\":{\"float\":\"nan\"},\"y\":1}", "$", "other keys"),
             ("{\"$spb\":{\"attachment\":0},\"y\":1}", "$", "other keys"),
         ] {
             let (at, message) = fault(document);

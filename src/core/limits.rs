@@ -31,6 +31,17 @@ pub const METADATA_BYTES_MAX: usize = 8 * 1024;
 /// A session unused for this long is closed. Default.
 pub const SESSION_TTL: Duration = Duration::from_secs(3600);
 
+/// How late an expired session may be closed and a shared store be told of a use, and the least of
+/// it where sessions with short times are open.
+pub const SESSION_TICK: Duration = Duration::from_secs(1);
+pub const SESSION_TICK_MIN: Duration = Duration::from_millis(10);
+/// Sessions that a store is told of or asked about at the same time.
+pub const SESSIONS_TOLD_AT_ONCE: usize = 64;
+/// Between two searches for sessions of the store that nobody has open.
+pub const STORE_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// What a close waits for the store beyond its grace: to write what it has acknowledged.
+pub const STORE_CLOSE_GRACE: Duration = Duration::from_secs(1);
+
 /// Variables of a session. Default.
 pub const VARIABLES_PER_SESSION_MAX: usize = 10_000;
 pub const VARIABLE_NAME_BYTES_MAX: usize = 128;
@@ -45,15 +56,53 @@ pub const BATCH_MAX: usize = 1000;
 pub const LOCK_OWNER_BYTES_MAX: usize = 128;
 /// Sessions or variables in one page of a list.
 pub const PAGE_MAX: usize = 10_000;
+/// Patterns of one watch.
+pub const WATCH_PATTERNS_MAX: usize = 64;
+/// Changes that wait for one watcher where it names no number, and the most that it may name.
+pub const WATCH_QUEUE_MAX: usize = 1024;
+pub const WATCH_QUEUE_LIMIT: usize = 64 * 1024;
 /// A `pattern` constraint's text.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.
 pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Operations of one JSON Patch: each may move half of a document.
+pub const PATCH_OPERATIONS_MAX: usize = 1024;
+/// What the `copy` operations of one JSON Patch may add in all: each could double the document.
+pub const PATCH_COPIED_BYTES_MAX: usize = VALUE_BYTES_MAX;
 /// Names that are compared with an unknown one to find what was meant.
 pub const NAMES_COMPARED_MAX: usize = 1000;
 /// Up to this size a stored value is copied out of the message it came in, which may be far larger.
 pub const VALUE_COPY_BYTES_MAX: usize = 64 * 1024;
 
+/// A host that did not reach the shared store for so long has lost its sessions there. Long enough
+/// for a pause of a busy machine, short enough that others go on soon. Default.
+pub const REDIS_LEASE: Duration = Duration::from_secs(15);
+/// To reach Redis, handshake included. Default.
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// One answer of Redis; a command of many bytes may take longer. Default.
+pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// One command on Redis, with all its attempts. Default.
+pub const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
+/// What a command's bytes may travel with at least, added to the time for its answer.
+pub const REDIS_BYTES_PER_SECOND_MIN: usize = 8 * 1024 * 1024;
+/// First and last rest before Redis is asked again; it doubles in between.
+pub const REDIS_BACKOFF_MIN: Duration = Duration::from_millis(5);
+pub const REDIS_BACKOFF_MAX: Duration = Duration::from_millis(250);
+/// Changed variables that one command finds in a row before it gives up: each one is somebody
+/// else's progress.
+pub const REDIS_CONTENTION_MAX: usize = 1000;
+/// In front of all keys in Redis.
+pub const REDIS_PREFIX_BYTES_MAX: usize = 64;
+/// A value of this size is told to those who watch; of a larger one only that it changed.
+pub const REDIS_INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Variables whose definitions a host remembers; twice as many for a moment.
+pub const REDIS_CACHED_MAX: usize = 4096;
+/// Values of this size are remembered with them.
+pub const REDIS_CACHED_BYTES_MAX: usize = 4 * 1024;
+/// How long Redis remembers what became of a write: far longer than any command waits.
+pub const REDIS_OUTCOMES_KEPT: Duration = Duration::from_secs(600);
+/// Requests to the task that listens to Redis.
+pub const REDIS_FOLLOW_QUEUE_MAX: usize = 256;
 /// Commands that wait for the thread of an SQLite store, and for how long one waits for a place
 /// among them.
 pub const SQLITE_QUEUE_MAX: usize = 1024;

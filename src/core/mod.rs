@@ -13,6 +13,7 @@ pub mod limits;
 pub mod nearest;
 pub mod schema;
 pub mod status;
+pub mod tag;
 pub mod timers;
 pub mod value;
 

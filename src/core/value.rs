@@ -3,7 +3,7 @@
 //! The document is written once by whoever made the value and never re-encoded on the way.
 //! `{"$spb": {"attachment": N}}` inside it stands for attachment N; a user's own key that reads
 //! `$spb` behind zero or more extra `$` carries one more `$` (so `$spb` is written `$$spb`, `$$spb`
-//! is written `$$$spb`).
+//! is written `$$$spb`). `{"$spb": {"float": "nan"}}` stands for a float that is not finite.
 
 use bytes::Bytes;
 
@@ -17,6 +17,7 @@ use super::status::Status;
 pub struct Value {
     json: Bytes,
     attachments: Vec<Attachment>,
+    has_non_finite: bool,
 }
 
 /// Binary content that a document refers to.
@@ -56,14 +57,15 @@ impl Value {
     /// Checks `json` (syntax, depth, numbers, references into `attachments`, size) and keeps it as
     /// it is.
     pub fn new(json: impl Into<Bytes>, attachments: Vec<Attachment>) -> Result<Self> {
-        let value = Value { json: json.into(), attachments };
+        let mut value = Value { json: json.into(), attachments, has_non_finite: false };
         if value.attachments.len() > ATTACHMENTS_MAX {
             let given = value.attachments.len();
             let message = format!("value has {given} attachments, the limit is {ATTACHMENTS_MAX}");
             return Err(Error::new(Status::ResourceExhausted, message));
         }
         value.check_size("value has", VALUE_BYTES_MAX)?;
-        json::check(&value.json, value.attachments.len())?;
+        let seen = json::check(&value.json, value.attachments.len())?;
+        value.has_non_finite = seen.non_finite;
         Ok(value)
     }
 
@@ -86,12 +88,16 @@ impl Value {
     /// A value from a document that this program made itself; it is within all limits by
     /// construction.
     pub fn from_document(document: &serde_json::Value) -> Self {
-        Value { json: Bytes::from(document.to_string()), attachments: Vec::new() }
+        let json = document.to_string();
+        // Quotes inside a string are escaped, so this is found only where it is a tag.
+        let has_non_finite = json.contains(FLOAT_TAG);
+        Value { json: json.into(), attachments: Vec::new(), has_non_finite }
     }
 
     /// `null`.
     pub fn null() -> Self {
-        Value { json: Bytes::from_static(b"null"), attachments: Vec::new() }
+        let json = Bytes::from_static(b"null");
+        Value { json, attachments: Vec::new(), has_non_finite: false }
     }
 
     pub fn json(&self) -> &Bytes {
@@ -100,6 +106,11 @@ impl Value {
 
     pub fn attachments(&self) -> &[Attachment] {
         &self.attachments
+    }
+
+    /// Whether a float that is not finite is somewhere in the document, as a tag.
+    pub fn has_non_finite(&self) -> bool {
+        self.has_non_finite
     }
 
     /// Document and attachments together.
@@ -122,6 +133,7 @@ impl Value {
         Value {
             json: kept(&self.json),
             attachments: self.attachments.iter().map(Attachment::to_kept).collect(),
+            has_non_finite: self.has_non_finite,
         }
     }
 
@@ -245,9 +257,24 @@ impl DType {
     }
 }
 
+/// How a document that this program writes begins the tag of a float.
+const FLOAT_TAG: &str = r#""$spb":{"float":"#;
+
 #[cfg(test)]
 mod tests {
+    use super::super::tag::{NonFinite, Tag};
     use super::*;
+
+    #[test]
+    fn tagged_floats_are_known_of() {
+        let tag = Tag::Float(NonFinite::Nan).to_document();
+        assert!(Value::from_document(&serde_json::json!([tag])).has_non_finite());
+        assert!(Value::from_json(tag.to_string()).unwrap().to_kept().has_non_finite());
+        for other in [serde_json::json!(FLOAT_TAG), serde_json::json!({"$$spb": {"float": 1}})] {
+            assert!(!Value::from_document(&other).has_non_finite(), "{other}");
+            assert!(!Value::from_json(other.to_string()).unwrap().has_non_finite(), "{other}");
+        }
+    }
 
     #[test]
     fn a_tensor_is_as_long_as_its_shape_says() {

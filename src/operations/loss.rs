@@ -57,7 +57,7 @@ impl Loss {
 
     /// The pool wanted the worker to go, which says nothing against the pool or the call.
     pub fn is_expected(&self) -> bool {
-        matches!(self.cause(), Some(Cause::Asked | Cause::Forced))
+        self.cause().is_some_and(Cause::is_expected)
     }
 
     /// It may be the doing of a call in the worker: that took too much memory, or the process ended

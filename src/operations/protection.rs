@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::core::limits::BREAKER_WORKERS_REMEMBERED_MAX;
 use crate::core::{Attachment, Error, Status, Value};
-use crate::snakepit::WorkerId;
+use crate::snakepit::{WorkerId, chance};
 use crate::telemetry::{PoolMetrics, Refusal};
 
 use super::barrier::{Barrier, BarrierSettings, CallKey};
@@ -252,11 +252,6 @@ impl Protection {
             .with("pool", &*self.pool)
             .with("retry_after_ms", wait_ms)
     }
-}
-
-/// Between 0 and 1. Without randomness retries merely lose their spread.
-fn chance() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

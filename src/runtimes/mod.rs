@@ -7,9 +7,11 @@
 pub mod environment;
 pub mod handoff;
 pub mod interpreter;
+pub mod printed;
 pub mod python;
 pub mod template;
 
+pub use printed::ProcessLog;
 pub use python::{PythonRuntime, RuntimeSettings, core_id};
 
 /// A pool of Python workers.

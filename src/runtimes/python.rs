@@ -17,10 +17,11 @@ use crate::frameworks::Catalog;
 use crate::snakepit::{
     Adapter, Exit, Failure, OutputStream, ProcessSpec, ResourceLimits, WorkerId,
 };
-use crate::telemetry::{Level, LogHub, Origin, Record};
+use crate::telemetry::{Level, LogHub};
 use crate::transport::{Announcement, Expectation, Gate, WorkerLink};
 
-use super::handoff::{FrameworkOptions, Handoff};
+use super::handoff::{self, Handoff};
+use super::printed::ProcessLog;
 
 /// What one pool's workers need to know and have.
 pub struct RuntimeSettings {
@@ -47,7 +48,7 @@ pub struct RuntimeSettings {
 pub struct PythonRuntime {
     settings: RuntimeSettings,
     catalog: Arc<Catalog>,
-    logs: Arc<LogHub>,
+    log: ProcessLog,
     expected: Mutex<HashMap<WorkerId, Expectation>>,
     next_tag: AtomicU64,
 }
@@ -55,9 +56,9 @@ pub struct PythonRuntime {
 impl PythonRuntime {
     pub fn new(settings: RuntimeSettings, catalog: Arc<Catalog>, logs: Arc<LogHub>) -> Self {
         PythonRuntime {
+            log: ProcessLog::new(settings.pool.clone(), logs),
             settings,
             catalog,
-            logs,
             expected: Mutex::default(),
             next_tag: AtomicU64::new(1),
         }
@@ -70,38 +71,18 @@ impl PythonRuntime {
 
     fn handoff(&self, worker: WorkerId, token: String) -> Result<Vec<u8>, Failure> {
         let settings = &self.settings;
-        let frameworks = settings
-            .frameworks
-            .iter()
-            .map(|(id, options)| FrameworkOptions { id, options })
-            .collect();
         let document = Handoff {
+            common: settings.into(),
             socket: &settings.socket,
             token,
             slot: worker.slot,
             generation: worker.generation,
             pool: &settings.pool,
-            frameworks,
-            python_path: &settings.python_path,
-            switch_interval_ms: settings.switch_interval_ms,
             threads_max: settings.threads_max,
-            log_level: &settings.log_level,
             connect_timeout_ms: u64::try_from(settings.connect_timeout.as_millis())
                 .unwrap_or(u64::MAX),
         };
-        document.to_bytes().map_err(|error| Failure::new(format!("handoff document: {error}")))
-    }
-
-    fn log(&self, worker: WorkerId, level: Level, target: &str, message: String) {
-        if !self.logs.listens(level) {
-            return;
-        }
-        let origin = Origin {
-            pool: Some(self.settings.pool.clone()),
-            worker: Some(core_id(worker)),
-            ..Origin::default()
-        };
-        self.logs.publish(Record::new(level, target, message).from_origin(origin));
+        handoff::to_bytes(&document)
     }
 }
 
@@ -161,17 +142,14 @@ impl Adapter for PythonRuntime {
     }
 
     fn output(&self, worker: WorkerId, stream: OutputStream, line: &str) {
-        let target = match stream {
-            OutputStream::Stdout => "stdout",
-            OutputStream::Stderr => "stderr",
-        };
-        self.log(worker, Level::Info, target, line.to_owned());
+        self.log.printed(Some(core_id(worker)), stream, line);
     }
 
     fn gone(&self, worker: WorkerId, exit: &Exit) {
         self.expected.lock().remove(&worker);
         let level = if exit.is_expected() { Level::Info } else { Level::Warning };
-        self.log(worker, level, "snakepit_bridge::pool", format!("worker ended: {exit}"));
+        let message = format!("worker ended: {exit}");
+        self.log.publish(Some(core_id(worker)), level, "snakepit_bridge::pool", &message);
     }
 }
 

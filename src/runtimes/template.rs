@@ -5,21 +5,13 @@ use std::ffi::OsString;
 
 use crate::snakepit::{Failure, ProcessSpec, ResourceLimits};
 
-use super::handoff::{FrameworkOptions, TemplateHandoff};
+use super::handoff::{self, TemplateHandoff};
 use super::python::RuntimeSettings;
 
 /// The process that a pool's workers can be forked from. Its limits are the workers' core limit
 /// only: what a worker may take is set on the worker.
 pub fn template(settings: &RuntimeSettings) -> Result<ProcessSpec, Failure> {
-    let frameworks = settings.frameworks.iter();
-    let document = TemplateHandoff {
-        frameworks: frameworks.map(|(id, options)| FrameworkOptions { id, options }).collect(),
-        python_path: &settings.python_path,
-        switch_interval_ms: settings.switch_interval_ms,
-        log_level: &settings.log_level,
-    };
-    let handoff = serde_json::to_vec(&document)
-        .map_err(|error| Failure::new(format!("handoff document: {error}")))?;
+    let handoff = handoff::to_bytes(&TemplateHandoff::from(settings))?;
     Ok(ProcessSpec {
         program: settings.python.clone(),
         args: ["-m", "snakepit_bridge.template"].map(OsString::from).to_vec(),

@@ -1,5 +1,6 @@
-//! The sessions of one platform by name, within a quota. Closing takes a session out of here once;
-//! ending what belongs to it is up to the one who closed it.
+//! The sessions that are open on this host, by name, within a quota. A session has its place from
+//! before it is opened in the store until everything that belongs to it has ended, so that a later
+//! one of the same name never meets what an earlier one left.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value as Json};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::core::limits::METADATA_BYTES_MAX;
 use crate::core::{Affinity, Error, Result, SessionId, Status};
-use crate::state::{SessionAbout, SessionKey};
+use crate::state::{SessionAbout, SessionLoss, SessionRow};
 
 use super::session::Session;
 
@@ -32,27 +34,56 @@ pub struct OpenSession {
 /// The open sessions.
 #[derive(Debug)]
 pub struct Sessions {
-    open: RwLock<HashMap<SessionId, Arc<Session>>>,
+    held: RwLock<Held>,
     sessions_max: usize,
     ttl: Duration,
     next_number: AtomicU64,
+    /// Ended by the store, and not yet taken by whoever ends what belongs to them.
+    lost: Mutex<Vec<Arc<Session>>>,
+    lost_some: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    open: HashMap<SessionId, Arc<Session>>,
+    by_incarnation: HashMap<u64, Arc<Session>>,
+    /// Places of sessions that are being opened.
+    promised: usize,
+}
+
+/// A place within the quota for a session that is being opened; dropping it gives the place back.
+#[derive(Debug)]
+pub struct Place<'a> {
+    sessions: &'a Sessions,
+    is_open: bool,
+}
+
+/// A session that has its place.
+#[derive(Debug)]
+pub enum Admitted {
+    /// It was not open on this host.
+    New(Arc<Session>),
+    /// Somebody else has joined it meanwhile.
+    Known(Arc<Session>),
 }
 
 impl Sessions {
     /// At most `sessions_max` are open at once; those that name no time of their own live for `ttl`
     /// after their last use.
     pub fn new(sessions_max: usize, ttl: Duration) -> Self {
-        Sessions { open: RwLock::default(), sessions_max, ttl, next_number: AtomicU64::new(1) }
+        Sessions {
+            held: RwLock::default(),
+            sessions_max,
+            ttl,
+            next_number: AtomicU64::new(1),
+            lost: Mutex::default(),
+            lost_some: Notify::new(),
+        }
     }
 
-    /// Opens a session; `in_store` opens it in the store. `InvalidArgument` for a bad id, too much
-    /// metadata or a time of zero, `AlreadyExists` for an id in use, `ResourceExhausted` at the
-    /// quota.
-    pub fn open(
-        &self,
-        options: OpenSession,
-        in_store: impl FnOnce(&SessionId, SessionAbout) -> Result<SessionKey>,
-    ) -> Result<Arc<Session>> {
+    /// What the store is to keep of a session. `InvalidArgument` for a bad id, too much metadata or
+    /// a time of zero.
+    pub fn plan(&self, options: OpenSession) -> Result<(SessionId, SessionAbout)> {
         let id = match &options.id {
             Some(id) => SessionId::new(id)?,
             None => SessionId::generate()?,
@@ -62,95 +93,140 @@ impl Sessions {
             let message = "session time to live is 0, expected at least 1 ms";
             return Err(Error::invalid(message).with("field", "ttl_ms"));
         }
-        let metadata = options.metadata.unwrap_or_default();
+        let metadata = Json::Object(options.metadata.unwrap_or_default()).to_string();
         check_metadata(&metadata)?;
-        let kept = serde_json::Value::Object(metadata.clone()).to_string().into();
-        let about = SessionAbout { metadata: kept, ttl, affinity: options.affinity };
-        let key = in_store(&id, about)?;
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        self.insert(Arc::new(Session::new(key, number, metadata, ttl, options.affinity)))
+        Ok((id, SessionAbout { metadata: metadata.into(), ttl, affinity: options.affinity }))
     }
 
-    /// The open session of that name. Looking it up is no use of it.
+    /// A place for one more. `ResourceExhausted` at the quota.
+    pub fn place(&self) -> Result<Place<'_>> {
+        let mut held = self.held.write();
+        let count = held.open.len() + held.promised;
+        if count >= self.sessions_max {
+            let message = format!("{count} sessions are open, the limit is {}", self.sessions_max);
+            return Err(
+                Error::new(Status::ResourceExhausted, message).with("limit", self.sessions_max)
+            );
+        }
+        held.promised += 1;
+        Ok(Place { sessions: self, is_open: true })
+    }
+
+    /// The session of that name, also while it is being ended. Looking it up is no use of it.
     pub fn get(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.open.read().get(id).cloned()
+        self.held.read().open.get(id).cloned()
     }
 
-    /// All open sessions, ordered by name.
+    /// All that have a place, ordered by name.
     pub fn list(&self) -> Vec<Arc<Session>> {
-        let mut all: Vec<_> = self.open.read().values().cloned().collect();
+        let mut all: Vec<_> = self.held.read().open.values().cloned().collect();
         all.sort_unstable_by(|a, b| a.id().cmp(b.id()));
         all
     }
 
-    /// How many are open.
+    /// How many have a place.
     pub fn len(&self) -> usize {
-        self.open.read().len()
+        self.held.read().open.len()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Closes a session. The one caller who gets it ends what belongs to it; for everybody else it
-    /// is gone already.
-    pub fn close(&self, id: &SessionId) -> Option<Arc<Session>> {
-        let mut open = self.open.write();
-        let session = open.remove(id)?;
-        session.end();
-        Some(session)
-    }
-
-    /// Open sessions that have been unused for their time; they stay open. One that is used before
-    /// it is closed is cut off all the same: prefer `expire_due`.
-    pub fn due(&self, now: Instant) -> Vec<Arc<Session>> {
-        self.open.read().values().filter(|session| session.is_due(now)).cloned().collect()
-    }
-
-    /// Closes every session that has been unused for its time, and hands them to the one caller who
-    /// ends what belongs to them. A use that comes in between saves its session.
-    pub fn expire_due(&self, now: Instant) -> Vec<Arc<Session>> {
-        let due = self.due(now);
-        if due.is_empty() {
-            return due;
+    /// Gives back the place of a session that has ended, and whose belongings have.
+    pub fn remove(&self, session: &Arc<Session>) {
+        let mut held = self.held.write();
+        if let Entry::Occupied(entry) = held.open.entry(session.id().clone())
+            && Arc::ptr_eq(entry.get(), session)
+        {
+            entry.remove();
+            held.by_incarnation.remove(&session.key().incarnation);
         }
-        let mut open = self.open.write();
-        due.into_iter()
-            .filter(|session| {
-                let is_same = open.get(session.id()).is_some_and(|held| Arc::ptr_eq(held, session));
-                let expires = is_same && session.is_due(now) && session.end();
-                if expires {
-                    open.remove(session.id());
-                }
-                expires
-            })
-            .collect()
     }
 
-    fn insert(&self, session: Arc<Session>) -> Result<Arc<Session>> {
-        let mut open = self.open.write();
-        let count = open.len();
-        match open.entry(session.id().clone()) {
-            Entry::Occupied(_) => {
-                let message = format!("session {} is open already", session.id());
-                Err(Error::new(Status::AlreadyExists, message)
-                    .with("session", session.id().as_str()))
+    /// Sessions that nobody on this host has used for their time; they stay open.
+    pub fn due(&self, now: Instant) -> Vec<Arc<Session>> {
+        let held = self.held.read();
+        held.open.values().filter(|session| session.is_due(now)).cloned().collect()
+    }
+
+    /// Sessions of whose use the store has to be told by now.
+    pub fn used(&self, now: Instant) -> Vec<Arc<Session>> {
+        let held = self.held.read();
+        let shared = held.open.values().filter(|session| session.is_shared());
+        shared.filter(|session| !session.is_closed() && session.take_use(now)).cloned().collect()
+    }
+
+    /// The shortest time to live among the sessions that other hosts may have open as well.
+    pub fn shortest_shared_ttl(&self) -> Option<Duration> {
+        let held = self.held.read();
+        held.open.values().filter(|session| session.is_shared()).map(|open| open.ttl()).min()
+    }
+
+    /// The store says that a session is over: it ends at once, and is handed to `lost` for what
+    /// belongs to it. Never waits.
+    pub fn lose(&self, incarnation: u64, loss: SessionLoss) {
+        let session = self.held.read().by_incarnation.get(&incarnation).cloned();
+        let Some(session) = session else { return };
+        if session.end(loss.into()) {
+            self.lost.lock().push(session);
+            self.lost_some.notify_one();
+        }
+    }
+
+    /// Waits for sessions that the store has ended, and hands them to the one caller who ends what
+    /// belongs to them.
+    pub async fn lost(&self) -> Vec<Arc<Session>> {
+        loop {
+            let lost = std::mem::take(&mut *self.lost.lock());
+            if !lost.is_empty() {
+                return lost;
             }
-            Entry::Vacant(_) if count >= self.sessions_max => {
-                let message =
-                    format!("{count} sessions are open, the limit is {}", self.sessions_max);
-                Err(Error::new(Status::ResourceExhausted, message).with("limit", self.sessions_max))
-            }
-            Entry::Vacant(place) => Ok(place.insert(session).clone()),
+            self.lost_some.notified().await;
         }
     }
 }
 
-fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
-    if metadata.is_empty() {
-        return Ok(());
+impl Place<'_> {
+    /// Takes the place for a session that is open in the store. `AlreadyExists` while an earlier
+    /// one of the same name is being ended here.
+    pub fn admit(mut self, row: SessionRow) -> Result<Admitted> {
+        let SessionRow { key, about } = row;
+        let metadata = serde_json::from_slice(&about.metadata).map_err(|error| {
+            let message = format!("the store's metadata of session {}: {error}", key.id);
+            Error::new(Status::Store, message)
+        })?;
+        let mut held = self.sessions.held.write();
+        held.promised -= 1;
+        self.is_open = false;
+        if let Some(known) = held.open.get(&key.id) {
+            let is_same = known.key().incarnation == key.incarnation && !known.is_closed();
+            return if is_same { Ok(Admitted::Known(known.clone())) } else { Err(taken(&key.id)) };
+        }
+        let number = self.sessions.next_number.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(Session::new(key, number, about, metadata));
+        held.by_incarnation.insert(session.key().incarnation, session.clone());
+        held.open.insert(session.id().clone(), session.clone());
+        Ok(Admitted::New(session))
     }
-    let given = serde_json::to_string(metadata).map_or(usize::MAX, |text| text.len());
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.sessions.held.write().promised -= 1;
+        }
+    }
+}
+
+/// Refuses an id that is in use on this host.
+pub fn taken(id: &SessionId) -> Error {
+    Error::new(Status::AlreadyExists, format!("session {id} is open already"))
+        .with("session", id.as_str())
+}
+
+fn check_metadata(metadata: &str) -> Result<()> {
+    let given = metadata.len();
     if given <= METADATA_BYTES_MAX {
         return Ok(());
     }

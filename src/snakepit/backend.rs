@@ -4,6 +4,7 @@
 //! Whatever the way, what comes out is the same: a guard that waits on its control socket for the
 //! description of one worker. From there on nobody asks how it was started.
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::error::Failure;
@@ -27,10 +28,16 @@ pub trait Backend: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<GuardProcess, Failure>>;
 
     /// Called after a guard was lost without a report and is gone itself: ends what can still be
-    /// found of that worker. Given up after the pool's kill grace.
-    fn clear<'a>(&'a self, worker: WorkerId) -> BoxFuture<'a, ()>;
+    /// found of that worker. Given up after the pool's kill grace. Nothing, unless a backend knows
+    /// more of its workers than the guard did.
+    fn clear<'a>(&'a self, worker: WorkerId) -> BoxFuture<'a, ()> {
+        let _ = worker;
+        std::future::ready(()).boxed()
+    }
 
     /// Ends what the backend itself keeps. Called once, when the pool's last worker is gone; bounds
     /// its own time. A backend that is dropped without it takes along what it keeps.
-    fn close<'a>(&'a self) -> BoxFuture<'a, ()>;
+    fn close<'a>(&'a self) -> BoxFuture<'a, ()> {
+        std::future::ready(()).boxed()
+    }
 }

@@ -49,11 +49,16 @@ pub struct Verdict {
 impl Exit {
     /// True if the pool wanted it: the slot has not failed.
     pub fn is_expected(&self) -> bool {
-        matches!(self.cause, Cause::Asked | Cause::Forced)
+        self.cause.is_expected()
     }
 }
 
 impl Cause {
+    /// True if the pool wanted it.
+    pub fn is_expected(self) -> bool {
+        matches!(self, Cause::Asked | Cause::Forced)
+    }
+
     /// For logs and the details of errors.
     pub fn name(self) -> &'static str {
         match self {

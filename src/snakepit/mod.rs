@@ -20,6 +20,7 @@ mod pool;
 
 mod admission;
 mod backoff;
+mod chance;
 mod ending;
 mod expectation;
 mod fleet;
@@ -46,6 +47,7 @@ pub use adapter::{Adapter, OutputStream};
 pub use admission::{Affinity, Home};
 pub use backend::Backend;
 pub use backends::{Forkserver, ServiceLimits, Setsid, Systemd, TemplateConfig};
+pub use chance::chance;
 pub use config::PoolConfig;
 pub use error::{Failure, PoolError, StartFailure};
 pub use exit::{Cause, Exit, ExitKind, Verdict};

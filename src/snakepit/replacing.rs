@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::backoff::Backoff;
+use super::chance::chance;
 use super::config::PoolConfig;
 use super::ids::WorkerId;
 use super::lifecycle::WorkerState;
 use super::recycling::Service;
 use super::shared::{Order, Row, Shared, State};
-use super::slot::chance;
 
 /// The replacements of a pool.
 pub struct Replacing {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::adapter::Adapter;
 use super::backoff::{Backoff, jittered};
+use super::chance::chance;
 use super::exit::Cause;
 use super::ids::WorkerId;
 use super::lifecycle::{Ending, SlotEvent, SlotState, WorkerState};
@@ -53,12 +54,6 @@ pub async fn keep<A: Adapter>(
             SlotState::Retired | SlotState::Occupied | SlotState::Leaving => break,
         }
     }
-}
-
-/// Between 0 and 1. Without randomness slots merely lose their spread.
-pub fn chance() -> f64 {
-    let random = getrandom::u32().unwrap_or(0);
-    f64::from(random) / f64::from(u32::MAX)
 }
 
 /// The task's hold on its slot. If the task comes to an end that nobody planned, because something

@@ -1,21 +1,5 @@
-//! The seam that a store implements: one verb in, one answer out.
-//!
-//! What every store promises, and `conformance` checks:
-//! * Each command is one step: nobody sees half of it, and two writers of a variable are in order.
-//!   `SetMany` and `Load` happen whole or not at all.
-//! * A command for a session that has ended is `Closed`, whatever is open under its name by now.
-//! * `Register` refuses a name that is taken (`AlreadyExists`) and starts at version 1.
-//! * A write holds, in this order: the value against the rule that the variable has at that moment
-//!   (`TypeMismatch`, `Constraint`), the lock (`Busy`, unless the writer is its owner), the version
-//!   (`VersionConflict`), the quota (`ResourceExhausted`, only when the session grows). Then it
-//!   adds one to the version and keeps the old value within the limits of history.
-//! * Values, constraints and metadata come back byte for byte.
-//! * Sessions do not see each other's variables. After `Close` nothing of one is left.
-//! * A store that cannot tell whether a write happened finds out, or answers with status `Store`
-//!   and `details.outcome` "unknown"; never `Ok`.
-//! * Changes are told to the `ChangeSink` that the store was made with.
-//!
-//! Names and rules are checked above; a store sees only good ones.
+//! The seam that a store implements: one verb in, one answer out. `Backend` says what every store
+//! promises.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +19,23 @@ use super::variable::{Past, SavedVariable, Variable};
 
 /// A place where sessions and their variables are kept. Shared by all threads; anybody may
 /// implement it.
+///
+/// What every store promises, and `conformance` checks:
+/// * Each command is one step: nobody sees half of it, and two writers of a variable are in order.
+///   `SetMany` and `Load` happen whole or not at all.
+/// * A command for a session that has ended is `Closed`, whatever is open under its name by now.
+/// * `Register` refuses a name that is taken (`AlreadyExists`) and starts at version 1.
+/// * A write holds, in this order: the value against the rule that the variable has at that moment
+///   (`TypeMismatch`, `Constraint`), the lock (`Busy`, unless the writer is its owner), the version
+///   (`VersionConflict`), the quota (`ResourceExhausted`, only when the session grows). Then it
+///   adds one to the version and keeps the old value within the limits of history.
+/// * Values, constraints and metadata come back byte for byte.
+/// * Sessions do not see each other's variables. After `Close` nothing of one is left.
+/// * A store that cannot tell whether a write happened finds out, or answers with status `Store`
+///   and `details.outcome` "unknown"; never `Ok`.
+/// * Changes are told to the `ChangeSink` that the store was made with.
+///
+/// Names and rules are checked above; a store sees only good ones.
 ///
 /// Answering `Later` is for stores that do I/O: they copy what they need of a command before they
 /// return, and never block the calling thread.
@@ -145,6 +146,8 @@ pub enum Command<'a> {
     /// repeat. Answer: `Done`.
     /// `AlreadyExists`, `ResourceExhausted`.
     Load { variables: Vec<SavedVariable> },
+    /// How much the session holds. Answer: `Measure`.
+    Measure,
 }
 
 /// A variable that is to be added.
@@ -191,5 +194,16 @@ pub enum Reply {
     Found { found: Vec<Variable>, missing: Vec<String> },
     History(Vec<Past>),
     Snapshot(Vec<SavedVariable>),
+    Measure(Measure),
     Done,
+}
+
+/// How much a session holds, at one moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Measure {
+    pub variables: usize,
+    /// As `StoreLimits::bytes_max` counts them.
+    pub bytes: usize,
+    /// Of the last change; 0 before the first.
+    pub revision: u64,
 }

@@ -3,23 +3,36 @@
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value as Json};
 
-use crate::core::limits::{METADATA_BYTES_MAX, PATTERN_BYTES_MAX, PATTERN_COMPILED_BYTES_MAX};
+use crate::core::limits::{
+    METADATA_BYTES_MAX, PATTERN_BYTES_MAX, PATTERN_COMPILED_BYTES_MAX, VALUE_BYTES_MAX,
+};
 use crate::core::nearest::suggestion;
 use crate::core::{Error, Result};
 
 use super::fault::{bad_constraint, kind_of, shown};
 use super::number::Number;
+use super::tensor_limits::TensorLimits;
 use super::variable_type::VariableType;
 
 /// What values of one variable must keep.
 #[derive(Debug)]
 pub(super) enum Limits {
-    Text { length_min: Option<u64>, length_max: Option<u64>, pattern: Option<Regex> },
+    Text { length: Span, pattern: Option<Regex> },
     Integer { min: Option<Number>, max: Option<Number> },
-    Float { min: Option<Number>, max: Option<Number> },
+    Float { min: Option<Number>, max: Option<Number>, finite: bool },
     Boolean,
     Choice { choices: Vec<Json> },
-    Anything,
+    Json,
+    Bytes { length: Span },
+    Program,
+    Tensor(TensorLimits),
+}
+
+/// How long a text or a run of bytes may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub min: Option<u64>,
+    pub max: Option<u64>,
 }
 
 /// A JSON object of at most `METADATA_BYTES_MAX`; `what` names it in errors.
@@ -54,18 +67,38 @@ impl Limits {
         }
         let get = |name: &str| constraints.get(name);
         match kind {
-            VariableType::String => text(get("min_length"), get("max_length"), get("pattern")),
+            VariableType::String => Ok(Limits::Text {
+                length: span(get("min_length"), get("max_length"), "characters")?,
+                pattern: get("pattern").map(compile).transpose()?,
+            }),
             VariableType::Integer => {
                 let (min, max) = bounds(get("min"), get("max"), integer_bound)?;
                 Ok(Limits::Integer { min, max })
             }
             VariableType::Float => {
                 let (min, max) = bounds(get("min"), get("max"), number_bound)?;
-                Ok(Limits::Float { min, max })
+                Ok(Limits::Float { min, max, finite: flag("finite", get("finite"), true)? })
             }
             VariableType::Boolean => Ok(Limits::Boolean),
             VariableType::Choice => choices(get("choices")),
-            VariableType::Json => Ok(Limits::Anything),
+            VariableType::Json => Ok(Limits::Json),
+            VariableType::Bytes => {
+                Ok(Limits::Bytes { length: span(get("min_length"), get("max_length"), "bytes")? })
+            }
+            VariableType::Program => Ok(Limits::Program),
+            VariableType::Embedding => TensorLimits::embedding(constraints).map(Limits::Tensor),
+            VariableType::Tensor => TensorLimits::tensor(constraints).map(Limits::Tensor),
+        }
+    }
+}
+
+/// `true`, `false`, or what holds where nothing is said.
+pub(super) fn flag(name: &str, given: Option<&Json>, otherwise: bool) -> Result<bool> {
+    match given {
+        None => Ok(otherwise),
+        Some(Json::Bool(flag)) => Ok(*flag),
+        Some(other) => {
+            Err(bad_constraint(name, &format!("is {}, expected true or false", kind_of(other))))
         }
     }
 }
@@ -88,23 +121,27 @@ fn check_name(kind: VariableType, name: &str) -> Result<()> {
     Err(bad_constraint(&name, &what))
 }
 
-fn text(min: Option<&Json>, max: Option<&Json>, pattern: Option<&Json>) -> Result<Limits> {
-    let length_min = min.map(|bound| length("min_length", bound)).transpose()?;
-    let length_max = max.map(|bound| length("max_length", bound)).transpose()?;
-    if let (Some(min), Some(max)) = (length_min, length_max)
+/// `unit` is what is counted.
+fn span(min: Option<&Json>, max: Option<&Json>, unit: &str) -> Result<Span> {
+    let min = min.map(|bound| length("min_length", bound, unit)).transpose()?;
+    let max = max.map(|bound| length("max_length", bound, unit)).transpose()?;
+    if let (Some(min), Some(max)) = (min, max)
         && min > max
     {
         let what = format!("is {min}, more than max_length, which is {max}");
         return Err(bad_constraint("min_length", &what));
     }
-    let pattern = pattern.map(compile).transpose()?;
-    Ok(Limits::Text { length_min, length_max, pattern })
+    if let Some(min) = min.filter(|min| *min > VALUE_BYTES_MAX as u64) {
+        let what = format!("is {min}, and no value has more than {VALUE_BYTES_MAX} bytes");
+        return Err(bad_constraint("min_length", &what));
+    }
+    Ok(Span { min, max })
 }
 
-fn length(name: &str, bound: &Json) -> Result<u64> {
+fn length(name: &str, bound: &Json, unit: &str) -> Result<u64> {
     bound.as_u64().ok_or_else(|| {
         let given = shown(&bound.to_string());
-        bad_constraint(name, &format!("is {given}, expected a count of characters"))
+        bad_constraint(name, &format!("is {given}, expected a count of {unit}"))
     })
 }
 

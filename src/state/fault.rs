@@ -4,7 +4,8 @@ use serde_json::{Value as Json, json};
 
 use crate::core::limits::NAMES_COMPARED_MAX;
 use crate::core::nearest::suggestion;
-use crate::core::{Error, SessionId, Status};
+use crate::core::tag::Tag;
+use crate::core::{Attachment, Error, SessionId, Status, Value};
 
 use super::key::SessionKey;
 use super::variable::Lock;
@@ -62,6 +63,11 @@ pub fn session_closed(session: &SessionKey) -> Error {
         .with("session", session.id.as_str())
 }
 
+/// The store was closed, with its platform.
+pub fn store_closed() -> Error {
+    Error::new(Status::Closed, "the store is closed")
+}
+
 /// No session of that name is in the store.
 pub fn no_session(id: &SessionId) -> Error {
     Error::new(Status::NotFound, format!("no session {id} is open")).with("session", id.as_str())
@@ -100,6 +106,16 @@ pub(super) fn mismatch(name: &str, given: &str, expected: &str) -> Error {
     Error::new(Status::TypeMismatch, message)
         .with("variable", name)
         .with("constraint", "type")
+        .with("given", given)
+        .with("allowed", expected)
+}
+
+/// The verb of an update has no meaning for what the variable holds, or for its own operand.
+pub(super) fn unfit(name: &str, verb: &str, given: &str, expected: &str) -> Error {
+    let message = format!("update {verb:?} of variable {name:?} met {given}, expected {expected}");
+    Error::new(Status::TypeMismatch, message)
+        .with("variable", name)
+        .with("constraint", verb)
         .with("given", given)
         .with("allowed", expected)
 }
@@ -145,6 +161,43 @@ pub(super) fn kind_of(value: &Json) -> &'static str {
         Json::Array(_) => "an array",
         Json::Object(_) => "an object",
     }
+}
+
+/// The kind of a whole value, with its article: what its tag stands for, or its document.
+pub(super) fn kind_of_value(value: &Value) -> String {
+    let attachments = value.attachments();
+    match Tag::of_document(value.json()) {
+        Some(Tag::Float(float)) => return format!("the float {}", float.name()),
+        Some(Tag::Attachment(number)) if attachments.len() == 1 => match attachments.get(number) {
+            Some(Attachment::Tensor(tensor)) => {
+                let (dtype, shape) = (tensor.dtype().name(), tensor.shape());
+                return format!("a tensor of {dtype} and shape {shape:?}");
+            }
+            Some(Attachment::Blob(_)) => return "bytes".to_owned(),
+            None => {}
+        },
+        _ => {}
+    }
+    let kind = match first_of(value) {
+        _ if !attachments.is_empty() => "a value with attachments",
+        _ if value.has_non_finite() => "a document with a float that is not finite",
+        Some(b'{') if is_empty_object(value) => "an empty object",
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    };
+    kind.to_owned()
+}
+
+fn first_of(value: &Value) -> Option<u8> {
+    value.json().trim_ascii_start().first().copied()
+}
+
+fn is_empty_object(value: &Value) -> bool {
+    matches!(jiter::Jiter::new(value.json()).next_object(), Ok(None))
 }
 
 /// A scalar in an error's details.

@@ -8,6 +8,8 @@ mod room;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
@@ -36,6 +38,7 @@ type Shard = RwLock<FxHashMap<u64, Arc<Room>>>;
 struct OpenSessions {
     by_id: BTreeMap<SessionId, SessionRow>,
     incarnations: u64,
+    is_closed: bool,
 }
 
 impl MemoryStore {
@@ -51,6 +54,9 @@ impl MemoryStore {
 
     fn open(&self, id: &SessionId, about: SessionAbout) -> Result<SessionReply> {
         let mut open = self.open.lock();
+        if open.is_closed {
+            return Err(fault::store_closed());
+        }
         if open.by_id.contains_key(id) {
             return Err(fault::session_exists(id));
         }
@@ -90,6 +96,11 @@ impl MemoryStore {
         SessionReply::Sessions(rows.take(limit).collect())
     }
 
+    fn room(&self, session: &SessionKey) -> Result<Arc<Room>> {
+        let room = self.shard(session.incarnation).read().get(&session.incarnation).cloned();
+        room.ok_or_else(|| fault::session_closed(session))
+    }
+
     fn shard(&self, incarnation: u64) -> &Shard {
         let [first, ..] = &self.shards;
         let index = usize::try_from(incarnation % SHARDS as u64);
@@ -111,16 +122,25 @@ impl Backend for MemoryStore {
             }
             SessionCommand::List { after, limit } => Ok(self.list(after, limit)),
             // Every session here is open on this host, which knows when it was used.
-            SessionCommand::Touch { .. } | SessionCommand::Sweep => Ok(SessionReply::Done),
+            SessionCommand::Touch { session } => self.room(session).map(|_| SessionReply::Done),
+            SessionCommand::Sweep => Ok(SessionReply::Done),
         })
     }
 
     fn apply(&self, session: &SessionKey, command: Command<'_>) -> Pending<Result<Reply>> {
-        let room = self.shard(session.incarnation).read().get(&session.incarnation).cloned();
-        Pending::Ready(match room {
-            Some(room) => room.apply(command),
-            None => Err(fault::session_closed(session)),
-        })
+        Pending::Ready(self.room(session).and_then(|room| room.apply(command)))
+    }
+
+    /// Forgets everything.
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let mut open = self.open.lock();
+        open.is_closed = true;
+        open.by_id.clear();
+        let rooms = self.shards.iter().map(|shard| std::mem::take(&mut *shard.write()));
+        let rooms: Vec<_> = rooms.collect();
+        drop(open);
+        rooms.iter().flat_map(FxHashMap::values).for_each(|room| room.close());
+        std::future::ready(()).boxed()
     }
 }
 

@@ -5,6 +5,7 @@
 //! nothing of workers, calls or the wire; whether a session exists is not known here either.
 
 pub mod variables;
+pub mod watch;
 
 pub mod rule;
 pub mod update;
@@ -20,16 +21,22 @@ pub mod model;
 pub mod pending;
 pub mod quota;
 pub mod record;
+pub mod redis;
 pub mod sqlite;
 
 pub mod fault;
 pub mod name;
 
 mod constraints;
+mod elements;
 mod number;
+mod scalars;
+mod tensor_limits;
 
+pub use self::redis::{RedisOptions, RedisStore};
 pub use backend::{
-    Access, Backend, Command, NewVariable, Reply, SessionCommand, SessionReply, StoreLimits, Write,
+    Access, Backend, Command, Measure, NewVariable, Reply, SessionCommand, SessionReply,
+    StoreLimits, Write,
 };
 pub use change::{Change, ChangeKind, ChangeSink, SessionLoss};
 pub use key::{SessionAbout, SessionKey, SessionRow};
@@ -42,3 +49,7 @@ pub use update::Update;
 pub use variable::{Definition, Lock, Past, RegisterVariable, SavedVariable, Variable};
 pub use variable_type::VariableType;
 pub use variables::Variables;
+pub use watch::{
+    Listener, Listening, Missed, Watch, WatchEnd, WatchEvent, WatchObserver, WatchOptions,
+    WatchPatterns, WatchQueue, Watcher, Watches,
+};

@@ -5,16 +5,33 @@ use std::cmp::Ordering;
 
 use jiter::{NumberAny, NumberInt};
 
+use crate::core::Value;
+use crate::core::tag::{NonFinite, Tag};
+
 /// A number as its document writes it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     /// Written without a fraction or an exponent.
     Integer(i128),
-    /// Finite.
+    /// Not finite where a tag says so.
     Float(f64),
 }
 
 impl Number {
+    /// The number that is the whole document, as a number or as the tag of a float that is not
+    /// finite.
+    pub fn of_document(document: &[u8]) -> Option<Self> {
+        if let Some(tag) = Tag::of_document(document) {
+            return match tag {
+                Tag::Float(float) => Some(Number::Float(float.to_f64())),
+                Tag::Attachment(_) => None,
+            };
+        }
+        let mut jiter = jiter::Jiter::new(document);
+        let peek = jiter.peek().ok().filter(|peek| peek.is_num())?;
+        Number::of(&jiter.known_number(peek).ok()?)
+    }
+
     /// `None` for what no checked document holds: more than 64 bits, or not finite.
     pub fn of(number: &NumberAny) -> Option<Self> {
         match number {
@@ -32,16 +49,61 @@ impl Number {
         }
     }
 
+    pub fn is_nan(self) -> bool {
+        matches!(self, Number::Float(float) if float.is_nan())
+    }
+
+    /// The sum: exact for two integers, otherwise that of the nearest doubles.
+    pub fn plus(self, other: Number) -> Number {
+        match (self, other) {
+            // Neither has more than 64 bits, so their sum fits.
+            (Number::Integer(a), Number::Integer(b)) => Number::Integer(a.saturating_add(b)),
+            (a, b) => Number::Float(a.nearest() + b.nearest()),
+        }
+    }
+
+    /// The nearest double.
+    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is wanted")]
+    pub fn nearest(self) -> f64 {
+        match self {
+            Number::Integer(integer) => integer as f64,
+            Number::Float(float) => float,
+        }
+    }
+
+    /// As a value; `None` for an integer of more than 64 bits.
+    pub fn to_value(self) -> Option<Value> {
+        let document = match self {
+            Number::Integer(integer) => match u64::try_from(integer) {
+                Ok(unsigned) => unsigned.into(),
+                Err(_) => i64::try_from(integer).ok()?.into(),
+            },
+            Number::Float(float) => match NonFinite::of(float) {
+                Some(named) => Tag::Float(named).to_document(),
+                None => float.into(),
+            },
+        };
+        Some(Value::from_document(&document))
+    }
+
+    /// As it stands in an error's details: what JSON has no number for, as text.
     pub fn to_json(self) -> serde_json::Value {
         match self {
             Number::Integer(integer) => match u64::try_from(integer) {
                 Ok(unsigned) => unsigned.into(),
-                Err(_) => i64::try_from(integer).unwrap_or(i64::MIN).into(),
+                Err(_) => match i64::try_from(integer) {
+                    Ok(signed) => signed.into(),
+                    Err(_) => integer.to_string().into(),
+                },
             },
-            Number::Float(float) => float.into(),
+            Number::Float(float) => match NonFinite::of(float) {
+                Some(named) => named.name().into(),
+                None => float.into(),
+            },
         }
     }
 
+    /// The order of the numbers themselves. NaN has none: ask `is_nan` first.
     pub fn compare(self, other: Number) -> Ordering {
         match (self, other) {
             (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
@@ -66,8 +128,11 @@ impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Number::Integer(integer) => integer.fmt(f),
-            // With the fraction: 5.0 is shown as what it is, not as the integer 5.
-            Number::Float(float) => write!(f, "{float:?}"),
+            Number::Float(float) => match NonFinite::of(*float) {
+                Some(named) => f.write_str(named.name()),
+                // With the fraction: 5.0 is shown as what it is, not as the integer 5.
+                None => write!(f, "{float:?}"),
+            },
         }
     }
 }
@@ -82,6 +147,8 @@ mod tests {
             (i128::from(i64::MAX), 9_223_372_036_854_775_808.0, Ordering::Less),
             ((1 << 53) + 1, 9_007_199_254_740_992.0, Ordering::Greater),
             (i128::from(u64::MAX), 1e300, Ordering::Less),
+            (i128::from(u64::MAX), f64::INFINITY, Ordering::Less),
+            (i128::from(i64::MIN), f64::NEG_INFINITY, Ordering::Greater),
             (i128::from(i64::MIN), -1e300, Ordering::Greater),
             (5, 5.0, Ordering::Equal),
             (5, 5.5, Ordering::Less),

@@ -23,6 +23,19 @@ impl<T: Send + 'static> Pending<T> {
         }
     }
 
+    /// Goes on with the outcome, at once if it is there.
+    pub fn then<U: Send + 'static>(
+        self,
+        next: impl FnOnce(T) -> Pending<U> + Send + 'static,
+    ) -> Pending<U> {
+        match self {
+            Pending::Ready(outcome) => next(outcome),
+            Pending::Later(later) => {
+                Pending::Later(async move { next(later.await).resolve().await }.boxed())
+            }
+        }
+    }
+
     /// Waits for the outcome.
     pub async fn resolve(self) -> T {
         match self {
@@ -41,5 +54,8 @@ mod tests {
         assert_eq!(Pending::Ready(2).map(|n| n * 2).resolve().await, 4);
         let later = Pending::Later(async { 2 }.boxed());
         assert_eq!(later.map(|n| n * 2).resolve().await, 4);
+        for first in [Pending::Ready(2), Pending::Later(async { 2 }.boxed())] {
+            assert_eq!(first.then(|n| Pending::Ready(n * 3)).resolve().await, 6);
+        }
     }
 }

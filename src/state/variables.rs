@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::core::limits::{BATCH_MAX, LOCK_OWNER_BYTES_MAX};
 use crate::core::{Error, Result, Status, Value};
 
-use super::backend::{Access, Backend, Command, NewVariable, Reply, Write};
+use super::backend::{Access, Backend, Command, Measure, NewVariable, Reply, Write};
 use super::constraints::object;
 use super::key::SessionKey;
 use super::name::{self, NamePattern};
@@ -198,6 +198,14 @@ impl Variables {
     pub fn snapshot(&self, session: &SessionKey) -> Pending<Result<Vec<SavedVariable>>> {
         self.backend.apply(session, Command::Snapshot).map(|reply| match reply? {
             Reply::Snapshot(saved) => Ok(saved),
+            _ => Err(wrong_reply()),
+        })
+    }
+
+    /// How much a session holds.
+    pub fn measure(&self, session: &SessionKey) -> Pending<Result<Measure>> {
+        self.backend.apply(session, Command::Measure).map(|reply| match reply? {
+            Reply::Measure(measure) => Ok(measure),
             _ => Err(wrong_reply()),
         })
     }

@@ -73,7 +73,7 @@ fn compile(name: &str, flags: &[&str], libraries: &Path, program: &Path) {
     let strict = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-g", "-O1"];
     let warnings = ["-Wall", "-Wextra", "-pedantic", "-Werror"];
     let files = ["-I", include.to_str().unwrap(), source.to_str().unwrap()];
-    let linked = ["-L", libraries, "-lsnakepit_bridge", "-lpthread", "-ldl", "-lm"];
+    let linked = ["-L", libraries, "-lsnakepit_bridge", "-lcjson", "-lpthread", "-ldl", "-lm"];
     let placed = ["-Wl,-rpath", libraries, "-o", program.to_str().unwrap()];
     output("cc", &[strict.as_slice(), flags, &warnings, &files, &linked, &placed].concat());
 }

@@ -5,6 +5,7 @@
 #ifndef SPB_TEST_CHECK_H
 #define SPB_TEST_CHECK_H
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,16 @@ static inline void check_status(const char *file, int line, const char *call, sp
         spb_error_free(check_error);
         check_error = NULL;
     }
+}
+
+/* How many entries a directory has, `.` and `..` included. */
+static inline int entries(const char *directory) {
+    int count = 0;
+    DIR *open = opendir(directory);
+    CHECK(open != NULL);
+    while (readdir(open) != NULL) count++;
+    closedir(open);
+    return count;
 }
 
 static inline bool check_text_is(spb_str text, const char *expected) {

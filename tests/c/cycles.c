@@ -4,7 +4,6 @@
  * threads.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <malloc.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,15 +15,6 @@ typedef struct {
     int fds;
     int threads;
 } footprint;
-
-static int entries(const char *directory) {
-    int count = 0;
-    DIR *open = opendir(directory);
-    CHECK(open != NULL);
-    while (readdir(open) != NULL) count++;
-    closedir(open);
-    return count;
-}
 
 /* Once the threads of what was closed are gone. */
 static footprint measure(int threads) {

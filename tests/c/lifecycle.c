@@ -4,7 +4,6 @@
  * afterwards.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,15 +14,6 @@
 #include "check.h"
 
 extern char **environ;
-
-static int entries(const char *directory) {
-    int count = 0;
-    DIR *open = opendir(directory);
-    CHECK(open != NULL);
-    while (readdir(open) != NULL) count++;
-    closedir(open);
-    return count;
-}
 
 /* Threads of closed platforms are on their way out; waits until the counts are what they were. */
 static void wait_for(const char *directory, int expected) {

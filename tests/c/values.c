@@ -63,8 +63,8 @@ static void integers_are_exact(void) {
     spb_value_free(big);
 }
 
-static void floats_keep_every_digit_and_are_finite(void) {
-    const double numbers[] = {0.1, -0.0, DBL_MAX, DBL_MIN, 5e-324, 1.0 / 3};
+static void floats_keep_every_digit(void) {
+    const double numbers[] = {0.1, -0.0, DBL_MAX, DBL_MIN, 5e-324, 1.0 / 3, INFINITY, -INFINITY};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         spb_value *value;
         double back = 7;
@@ -73,12 +73,30 @@ static void floats_keep_every_digit_and_are_finite(void) {
         CHECK(memcmp(&back, &numbers[i], sizeof back) == 0);
         spb_value_free(value);
     }
-    const double bad[] = {NAN, INFINITY, -INFINITY};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        spb_value *value = (spb_value *)1;
-        EXPECT(SPB_E_TYPE_MISMATCH, spb_value_from_f64(bad[i], &value, ERR));
-        CHECK(value == NULL);
+}
+
+static void floats_without_a_number_in_json_are_tagged(void) {
+    static const struct { double number; const char *json; } floats[] = {
+        {NAN, "{\"$spb\":{\"float\":\"nan\"}}"},
+        {INFINITY, "{\"$spb\":{\"float\":\"inf\"}}"},
+        {-INFINITY, "{\"$spb\":{\"float\":\"-inf\"}}"},
+    };
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
+        spb_value *value;
+        double back = 7;
+        int64_t integer = 7;
+        OK(spb_value_from_f64(floats[i].number, &value, ERR));
+        CHECK(check_json_is(value, floats[i].json));
+        OK(spb_value_as_f64(value, &back, ERR));
+        CHECK(isnan(floats[i].number) ? isnan(back) : back == floats[i].number);
+        EXPECT(SPB_E_TYPE_MISMATCH, spb_value_as_i64(value, &integer, ERR));
+        spb_value_free(value);
     }
+    double back = 7;
+    spb_value *value = check_value("[{\"$spb\":{\"float\":\"nan\"}}]");
+    EXPECT(SPB_E_TYPE_MISMATCH, spb_value_as_f64(value, &back, ERR));
+    CHECK(back == 0);
+    spb_value_free(value);
 }
 
 static void texts_and_truths_come_back(void) {
@@ -162,7 +180,8 @@ int main(void) {
     documents_keep_their_bytes();
     faulty_documents_are_refused_by_place();
     integers_are_exact();
-    floats_keep_every_digit_and_are_finite();
+    floats_keep_every_digit();
+    floats_without_a_number_in_json_are_tagged();
     texts_and_truths_come_back();
     attachments_are_copied_in_and_viewed_out();
     every_element_type_has_its_size();

@@ -15,3 +15,4 @@ mod hung;
 mod retry;
 mod streams;
 mod telemetry;
+mod variables;

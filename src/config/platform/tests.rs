@@ -120,7 +120,11 @@ fn a_value_out_of_range_is_named_with_the_range() {
             "logs.level is \"warn\", expected one of \"debug\", \"info\", \"warning\", \"error\"; \
              did you mean \"warning\"?",
         ),
-        (r#"{"state":{"store":"redis"}}"#, "$.state.store", "state.store is none of \"memory\""),
+        (
+            r#"{"state":{"store":"disk"}}"#,
+            "$.state.store",
+            "state.store is none of \"memory\", \"sqlite\", \"redis\"",
+        ),
     ]);
 }
 

@@ -1,7 +1,10 @@
-//! Opening, using, expiring and closing, with the clock stopped.
+//! Opening, using, expiring, losing and closing, with the clock stopped.
+
+use serde_json::json;
 
 use super::*;
-use serde_json::json;
+use crate::sessions::SessionEnd;
+use crate::state::SessionKey;
 
 fn named(id: &str) -> OpenSession {
     OpenSession { id: Some(id.to_owned()), ..OpenSession::default() }
@@ -18,19 +21,19 @@ async fn pass(milliseconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_session_is_found_by_its_name_until_it_is_closed_once() {
     let sessions = Sessions::new(10, Duration::from_secs(1));
-    let b = sessions.open(named("b"), in_store).unwrap();
-    let a = sessions.open(named("a"), in_store).unwrap();
-    let generated = sessions.open(OpenSession::default(), in_store).unwrap();
+    let b = open(&sessions, named("b")).unwrap();
+    let a = open(&sessions, named("a")).unwrap();
+    let generated = open(&sessions, OpenSession::default()).unwrap();
     assert_eq!(ids(&sessions.list())[..2], ["a", "b"]);
     assert!(Arc::ptr_eq(&sessions.get(generated.id()).unwrap(), &generated));
 
-    let error = sessions.open(named("a"), in_store).unwrap_err();
+    let error = open(&sessions, named("a")).unwrap_err();
     assert_eq!(error.status(), Status::AlreadyExists);
-    assert!(Arc::ptr_eq(&sessions.close(a.id()).unwrap(), &a));
+    assert!(close(&sessions, &a));
     assert!(a.is_closed() && !b.is_closed());
-    assert!(sessions.close(a.id()).is_none());
+    assert!(!close(&sessions, &a));
     assert!(sessions.get(a.id()).is_none());
-    let anew = sessions.open(named("a"), in_store).unwrap();
+    let anew = open(&sessions, named("a")).unwrap();
     assert!(a.is_closed() && !anew.is_closed());
     assert_eq!(sessions.len(), 3);
 }
@@ -38,49 +41,49 @@ async fn a_session_is_found_by_its_name_until_it_is_closed_once() {
 #[tokio::test(start_paused = true)]
 async fn an_unused_session_expires_and_a_used_one_does_not() {
     let sessions = Sessions::new(10, Duration::from_millis(1000));
-    let used = sessions.open(named("used"), in_store).unwrap();
-    let unused = sessions.open(named("unused"), in_store).unwrap();
+    let used = open(&sessions, named("used")).unwrap();
+    let unused = open(&sessions, named("unused")).unwrap();
     let short = OpenSession { ttl: Some(Duration::from_millis(100)), ..named("short") };
-    sessions.open(short, in_store).unwrap();
+    open(&sessions, short).unwrap();
     pass(600).await;
-    assert_eq!(ids(&sessions.expire_due(Instant::now())), ["short"]);
+    assert_eq!(ids(&expired(&sessions)), ["short"]);
     used.touch();
     pass(399).await;
-    assert!(sessions.expire_due(Instant::now()).is_empty());
+    assert!(expired(&sessions).is_empty());
     pass(1).await;
     assert_eq!(ids(&sessions.due(Instant::now())), ["unused"]);
     assert!(!unused.is_closed());
-    assert_eq!(ids(&sessions.expire_due(Instant::now())), ["unused"]);
+    assert_eq!(ids(&expired(&sessions)), ["unused"]);
     assert!(unused.is_closed());
-    assert!(sessions.expire_due(Instant::now()).is_empty());
+    assert!(expired(&sessions).is_empty());
     assert_eq!(ids(&sessions.list()), ["used"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_held_session_does_not_expire_and_its_time_starts_when_it_is_let_go() {
     let sessions = Sessions::new(10, Duration::from_millis(100));
-    let session = sessions.open(named("a"), in_store).unwrap();
+    let session = open(&sessions, named("a")).unwrap();
     let (first, second) = (session.hold(), session.hold());
     pass(1000).await;
     drop(first);
     pass(1000).await;
-    assert!(sessions.expire_due(Instant::now()).is_empty());
+    assert!(expired(&sessions).is_empty());
     drop(second);
     pass(99).await;
-    assert!(sessions.expire_due(Instant::now()).is_empty());
+    assert!(expired(&sessions).is_empty());
     pass(1).await;
-    assert_eq!(ids(&sessions.expire_due(Instant::now())), ["a"]);
+    assert_eq!(ids(&expired(&sessions)), ["a"]);
 
-    let session = sessions.open(named("a"), in_store).unwrap();
+    let session = open(&sessions, named("a")).unwrap();
     let _held = session.hold();
-    assert!(sessions.close(session.id()).is_some());
+    assert!(close(&sessions, &session));
 }
 
 #[tokio::test(start_paused = true)]
 async fn info_tells_ages() {
     let sessions = Sessions::new(10, Duration::from_millis(1000));
     let metadata = json!({"user": "ann"}).as_object().cloned();
-    let session = sessions.open(OpenSession { metadata, ..named("a") }, in_store).unwrap();
+    let session = open(&sessions, OpenSession { metadata, ..named("a") }).unwrap();
     pass(300).await;
     session.touch();
     pass(200).await;
@@ -98,17 +101,96 @@ async fn what_does_not_fit_is_refused() {
         (OpenSession { metadata, ..named("a") }, "metadata"),
         (OpenSession { ttl: Some(Duration::ZERO), ..named("a") }, "ttl_ms"),
     ] {
-        let error = sessions.open(options, in_store).unwrap_err();
+        let error = open(&sessions, options).unwrap_err();
         assert_eq!(error.status(), Status::InvalidArgument);
         assert_eq!(error.details()["field"], field);
     }
     assert!(sessions.is_empty());
-    let first = sessions.open(named("a"), in_store).unwrap();
-    let error = sessions.open(named("b"), in_store).unwrap_err();
+    let first = open(&sessions, named("a")).unwrap();
+    let error = open(&sessions, named("b")).unwrap_err();
     assert_eq!(error.status(), Status::ResourceExhausted);
-    assert_eq!(sessions.open(named("a"), in_store).unwrap_err().status(), Status::AlreadyExists);
-    sessions.close(first.id());
-    sessions.open(named("b"), in_store).unwrap();
+    assert_eq!(open(&sessions, named("a")).unwrap_err().status(), Status::AlreadyExists);
+    close(&sessions, &first);
+    open(&sessions, named("b")).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_kept_until_all_is_over_and_given_back_when_nothing_came_of_it() {
+    let sessions = Sessions::new(1, Duration::from_secs(1));
+    let place = sessions.place().unwrap();
+    assert_eq!(sessions.place().unwrap_err().status(), Status::ResourceExhausted);
+    drop(place);
+    let first = open(&sessions, named("a")).unwrap();
+    assert!(first.end(SessionEnd::Closed) && !first.end(SessionEnd::Expired));
+    assert_eq!(first.ended(), Some(SessionEnd::Closed));
+    assert_eq!(sessions.place().unwrap_err().status(), Status::ResourceExhausted);
+    sessions.remove(&first);
+    open(&sessions, named("a")).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_joined_twice_is_one() {
+    let sessions = Sessions::new(10, Duration::from_secs(1));
+    let row = row("a", 7);
+    let Ok(Admitted::New(first)) = sessions.place().unwrap().admit(row.clone()) else { panic!() };
+    let Ok(Admitted::Known(second)) = sessions.place().unwrap().admit(row.clone()) else {
+        panic!()
+    };
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(sessions.len(), 1);
+    // A later one of the same name has to wait until the earlier one has gone.
+    let mut later = row;
+    later.key.incarnation = 8;
+    let error = sessions.place().unwrap().admit(later.clone()).unwrap_err();
+    assert_eq!(error.status(), Status::AlreadyExists);
+    close(&sessions, &first);
+    sessions.place().unwrap().admit(later).unwrap();
+    // What the store says of the earlier one does not reach the later one.
+    sessions.lose(7, SessionLoss::Ended);
+    assert!(!sessions.get(first.id()).unwrap().is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_ends_at_once_and_is_handed_out_once() {
+    let sessions = Sessions::new(10, Duration::from_secs(1));
+    let a = open(&sessions, named("a")).unwrap();
+    let b = open(&sessions, named("b")).unwrap();
+    sessions.lose(a.key().incarnation, SessionLoss::LeaseLost);
+    sessions.lose(a.key().incarnation, SessionLoss::Ended);
+    sessions.lose(12_345, SessionLoss::Ended);
+    assert_eq!(a.ended(), Some(SessionEnd::LeaseLost));
+    assert!(!b.is_closed());
+    assert_eq!(ids(&sessions.lost().await), ["a"]);
+    let second = tokio::time::timeout(Duration::from_secs(1), sessions.lost()).await;
+    assert!(second.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_store_is_told_of_uses_now_and_then_and_asked_before_the_end() {
+    let sessions = Sessions::new(10, Duration::from_millis(800));
+    let mut shared = row("a", 1);
+    (shared.key.lease, shared.about.ttl) = (5, Duration::from_millis(800));
+    let Ok(Admitted::New(shared)) = sessions.place().unwrap().admit(shared) else { panic!() };
+    open(&sessions, named("own")).unwrap();
+    assert_eq!(sessions.shortest_shared_ttl(), Some(Duration::from_millis(800)));
+    shared.touch();
+    assert!(sessions.used(Instant::now()).is_empty(), "the store knows of the opening");
+    pass(100).await;
+    shared.touch();
+    assert_eq!(ids(&sessions.used(Instant::now())), ["a"]);
+    assert!(sessions.used(Instant::now()).is_empty());
+    pass(100).await;
+    assert!(sessions.used(Instant::now()).is_empty(), "nobody has used it since");
+    let held = shared.hold();
+    assert_eq!(ids(&sessions.used(Instant::now())), ["a"]);
+    drop(held);
+    pass(800).await;
+    assert!(shared.is_due(Instant::now()));
+    shared.used_elsewhere(Instant::now(), Duration::from_millis(300));
+    pass(299).await;
+    assert!(!shared.is_due(Instant::now()));
+    pass(1).await;
+    assert!(shared.expire(Instant::now()) && !shared.expire(Instant::now()));
 }
 
 /// Eight threads close, expire and reopen the same name: each session is ended by one of them.
@@ -122,10 +204,12 @@ fn a_session_is_ended_by_exactly_one() {
                 scope.spawn(move || {
                     let (mut opened, mut ended) = (0, 0);
                     for _ in 0..500 {
-                        opened += usize::from(sessions.open(named("a"), in_store).is_ok());
-                        ended += match number % 2 {
-                            0 => sessions.close(&SessionId::new("a").unwrap()).iter().count(),
-                            _ => sessions.expire_due(Instant::now()).len(),
+                        opened += usize::from(open(sessions, named("a")).is_ok());
+                        let found = sessions.get(&SessionId::new("a").unwrap());
+                        ended += match (number % 2, found) {
+                            (0, Some(session)) => usize::from(close(sessions, &session)),
+                            (0, None) => 0,
+                            _ => expired(sessions).len(),
                         };
                     }
                     (opened, ended)
@@ -138,7 +222,41 @@ fn a_session_is_ended_by_exactly_one() {
     assert_eq!(opened, ended + sessions.len());
 }
 
-/// A store that has every name free.
-fn in_store(id: &SessionId, _: SessionAbout) -> Result<SessionKey> {
-    Ok(SessionKey { id: id.clone(), incarnation: 1, lease: 0 })
+/// Opens a session as the platform does, on a store that has every name free.
+fn open(sessions: &Sessions, options: OpenSession) -> Result<Arc<Session>> {
+    let (id, about) = sessions.plan(options)?;
+    if sessions.get(&id).is_some() {
+        return Err(taken(&id));
+    }
+    let incarnation = INCARNATIONS.fetch_add(1, Ordering::Relaxed);
+    let key = SessionKey { id, incarnation, lease: 0 };
+    match sessions.place()?.admit(SessionRow { key, about })? {
+        Admitted::New(session) => Ok(session),
+        Admitted::Known(session) => panic!("{session:?}"),
+    }
 }
+
+fn row(id: &str, incarnation: u64) -> SessionRow {
+    let key = SessionKey { id: SessionId::new(id).unwrap(), incarnation, lease: 0 };
+    let ttl = Duration::from_secs(1);
+    SessionRow { key, about: SessionAbout { metadata: "{}".into(), ttl, affinity: Affinity::None } }
+}
+
+fn close(sessions: &Sessions, session: &Arc<Session>) -> bool {
+    let is_mine = session.end(SessionEnd::Closed);
+    if is_mine {
+        sessions.remove(session);
+    }
+    is_mine
+}
+
+fn expired(sessions: &Sessions) -> Vec<Arc<Session>> {
+    let now = Instant::now();
+    let mut due = sessions.due(now);
+    due.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+    due.retain(|session| session.expire(now));
+    due.iter().for_each(|session| sessions.remove(session));
+    due
+}
+
+static INCARNATIONS: AtomicU64 = AtomicU64::new(100);

@@ -45,12 +45,4 @@ impl Backend for Setsid {
         };
         spawned.boxed()
     }
-
-    fn clear(&self, _: WorkerId) -> BoxFuture<'_, ()> {
-        std::future::ready(()).boxed()
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        std::future::ready(()).boxed()
-    }
 }

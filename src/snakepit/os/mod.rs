@@ -2,10 +2,9 @@
 //!
 //! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
 //! decided above. The host side (`spawn`, `reap`, `message`, `signals::block…`, `fork_marker`,
-//! `library`, `ancestry`) changes nothing of the host's process: no handler, no disposition, no
+//! `library`, `procfs`) changes nothing of the host's process: no handler, no disposition, no
 //! inherited descriptor. The rest runs in the guard.
 
-mod ancestry;
 mod cgroup;
 mod child;
 mod fork_marker;
@@ -16,7 +15,6 @@ mod reap;
 mod signals;
 mod spawn;
 
-pub use ancestry::is_of_family;
 pub use cgroup::{Cgroups, oom_kills};
 pub use child::{
     ChildPlan, StartStep, close_inherited_descriptors, fork_exec, raise_oom_score,
@@ -27,7 +25,7 @@ pub use library::library_dir;
 pub use message::{
     Message, MessageSocket, own_process, receive_descriptor, receive_message, send_message,
 };
-pub use procfs::{children_of, descendants_of, proportional_bytes, resident_bytes};
+pub use procfs::{children_of, descendants_of, is_of_family, proportional_bytes, resident_bytes};
 pub use reap::Reaper;
 pub use signals::{block_signals_on_this_thread, child_signals, prepare_guard_signals};
 pub use spawn::{GuardEnds, GuardProcess, guard_ends, spawn_guard, spawn_program};

@@ -34,6 +34,19 @@ pub fn descendants_of(pid: u32) -> Vec<u32> {
     found
 }
 
+/// Whether `pid` is `ancestor` or descends from it. False for processes that are not there.
+pub fn is_of_family(pid: u32, ancestor: u32) -> bool {
+    let mut at = Some(pid);
+    for _ in 0..DEPTH_MAX {
+        match at {
+            Some(number) if number == ancestor => return true,
+            Some(number) if number > 1 => at = parent_of(number),
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Memory that `pid` has in RAM, pages that it shares with others counted in full. One short file.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
@@ -66,9 +79,23 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
+/// Far more than scripts start each other; it ends a walk through numbers that change owners.
+const DEPTH_MAX: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_of_its_own_and_of_its_parents_family_only() {
+        let own = std::process::id();
+        let parent = parent_of(own).unwrap();
+        assert!(is_of_family(own, own));
+        assert!(is_of_family(own, parent));
+        assert!(is_of_family(own, 1) || parent == 0);
+        assert!(!is_of_family(parent, own));
+        assert!(!is_of_family(u32::MAX, own));
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test needs children of its own")]

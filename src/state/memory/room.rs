@@ -11,7 +11,7 @@ use ahash::RandomState;
 use parking_lot::RwLock;
 
 use crate::core::{Error, Result, Value};
-use crate::state::backend::{Access, Command, NewVariable, Reply, StoreLimits, Write};
+use crate::state::backend::{Access, Command, Measure, NewVariable, Reply, StoreLimits, Write};
 use crate::state::change::{Change, ChangeKind, ChangeSink};
 use crate::state::fault;
 use crate::state::key::SessionKey;
@@ -75,6 +75,7 @@ impl Room {
             Command::Unlock { name, owner } => self.unlock(name, owner),
             Command::Snapshot => self.snapshot(),
             Command::Load { variables } => self.load(variables),
+            Command::Measure => self.measure(),
         }
     }
 
@@ -115,14 +116,13 @@ impl Room {
     }
 
     fn set_many(&self, writes: Vec<Write>, owner: Option<&str>) -> Result<Reply> {
-        let mut checked = Vec::with_capacity(writes.len());
-        for write in &writes {
-            checked.push(self.check_early(&write.name, &write.value)?);
-        }
+        // What is found early is told in its turn, behind the faults of the writes before it.
+        let early = writes.iter().map(|write| self.check_early(&write.name, &write.value));
+        let early: Vec<_> = early.collect();
         let mut contents = self.contents.write();
-        for (write, checked) in writes.iter().zip(&checked) {
+        for (write, checked) in writes.iter().zip(early) {
             let access = Access { expected_version: write.expected_version, owner };
-            self.check_write(&contents, &write.name, &write.value, checked.as_ref(), access)?;
+            self.check_write(&contents, &write.name, &write.value, checked?.as_ref(), access)?;
         }
         self.check_growth(&contents, writes.iter().map(|write| (&*write.name, &write.value)))?;
         let (mut variables, mut gone) = (Vec::with_capacity(writes.len()), Vec::new());
@@ -230,6 +230,13 @@ impl Room {
             self.add(&mut contents, record)?;
         }
         Ok(Reply::Done)
+    }
+
+    fn measure(&self) -> Result<Reply> {
+        let contents = self.contents.read();
+        self.check_open(&contents)?;
+        let (variables, bytes) = (contents.records.len(), contents.bytes);
+        Ok(Reply::Measure(Measure { variables, bytes, revision: contents.revision }))
     }
 
     /// Adds a record whose id is the next revision.

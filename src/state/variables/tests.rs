@@ -80,7 +80,7 @@ fn nothing_wrong_reaches_the_store() {
     };
     for (error, status) in [
         (with(|wanted| wanted.name = "a b".to_owned()), Status::InvalidArgument),
-        (with(|wanted| wanted.type_name = "tensor".to_owned()), Status::Unsupported),
+        (with(|wanted| wanted.type_name = "tensor".to_owned()), Status::TypeMismatch),
         (with(|wanted| wanted.initial = Value::null()), Status::TypeMismatch),
         (with(|wanted| wanted.constraints = Some("{\"max\":4}".into())), Status::Constraint),
         (with(|wanted| wanted.constraints = Some("{\"mx\":4}".into())), Status::InvalidArgument),

@@ -70,10 +70,6 @@ impl Backend for Forkserver {
         spawned.boxed()
     }
 
-    fn clear(&self, _: WorkerId) -> BoxFuture<'_, ()> {
-        std::future::ready(()).boxed()
-    }
-
     fn close(&self) -> BoxFuture<'_, ()> {
         let closed = async {
             let (done, answer) = oneshot::channel();

@@ -1,0 +1,2 @@
+-- The session was used: its time starts again.
+return begin_read() or {'OK'}
