@@ -20,6 +20,8 @@ pub mod state;
 
 pub mod transport;
 
+pub mod shared_memory;
+
 pub mod snakepit;
 
 pub mod telemetry;

@@ -42,6 +42,26 @@ fn hostile_callers_under_valgrind() {
 }
 
 #[test]
+fn variable_verbs() {
+    Program::build("variable_verbs").run(&[]);
+}
+
+#[test]
+fn variable_verbs_under_valgrind() {
+    Program::build("variable_verbs").run_under_valgrind(&[]);
+}
+
+#[test]
+fn watches() {
+    Program::build("watch").run(&[]);
+}
+
+#[test]
+fn watches_under_valgrind() {
+    Program::build("watch").run_under_valgrind(&[]);
+}
+
+#[test]
 fn lifecycle() {
     Program::build("lifecycle").run(&[]);
 }

@@ -1,4 +1,5 @@
-//! Received bytes as a Python object: read-only, through the buffer protocol, without a copy.
+//! Received bytes as a Python object: read-only, through the buffer protocol, without a copy; and
+//! large content of Python's objects on its way to shared memory.
 //!
 //! The only file of the extension with `unsafe` in it: the protocol hands out a raw pointer. Knows
 //! nothing of where the bytes came from.
@@ -6,9 +7,13 @@
 use std::ffi::{c_int, c_void};
 
 use bytes::Bytes;
+use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+
+use crate::engine::sharing::Sharing;
+use crate::limits::SHARED_BYTES_MIN;
 
 /// Read-only bytes: `memoryview(b)`, `bytes(b)` and `numpy.frombuffer(b, …)` work on it.
 #[pyclass(frozen, module = "snakepit_bridge._native")]
@@ -20,6 +25,29 @@ impl Buffer {
     pub fn new(bytes: Bytes) -> Self {
         Buffer { bytes }
     }
+}
+
+/// The content of `object` in a region of shared memory, if it is large, contiguous, and a region is
+/// to be had. Copied once, without the GIL.
+#[expect(unsafe_code, reason = "copies from a raw pointer")]
+pub fn place(object: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Option<Bytes>> {
+    let py = object.py();
+    let buffer = PyUntypedBuffer::get(object)?;
+    let bytes = buffer.len_bytes();
+    if bytes < SHARED_BYTES_MIN || !buffer.is_c_contiguous() {
+        return Ok(None);
+    }
+    let start = buffer.buf_ptr().expose_provenance();
+    let fill = |target: &mut [u8]| {
+        let source = std::ptr::with_exposed_provenance::<u8>(start);
+        // SAFETY: the buffer is held, so its `bytes` stay where they are, contiguous; the target is
+        // as long, and is ours. Threads of Python that write to it meanwhile spoil its content, as
+        // they do with any other reader of numpy's.
+        unsafe { std::ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
+    };
+    let placed = py.detach(|| sharing.filled(bytes, fill));
+    buffer.release(py);
+    Ok(placed)
 }
 
 #[pymethods]

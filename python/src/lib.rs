@@ -18,6 +18,8 @@ mod link;
 mod payload;
 mod request;
 mod scan;
+mod shared_memory;
+mod snakepit;
 mod tuples;
 mod waiting;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Deepest nesting of a JSON document (`core::limits::JSON_DEPTH_MAX`).
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Largest value where the host's welcome names none (`core::limits::VALUE_BYTES_MAX`).
-pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const VALUE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Attachments of one value (`core::limits::ATTACHMENTS_MAX`).
 pub const ATTACHMENTS_MAX: usize = 1024;
 /// Dimensions of a tensor (`core::limits::TENSOR_DIMS_MAX`).
@@ -22,6 +22,23 @@ pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
 /// Bytes after which a message is sent although more frames wait
 /// (`core::limits::MESSAGE_BYTES_SOFT_MAX`).
 pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
+
+/// From here on an attachment lies in shared memory (`core::limits::SHARED_BYTES_MIN`).
+pub const SHARED_BYTES_MIN: usize = 256 * 1024;
+/// The regions of this process together; what does not fit travels in messages. The host maps no
+/// more than `core::limits::SHARED_PER_WORKER_BYTES_MAX`.
+pub const SHARED_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Those of them that wait to be used again: one of the largest values and a half.
+pub const SHARED_FREE_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// Each region holds a descriptor, and a worker may have few.
+pub const SHARED_REGIONS_MAX: usize = 64;
+/// Memory that no value has used for so long is given back.
+pub const SHARED_IDLE: Duration = Duration::from_secs(30);
+/// Regions of the host that are mapped here (`core::limits::SHARED_BYTES_MAX`).
+pub const SHARED_FROM_HOST_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// What a worker waits for the connection that carries descriptors; without it, everything travels
+/// in messages (`core::limits::LANE_WAIT`).
+pub const LANE_WAIT: Duration = Duration::from_secs(2);
 
 /// Frames waiting for the socket; above this the sender waits.
 pub const OUTBOX_FRAMES_MAX: usize = 16 * 1024;

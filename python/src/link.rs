@@ -77,7 +77,7 @@ impl Link {
         attachments: &Bound<'_, PyList>,
     ) -> PyResult<()> {
         self.home.check(py)?;
-        let payload = outgoing(json, attachments, self.value_bytes_max)?;
+        let payload = self.outgoing(json, attachments)?;
         self.finish(py, call_id, Outcome::Payload(payload))
     }
 
@@ -122,7 +122,7 @@ impl Link {
         attachments: &Bound<'_, PyList>,
     ) -> PyResult<()> {
         self.home.check(py)?;
-        let mut payload = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        let mut payload = Some(self.outgoing(json, attachments)?);
         let sent =
             waiting::wait_done(py, &self.shared, |state| state.send_chunk(call_id, &mut payload))?;
         sent.map_err(|refusal| errors::refusal(py, &refusal))
@@ -137,7 +137,7 @@ impl Link {
         attachments: &Bound<'_, PyList>,
     ) -> PyResult<bool> {
         self.home.check(py)?;
-        let mut payload = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        let mut payload = Some(self.outgoing(json, attachments)?);
         match self.shared.attempt(|state| state.send_chunk(call_id, &mut payload)) {
             Some(Ok(())) => Ok(true),
             Some(Err(refusal)) => Err(errors::refusal(py, &refusal)),
@@ -168,7 +168,7 @@ impl Link {
         timeout_ms: u64,
         traceparent: &str,
     ) -> PyResult<Request> {
-        let arguments = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        let arguments = Some(self.outgoing(json, attachments)?);
         let request = pb::ToolRequest {
             call_id,
             request_id: 0,
@@ -207,7 +207,7 @@ impl Link {
         attachments: &Bound<'_, PyList>,
         expected_version: Option<u64>,
     ) -> PyResult<Request> {
-        let value = Some(outgoing(json, attachments, self.value_bytes_max)?);
+        let value = Some(self.outgoing(json, attachments)?);
         self.state(py, call_id, Verb::Set(pb::VariableSet { name, value, expected_version }))
     }
 
@@ -230,7 +230,7 @@ impl Link {
         let register = pb::VariableRegister {
             name,
             r#type,
-            initial: Some(outgoing(json, attachments, self.value_bytes_max)?),
+            initial: Some(self.outgoing(json, attachments)?),
             constraints_json: constraints_json.map(shared_bytes).unwrap_or_default(),
             metadata_json: metadata_json.map(shared_bytes).unwrap_or_default(),
         };
@@ -307,6 +307,16 @@ impl Link {
         };
         let pb::Welcome { slot, generation, .. } = *welcome;
         Link { shared, home, slot, generation, value_bytes_max }
+    }
+
+    /// A value of Python for the wire.
+    fn outgoing(
+        &self,
+        json: &Bound<'_, PyBytes>,
+        attachments: &Bound<'_, PyList>,
+    ) -> PyResult<pb::Payload> {
+        self.home.check(json.py())?;
+        outgoing(json, attachments, self.value_bytes_max, &self.shared.sharing)
     }
 
     fn finish(&self, py: Python<'_>, call_id: u64, outcome: Outcome) -> PyResult<()> {

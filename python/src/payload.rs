@@ -11,8 +11,9 @@ use pyo3::types::{PyBytes, PyList, PyMemoryView, PyTuple};
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::attachment::Kind;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, place};
 use crate::engine::outbox::payload_bytes;
+use crate::engine::sharing::Sharing;
 use crate::errors::value_refused;
 use crate::limits::{ATTACHMENTS_MAX, COPY_BYTES_MAX, TENSOR_DIMS_MAX};
 
@@ -21,6 +22,7 @@ pub fn outgoing(
     json: &Bound<'_, PyBytes>,
     attachments: &Bound<'_, PyList>,
     bytes_max: usize,
+    sharing: &Sharing,
 ) -> PyResult<pb::Payload> {
     let py = json.py();
     let given = attachments.len();
@@ -30,7 +32,7 @@ pub fn outgoing(
     }
     let mut payload = pb::Payload { json: shared_bytes(json), attachments: Vec::new() };
     for (index, item) in attachments.iter().enumerate() {
-        payload.attachments.push(pb::Attachment { kind: Some(attachment(index, &item)?) });
+        payload.attachments.push(pb::Attachment { kind: Some(attachment(index, &item, sharing)?) });
     }
     let bytes = payload_bytes(&payload);
     if bytes > bytes_max {
@@ -71,16 +73,17 @@ fn incoming_attachment(py: Python<'_>, attachment: pb::Attachment) -> PyResult<B
             Ok((tensor.dtype, shape, data).into_pyobject(py)?.into_any())
         }
         Some(Kind::Blob(blob)) => Ok(Bound::new(py, Buffer::new(blob))?.into_any()),
-        None => Ok(Bound::new(py, Buffer::new(Bytes::new()))?.into_any()),
+        // The engine has put the content in, or refused the frame.
+        Some(Kind::Shared(_)) | None => Ok(Bound::new(py, Buffer::new(Bytes::new()))?.into_any()),
     }
 }
 
-fn attachment(index: usize, item: &Bound<'_, PyAny>) -> PyResult<Kind> {
+fn attachment(index: usize, item: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Kind> {
     if !item.is_instance_of::<PyTuple>() {
-        return Ok(Kind::Blob(buffer_bytes(item)?));
+        return Ok(Kind::Blob(buffer_bytes(item, sharing)?));
     }
     let (dtype, shape, data): (String, Vec<i64>, Bound<'_, PyAny>) = item.extract()?;
-    let data = buffer_bytes(&data)?;
+    let data = buffer_bytes(&data, sharing)?;
     if let Some(fault) = tensor_fault(&dtype, &shape, data.len()) {
         let message = format!("attachment {index}: {fault}");
         return Err(value_refused(item.py(), "$", &message));
@@ -88,9 +91,12 @@ fn attachment(index: usize, item: &Bound<'_, PyAny>) -> PyResult<Kind> {
     Ok(Kind::Tensor(pb::Tensor { dtype, shape, data }))
 }
 
-/// The content of a buffer in row-major order. What is not `bytes` may change after the call, so it
-/// is copied.
-fn buffer_bytes(item: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+/// The content of a buffer in row-major order: in shared memory if it is large, else where it is.
+/// What is not `bytes` may change after the call, so it is copied.
+fn buffer_bytes(item: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Bytes> {
+    if let Some(placed) = place(item, sharing)? {
+        return Ok(placed);
+    }
     if let Ok(bytes) = item.cast_exact::<PyBytes>() {
         return Ok(shared_bytes(bytes));
     }

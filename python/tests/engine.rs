@@ -7,3 +7,9 @@ mod engine;
 #[path = "../src/limits.rs"]
 #[expect(dead_code, reason = "the extension uses what the tests do not")]
 mod limits;
+#[path = "../src/shared_memory.rs"]
+#[expect(dead_code, unused_imports, reason = "the extension uses what the tests do not")]
+mod shared_memory;
+#[path = "../src/snakepit/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the extension uses what the tests do not")]
+mod snakepit;

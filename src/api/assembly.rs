@@ -17,7 +17,7 @@ use crate::operations::{CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
-use crate::state::Backend;
+use crate::state::{Backend, Watches};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
 use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
@@ -28,7 +28,7 @@ use super::keeper;
 use super::platform::{Machinery, Platform};
 use super::protection;
 use super::shutdown::Closing;
-use super::stores::{self, Losses, MakeStore};
+use super::stores::{self, MakeStore};
 
 /// Opens a platform as `config` says, on the store that `make_store` makes.
 pub(super) fn open(config: PlatformConfig, make_store: Box<MakeStore>) -> Result<Arc<Platform>> {
@@ -88,9 +88,9 @@ fn build(
     let bytes_max = config.values.bytes_max;
     let listener = Listener::open(instance.path(), bytes_max, events, &handle)?;
     let sessions = Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl));
-    let sink = Arc::new(Losses { sessions: sessions.clone() });
-    let store = make_store(stores::limits(&config), sink, handle.clone())?;
-    let services = services(&config, store, &handle, &logs, &metrics);
+    let watches = watches(&sessions, &handle);
+    let store = make_store(stores::limits(&config), watches.clone(), handle.clone())?;
+    let services = services(&config, store, watches, &handle, &logs, &metrics);
     let pools = start_pools(&config, &instance, &listener, &services)?;
     let platform = Arc::new(Platform {
         sessions,
@@ -122,9 +122,18 @@ fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Inst
     })
 }
 
+/// Who is told of what changes in the store; sessions that the store has ended end here, too.
+fn watches(sessions: &Arc<Sessions>, handle: &Handle) -> Arc<Watches> {
+    let watches = Watches::new(handle.clone());
+    let sessions = sessions.clone();
+    watches.on_lost(Box::new(move |incarnation, loss| sessions.lose(incarnation, loss)));
+    watches
+}
+
 fn services(
     config: &PlatformConfig,
     store: Arc<dyn Backend>,
+    watches: Arc<Watches>,
     handle: &Handle,
     logs: &Arc<LogHub>,
     metrics: &Arc<Metrics>,
@@ -145,6 +154,7 @@ fn services(
         timers,
         Arc::new(tools),
         store,
+        watches,
         logs.clone(),
         metrics.clone(),
         InFlight::new(config.operations.in_flight_max),

@@ -41,8 +41,15 @@ impl Platform {
     }
 }
 
+impl LogWatch {
+    /// Ends the subscription; again does nothing.
+    pub fn stop(&self) {
+        self.task.abort();
+    }
+}
+
 impl Drop for LogWatch {
     fn drop(&mut self) {
-        self.task.abort();
+        self.stop();
     }
 }

@@ -210,7 +210,8 @@ impl Drop for Platform {
     }
 }
 
-fn would_block() -> Error {
+/// What a call gets that must not wait where it is.
+pub(super) fn would_block() -> Error {
     let message = "a thread of an asynchronous runtime would wait for the store: call this from \
                    another one";
     Error::new(Status::WouldDeadlock, message)

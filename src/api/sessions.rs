@@ -11,7 +11,8 @@ use crate::core::limits::PAGE_MAX;
 use crate::core::{Error, Result, SessionId, Status};
 use crate::sessions::{self, Admitted, SessionEnd};
 use crate::state::{
-    SavedVariable, SessionAbout, SessionCommand, SessionKey, SessionReply, SessionRow,
+    SavedVariable, SessionAbout, SessionCommand, SessionKey, SessionLoss, SessionReply, SessionRow,
+    WatchEnd,
 };
 
 use super::platform::Platform;
@@ -180,12 +181,13 @@ impl Platform {
     fn clear(&self, session: &sessions::Session) {
         self.metrics.sessions().dec();
         let operations = self.live.write().remove(&session.number());
+        let end = session.ended().unwrap_or(SessionEnd::Closed);
         if let Some(operations) = operations {
-            let end = session.ended().unwrap_or(SessionEnd::Closed);
             operations.stop_all(|| end.cancellation());
         }
         self.pools.values().for_each(|pool| pool.workers.forget(session.number()));
         self.services.tools.close_session(session.id());
+        self.services.watches.end(session.key().incarnation, watch_end(end));
     }
 
     fn describe(&self, row: &SessionRow) -> Result<Json> {
@@ -208,6 +210,15 @@ impl Platform {
             fields.insert("open".to_owned(), is_open.into());
         }
         Ok(told)
+    }
+}
+
+fn watch_end(end: SessionEnd) -> WatchEnd {
+    match end {
+        SessionEnd::Closed | SessionEnd::Expired => WatchEnd::SessionClosed,
+        SessionEnd::EndedElsewhere => WatchEnd::SessionLost(SessionLoss::Ended),
+        SessionEnd::LeaseLost => WatchEnd::SessionLost(SessionLoss::LeaseLost),
+        SessionEnd::Shutdown => WatchEnd::PlatformClosed,
     }
 }
 

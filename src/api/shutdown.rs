@@ -66,6 +66,7 @@ impl Shutdown {
             platform.stop_operations(&stuck);
             platform.services.tools.close();
             platform.end_sessions();
+            platform.services.watches.close();
             let stops = platform.pools.values().map(|pool| pool.workers.stop(STOP_GRACE));
             let workers = futures_util::future::join_all(stops);
             futures_util::future::join(workers, platform.end_store(until)).await;

@@ -1,13 +1,13 @@
-//! A session's variables as a host reads and writes them.
+//! A session's variables as a host reads and writes them, one at a time.
 //!
 //! With the memory store every call answers in place. A store that does I/O blocks the calling
 //! thread for as long as it takes, which is why callers on callback threads are refused there (see
 //! the C ABI).
 
-use serde_json::{Value as Json, json};
+use std::time::Duration;
 
-use crate::core::{Error, Result, Status, Value};
-use crate::state::{Access, Pending, RegisterVariable, Variable};
+use crate::core::{Result, Value};
+use crate::state::{Access, Past, Pending, RegisterVariable, Update, Variable, Variables};
 use crate::telemetry::StateVerb;
 
 use super::session::Session;
@@ -15,17 +15,14 @@ use super::session::Session;
 impl Session {
     /// Adds a variable; its version is 1.
     pub fn register_variable(&self, variable: RegisterVariable) -> Result<u64> {
-        let view = self.apply(StateVerb::Register, |session| {
-            session.platform.services.variables.register(session.key(), variable)
-        })?;
+        let view =
+            self.apply(StateVerb::Register, |at| at.variables().register(at.key(), variable))?;
         Ok(view.version)
     }
 
     /// The value and its version.
     pub fn get_variable(&self, name: &str) -> Result<(Value, u64)> {
-        let view = self.apply(StateVerb::Get, |session| {
-            session.platform.services.variables.get(session.key(), name)
-        })?;
+        let view = self.apply(StateVerb::Get, |at| at.variables().get(at.key(), name))?;
         Ok((view.value, view.version))
     }
 
@@ -38,35 +35,74 @@ impl Session {
         expected_version: Option<u64>,
     ) -> Result<u64> {
         let access = Access { expected_version, owner: None };
-        let view = self.apply(StateVerb::Set, |session| {
-            session.platform.services.variables.set(session.key(), name, value, access)
-        })?;
-        Ok(view.version)
+        Ok(self.set_variable_with(name, value, access)?.version)
+    }
+
+    /// Writes a value on a condition, and gives the variable as it is then.
+    pub fn set_variable_with(
+        &self,
+        name: &str,
+        value: Value,
+        access: Access<'_>,
+    ) -> Result<Variable> {
+        self.apply(StateVerb::Set, |at| at.variables().set(at.key(), name, value, access))
+    }
+
+    /// Reads, reckons and writes in one step: `update` is a document such as `{"add": 1}`. Gives
+    /// the variable as it is then.
+    pub fn update_variable(
+        &self,
+        name: &str,
+        update: &Value,
+        access: Access<'_>,
+    ) -> Result<Variable> {
+        let update = Update::parse(update)?;
+        self.apply(StateVerb::Update, |at| at.variables().update(at.key(), name, &update, access))
+    }
+
+    /// Writes an earlier value again, as a new version. `NotFound` when it is not kept any more.
+    pub fn roll_back_variable(
+        &self,
+        name: &str,
+        version: u64,
+        access: Access<'_>,
+    ) -> Result<Variable> {
+        self.apply(StateVerb::Rollback, |at| {
+            at.variables().rollback(at.key(), name, version, access)
+        })
+    }
+
+    /// The earlier values that are kept, oldest first, and the current one.
+    pub fn variable_history(&self, name: &str) -> Result<Vec<Past>> {
+        self.apply(StateVerb::History, |at| at.variables().history(at.key(), name))
+    }
+
+    /// Keeps everybody but `owner` from writing for `ttl`; the owner writes with `Access::owner`.
+    /// `Busy` while another owner has it; the same owner's time starts again.
+    pub fn lock_variable(&self, name: &str, owner: &str, ttl: Duration) -> Result<Variable> {
+        self.apply(StateVerb::Lock, |at| at.variables().lock(at.key(), name, owner, ttl))
+    }
+
+    /// Gives a variable back; one that nobody has is left as it is.
+    pub fn unlock_variable(&self, name: &str, owner: &str) -> Result<()> {
+        self.apply(StateVerb::Unlock, |at| at.variables().unlock(at.key(), name, owner))
     }
 
     /// Takes a variable away.
     pub fn delete_variable(&self, name: &str, expected_version: Option<u64>) -> Result<()> {
-        let access = Access { expected_version, owner: None };
-        self.apply(StateVerb::Delete, |session| {
-            session.platform.services.variables.delete(session.key(), name, access)
-        })
+        self.delete_variable_with(name, Access { expected_version, owner: None })
     }
 
-    /// The variables whose names match `pattern` (`*`, `?`; empty for all), in the order of their
-    /// names.
-    pub fn list_variables(&self, pattern: &str) -> Result<Vec<Variable>> {
-        self.apply(StateVerb::List, |session| {
-            session.platform.services.variables.list(session.key(), pattern, None, usize::MAX)
-        })
+    /// Takes a variable away on a condition.
+    pub fn delete_variable_with(&self, name: &str, access: Access<'_>) -> Result<()> {
+        self.apply(StateVerb::Delete, |at| at.variables().delete(at.key(), name, access))
     }
 
-    /// The same as one document: an array of `{"name", "type", "version", "value", "constraints",
-    /// "metadata"}`.
-    pub fn describe_variables(&self, pattern: &str) -> Result<Json> {
-        self.list_variables(pattern)?.iter().map(describe).collect()
+    pub(super) fn variables(&self) -> &Variables {
+        &self.platform.services.variables
     }
 
-    fn apply<T: Send + 'static>(
+    pub(super) fn apply<T: Send + 'static>(
         &self,
         verb: StateVerb,
         command: impl FnOnce(&Session) -> Pending<Result<T>>,
@@ -75,24 +111,4 @@ impl Session {
         self.platform.metrics.state(verb);
         self.platform.wait(command(self))
     }
-}
-
-fn describe(view: &Variable) -> Result<Json> {
-    Ok(json!({
-        "name": view.name().as_ref(),
-        "type": view.type_name(),
-        "version": view.version,
-        "value": view.value.to_document()?,
-        "constraints": parsed(view.constraints())?,
-        "metadata": parsed(view.metadata())?,
-    }))
-}
-
-/// A document that the store keeps as bytes; none is an empty object.
-fn parsed(document: &[u8]) -> Result<Json> {
-    if document.is_empty() {
-        return Ok(json!({}));
-    }
-    serde_json::from_slice(document)
-        .map_err(|error| Error::new(Status::Internal, format!("stored document: {error}")))
 }

@@ -27,6 +27,16 @@ pub const SPB_EVENT_LOG: u32 = 5;
 pub const SPB_EVENT_OVERFLOW: u32 = 6;
 /// The last event of a queue: its platform has closed.
 pub const SPB_EVENT_SHUTDOWN: u32 = 7;
+/// A variable that is watched: `sequence` = its version, `value` = {"kind", "name", "id",
+/// "version", "revision"}, with "value" where it has one and "owner" where it was locked. The kind
+/// is "initial" (without a revision), "registered", "written", "deleted", "locked" or "unlocked".
+pub const SPB_EVENT_VARIABLE: u32 = 8;
+/// Changes were not kept, because too many waited, or because a store lost sight of them:
+/// `sequence` = how many, 0 if nobody knows; `value` = {"count", "from_revision", "to_revision"}.
+/// Read what has to be current.
+pub const SPB_EVENT_WATCH_MISSED: u32 = 9;
+/// The last event of a watch of variables: `status` and `error` say why. CANCELLED: it was stopped.
+pub const SPB_EVENT_WATCH_END: u32 = 10;
 
 /// One event. What it carries belongs to it until spb_event_clear; to keep `value` or `error`, take
 /// the pointer and set the field to NULL.
@@ -34,7 +44,7 @@ pub const SPB_EVENT_SHUTDOWN: u32 = 7;
 pub struct spb_event {
     /// SPB_EVENT_*. Ignore kinds that you do not know.
     pub kind: u32,
-    /// How the operation ended; SPB_OK in events that are no end.
+    /// How the operation or the watch ended; SPB_OK in events that are no end.
     pub status: spb_status,
     /// The tag of the sink that the event came through.
     pub tag: u64,

@@ -5,13 +5,13 @@
 
 use super::handle_table::{Handle, Kind, Table};
 use super::invocation::InvocationObject;
-use super::log::WatchObject;
 use super::operation::OperationObject;
 use super::platform::PlatformObject;
 use super::pool::PoolObject;
 use super::queue::QueueObject;
 use super::session::SessionObject;
 use super::tool::ToolObject;
+use super::watch::WatchObject;
 
 /// One embedded platform: its pools of workers, sessions, tools and threads.
 #[derive(Clone, Copy)]

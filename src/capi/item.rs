@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use crate::api::{Chunk, ChunkCredit, Invocation};
+use crate::api::{Chunk, ChunkCredit, Invocation, WatchEvent, Watcher, variable_document};
 use crate::core::{Error, Result, Status, Value};
 
 use super::error::spb_error;
 use super::event::{
     SPB_EVENT_LOG, SPB_EVENT_OP_CHUNK, SPB_EVENT_OP_DONE, SPB_EVENT_OVERFLOW, SPB_EVENT_SHUTDOWN,
-    SPB_EVENT_TOOL_CALL, SPB_EVENT_TOOL_CANCEL, spb_event,
+    SPB_EVENT_TOOL_CALL, SPB_EVENT_TOOL_CANCEL, SPB_EVENT_VARIABLE, SPB_EVENT_WATCH_END,
+    SPB_EVENT_WATCH_MISSED, spb_event,
 };
 use super::handle_table::{self, Handle};
 use super::handles::{spb_invocation, spb_operation};
@@ -49,6 +50,10 @@ pub enum Item {
     },
     Overflow {
         gate: Arc<LogGate>,
+    },
+    /// The watcher has one more event, to be taken from it.
+    Watch {
+        watcher: Arc<Watcher>,
     },
     /// No event at all: work that has its turn after everything before it in the same mailbox.
     Turn(Box<dyn FnOnce() + Send>),
@@ -106,6 +111,7 @@ impl Entry {
                 event.kind = SPB_EVENT_OVERFLOW;
                 event.sequence = gate.take_dropped();
             }
+            Item::Watch { watcher } => set_change(&mut event, &watcher.take()?),
             Item::Turn(work) => {
                 work();
                 return None;
@@ -134,6 +140,23 @@ impl Entry {
     /// many.
     pub fn is_tool_call(&self) -> bool {
         matches!(self.item, Item::ToolCall { .. })
+    }
+}
+
+fn set_change(event: &mut spb_event, change: &WatchEvent) {
+    let (kind, sequence) = match change {
+        WatchEvent::Initial(held) => (SPB_EVENT_VARIABLE, held.version),
+        WatchEvent::Change(change) => (SPB_EVENT_VARIABLE, change.version),
+        WatchEvent::Missed(missed) => (SPB_EVENT_WATCH_MISSED, missed.count),
+        WatchEvent::End(end) => {
+            event.kind = SPB_EVENT_WATCH_END;
+            return set_outcome(event, Err(end.error()));
+        }
+    };
+    (event.kind, event.sequence) = (kind, sequence);
+    match variable_document::event(change) {
+        Ok(document) => event.value = document.map_or(std::ptr::null_mut(), spb_value::into_raw),
+        Err(error) => set_outcome(event, Err(error)),
     }
 }
 

@@ -3,11 +3,11 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use crate::api::{Level, LogFilter, LogWatch};
+use crate::api::{Level, LogFilter};
 use crate::core::{Error, Result};
 
 use super::error::spb_error;
-use super::guard::{Out, guard, guard_or};
+use super::guard::{Out, guard};
 use super::handle_table;
 use super::handles::{spb_platform, spb_watch};
 use super::options::{Options, check_reserved, read_optional};
@@ -16,6 +16,7 @@ use super::sink::{Sink, spb_sink};
 use super::status::spb_status;
 use super::target::LogTarget;
 use super::text_view::spb_str;
+use super::watch::WatchObject;
 
 /// Which records. Start from SPB_LOG_OPTIONS_INIT; zero means default everywhere.
 #[derive(Clone, Copy)]
@@ -32,11 +33,6 @@ pub struct spb_log_options {
 
 // SAFETY: `repr(C)`, the size first, words and one pair of half words without padding.
 unsafe impl Options for spb_log_options {}
-
-/// What a watch handle stands for: dropping it ends the subscription.
-pub struct WatchObject {
-    _watch: LogWatch,
-}
 
 /// Subscribes to log records, which come as SPB_EVENT_LOG. Of those that are not taken in time 1024
 /// wait, the rest is dropped and counted in SPB_EVENT_OVERFLOW. NULL `options` mean all defaults.
@@ -70,21 +66,9 @@ pub unsafe extern "C" fn spb_log_subscribe(
         };
         let target = Arc::new(LogTarget::new(sink.open_required(&home)?));
         let watch = home.platform().subscribe_logs(filter, target)?;
-        out.put(handle_table::insert(Arc::new(WatchObject { _watch: watch }))?);
+        out.put(handle_table::insert(Arc::new(WatchObject::Log(watch)))?);
         Ok(())
     })
-}
-
-/// Ends a subscription and frees the handle; 0 and stale handles are allowed. Events that wait
-/// still come.
-///
-/// Ownership: takes the handle.
-/// Threads: nonblocking, callback-safe.
-/// Errors: none.
-/// Since: 0.1
-#[unsafe(no_mangle)]
-pub extern "C" fn spb_watch_free(watch: spb_watch) {
-    guard_or((), || drop(handle_table::remove(watch)));
 }
 
 impl spb_log_options {

@@ -61,9 +61,9 @@ pub struct SessionObject {
 /// Opens a session.
 ///
 /// Ownership: copies the options; the caller frees `*out` with spb_session_free.
-/// Threads: nonblocking, callback-safe.
+/// Threads: nonblocking with the memory store, callback-safe.
 /// Errors: HANDLE, ALREADY_EXISTS, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED,
-/// NULL_ARGUMENT, FORKED.
+/// LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spb_session_open(
@@ -75,20 +75,65 @@ pub unsafe extern "C" fn spb_session_open(
     guard_out(out, err, || {
         let home = home(platform)?;
         // SAFETY: the caller vouches for the struct.
-        let options = match unsafe { read_optional(options, "options") }? {
-            Some(given) => given.resolve()?,
-            None => SessionOptions::default(),
-        };
+        let options = unsafe { resolved(options) }?;
         let session = home.platform().open_session(options)?;
         handle_table::insert(Arc::new(SessionObject { session, home }))
     })
 }
 
-/// Reports id, metadata, ages, and what the session holds.
+/// Finds the session of that name: open on this host, or in the store, opened by another host or
+/// before a restart; then it is joined, and its time starts again.
+///
+/// Ownership: the caller frees `*out` with spb_session_free.
+/// Threads: nonblocking with the memory store, callback-safe.
+/// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST, STORE,
+/// UNAVAILABLE, NULL_ARGUMENT, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_session_join(
+    platform: spb_platform,
+    id: spb_str,
+    out: Option<&mut MaybeUninit<spb_session>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    guard_out(out, err, || {
+        let home = home(platform)?;
+        let session = home.platform().session(id.text("id")?)?;
+        handle_table::insert(Arc::new(SessionObject { session, home }))
+    })
+}
+
+/// Lists the sessions of the store in the order of their ids, at most `limit` (0: 10000) from the
+/// one behind `after_id` (empty: the first): an array of {"id", "metadata", "affinity", "ttl_ms",
+/// "open"}, with "age_ms", "idle_ms" and "expires_in_ms" of those that are open on this host.
 ///
 /// Ownership: the caller frees `*out`.
-/// Threads: nonblocking, callback-safe.
-/// Errors: HANDLE, CLOSED, NULL_ARGUMENT, FORKED.
+/// Threads: nonblocking with the memory store, callback-safe.
+/// Errors: HANDLE, INVALID_ARGUMENT, UTF8, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT,
+/// FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_session_list(
+    platform: spb_platform,
+    after_id: spb_str,
+    limit: usize,
+    out: Option<&mut MaybeUninit<*mut spb_value>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    guard_out(out, err, || {
+        let after = after_id.optional_text("after_id")?;
+        let list = home(platform)?.platform().list_sessions(after, limit)?;
+        Ok(spb_value::from_document(&list))
+    })
+}
+
+/// Reports id, metadata, ages, and what the session holds: {"id", "metadata", "affinity", "age_ms",
+/// "idle_ms", "ttl_ms", "expires_in_ms", "closed", "operations_running", "store", "variables",
+/// "bytes", "revision"}.
+///
+/// Ownership: the caller frees `*out`.
+/// Threads: nonblocking with the memory store, callback-safe.
+/// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_session_info(
@@ -101,7 +146,21 @@ pub extern "C" fn spb_session_info(
     })
 }
 
-/// Starts closing a session: its operations are cancelled, its tools and variables go.
+/// Counts as a use of the session: its time to live starts again.
+///
+/// Ownership: none.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, CLOSED, LEASE_LOST, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_session_touch(
+    session: spb_session,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    guard(err, || handle_table::get(session)?.session.touch())
+}
+
+/// Starts closing a session, for every host of the store: its operations are cancelled, its tools and variables go.
 ///
 /// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
 /// Threads: nonblocking, callback-safe.
@@ -135,6 +194,18 @@ pub unsafe extern "C" fn spb_session_close(
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_session_free(session: spb_session) {
     guard_or((), || drop(handle_table::remove(session)));
+}
+
+/// The options behind a pointer that may be NULL.
+///
+/// # Safety
+/// `options` is NULL or a readable struct of the size that it says.
+pub(super) unsafe fn resolved(options: *const spb_session_options) -> Result<SessionOptions> {
+    // SAFETY: as the caller vouches.
+    match unsafe { read_optional(options, "options") }? {
+        Some(given) => given.resolve(),
+        None => Ok(SessionOptions::default()),
+    }
 }
 
 impl spb_session_options {

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::api::{Chunk, Invocation, LogSink, Operation, OperationSink, ToolSink};
+use crate::api::{
+    Chunk, Invocation, LogSink, Operation, OperationSink, ToolSink, WatchObserver, WatchQueue,
+    Watcher,
+};
 use crate::core::{Error, Result, Status, Value};
 
 use super::callback_sink::CallbackSink;
@@ -130,6 +133,16 @@ impl ToolSink for ToolTarget {
 
     fn is_busy(&self) -> bool {
         self.0.callback().is_some_and(|callback| callback.is_busy())
+    }
+}
+
+/// The host's side of a watch of variables. Changes wait in the watch itself, so that there they can
+/// be counted and coalesced; what enters the queue is one entry for each event to take.
+pub struct WatchTarget(pub Target);
+
+impl WatchObserver for WatchTarget {
+    fn ready(&self, watcher: &Arc<Watcher>, _: &mut WatchQueue) {
+        self.0.push(Item::Watch { watcher: watcher.clone() });
     }
 }
 

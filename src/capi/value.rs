@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::core::{Attachment, DType, Error, Result, Status, Tensor, Value};
+use crate::shared_memory;
 
 use super::error::spb_error;
 use super::guard::{Out, guard, guard_memory, guard_or, guard_out, null_argument};
@@ -215,7 +216,7 @@ pub extern "C" fn spb_value_free(value: Option<Box<spb_value>>) {
 unsafe fn read_attachment(given: &spb_attachment) -> Result<Attachment> {
     // SAFETY: the caller vouches for it.
     let data = unsafe { slice(given.data, given.len, "attachment data") }?;
-    let data = Bytes::copy_from_slice(data);
+    let data = shared_memory::bytes_of(data);
     // SAFETY: the caller vouches for it.
     let shape = unsafe { slice(given.shape, given.ndim, "attachment shape") }?;
     match given.kind {

@@ -115,7 +115,8 @@ pub extern "C" fn spb_variable_set(
 }
 
 /// Lists the variables whose names match `pattern` ('*' stands for any text; empty: all): an array
-/// of {"name", "type", "version", "value", "constraints", "metadata"}.
+/// of {"name", "type", "id", "version", "value", "constraints", "metadata"}, with "lock": {"owner",
+/// "expires_in_ms"} where there is one. What the values refer to is attached to the whole.
 ///
 /// Ownership: the caller frees `*out`.
 /// Threads: nonblocking with the memory store, callback-safe.
@@ -131,7 +132,7 @@ pub extern "C" fn spb_variable_list(
     guard_out(out, err, || {
         let object = handle_table::get(session)?;
         let pattern = pattern.text("pattern")?;
-        Ok(spb_value::from_document(&object.session.describe_variables(pattern)?))
+        Ok(spb_value::into_raw(object.session.describe_variables(pattern)?))
     })
 }
 

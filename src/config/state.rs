@@ -35,11 +35,11 @@ pub struct StateConfig {
     /// their sessions. Null: "spb".
     pub prefix: Option<String>,
     /// With "redis": a host that does not answer for so long loses the sessions it has open, and
-    /// cannot write to them any more. Null: 10000.
+    /// cannot write to them any more. Null: 15000.
     #[serde(rename = "lease_ms", with = "millis::optional")]
     #[schemars(with = "Option<u64>", range(min = LEASE_MS_MIN, max = LEASE_MS_MAX))]
     pub lease: Option<Duration>,
-    /// With "redis": how long one command may take, tries and reconnections included. Null: 5000.
+    /// With "redis": how long one command may take, tries and reconnections included. Null: 15000.
     #[serde(rename = "timeout_ms", with = "millis::optional")]
     #[schemars(with = "Option<u64>", range(min = 1, max = TIMEOUT_MS_MAX))]
     pub timeout: Option<Duration>,

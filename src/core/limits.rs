@@ -7,8 +7,9 @@ use std::time::Duration;
 /// Deepest nesting of a JSON document: beyond what people write, below what recursive readers
 /// survive.
 pub const JSON_DEPTH_MAX: usize = 64;
-/// Largest value, document and attachments together, in either direction. Default.
-pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest value, document and attachments together, in either direction: a tensor of 64 MiB, its
+/// document and as much again. Default.
+pub const VALUE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Attachments of one value.
 pub const ATTACHMENTS_MAX: usize = 1024;
 /// Dimensions of a tensor, as numpy has it.
@@ -22,6 +23,25 @@ pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
 pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
 /// Frames waiting for one worker's socket; above this the worker counts as unable to take calls.
 pub const WORKER_OUTBOX_FRAMES_MAX: usize = 16 * 1024;
+
+/// From here on an attachment lies in shared memory: below, a copy costs less than the bookkeeping
+/// and a descriptor.
+pub const SHARED_BYTES_MIN: usize = 256 * 1024;
+/// The host's regions of shared memory together; what does not fit travels in messages.
+pub const SHARED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Those of them that wait to be used again: several of the largest values.
+pub const SHARED_FREE_BYTES_MAX: usize = 384 * 1024 * 1024;
+/// Each region holds a descriptor; a host may have no more than 1024.
+pub const SHARED_REGIONS_MAX: usize = 256;
+/// Memory that no value has used for so long is given back.
+pub const SHARED_IDLE: Duration = Duration::from_secs(30);
+/// Regions of one worker that the host has mapped, together.
+pub const SHARED_PER_WORKER_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// From a worker's welcome to the connection that carries its descriptors; without it, everything
+/// travels in messages.
+pub const LANE_WAIT: Duration = Duration::from_secs(2);
+/// Connections whose first bytes say to which worker they belong, and have not come yet.
+pub const LANES_UNNAMED_MAX: usize = 64;
 
 pub const SESSION_ID_BYTES_MAX: usize = 128;
 /// Sessions of a platform. Default.
@@ -39,6 +59,10 @@ pub const SESSION_TICK_MIN: Duration = Duration::from_millis(10);
 pub const SESSIONS_TOLD_AT_ONCE: usize = 64;
 /// Between two searches for sessions of the store that nobody has open.
 pub const STORE_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Attachments of all values in the file of an exported session.
+pub const ARCHIVE_ATTACHMENTS_MAX: usize = 1_000_000;
+/// What the file of an exported session may have beyond the values: names, versions, entries.
+pub const ARCHIVE_OVERHEAD_BYTES: u64 = 256 * 1024 * 1024;
 /// What a close waits for the store beyond its grace: to write what it has acknowledged.
 pub const STORE_CLOSE_GRACE: Duration = Duration::from_secs(1);
 
@@ -74,6 +98,24 @@ pub const NAMES_COMPARED_MAX: usize = 1000;
 /// Up to this size a stored value is copied out of the message it came in, which may be far larger.
 pub const VALUE_COPY_BYTES_MAX: usize = 64 * 1024;
 
+/// Commands that wait for the thread of an SQLite store, and for how long one waits for a place
+/// among them.
+pub const SQLITE_QUEUE_MAX: usize = 1024;
+pub const SQLITE_QUEUE_WAIT: Duration = Duration::from_secs(5);
+/// Commands, and bytes of their values, that share one transaction: more would not make a commit
+/// cheaper, only later.
+pub const SQLITE_BATCH_MAX: usize = 256;
+pub const SQLITE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Values of an SQLite store that are read without asking the file, together and each.
+pub const SQLITE_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const SQLITE_CACHED_VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Variables of an SQLite store whose rules are kept compiled.
+pub const SQLITE_RULES_MAX: usize = 10_000;
+/// Sessions of an earlier host that one sweep ends.
+pub const SQLITE_SWEEP_MAX: usize = 1000;
+/// The log beside an SQLite file is cut back to this size once it has been written over.
+pub const SQLITE_LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// A host that did not reach the shared store for so long has lost its sessions there. Long enough
 /// for a pause of a busy machine, short enough that others go on soon. Default.
 pub const REDIS_LEASE: Duration = Duration::from_secs(15);
@@ -103,23 +145,6 @@ pub const REDIS_CACHED_BYTES_MAX: usize = 4 * 1024;
 pub const REDIS_OUTCOMES_KEPT: Duration = Duration::from_secs(600);
 /// Requests to the task that listens to Redis.
 pub const REDIS_FOLLOW_QUEUE_MAX: usize = 256;
-/// Commands that wait for the thread of an SQLite store, and for how long one waits for a place
-/// among them.
-pub const SQLITE_QUEUE_MAX: usize = 1024;
-pub const SQLITE_QUEUE_WAIT: Duration = Duration::from_secs(5);
-/// Commands, and bytes of their values, that share one transaction: more would not make a commit
-/// cheaper, only later.
-pub const SQLITE_BATCH_MAX: usize = 256;
-pub const SQLITE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Values of an SQLite store that are read without asking the file, together and each.
-pub const SQLITE_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
-pub const SQLITE_CACHED_VALUE_BYTES_MAX: usize = 1024 * 1024;
-/// Variables of an SQLite store whose rules are kept compiled.
-pub const SQLITE_RULES_MAX: usize = 10_000;
-/// Sessions of an earlier host that one sweep ends.
-pub const SQLITE_SWEEP_MAX: usize = 1000;
-/// The log beside an SQLite file is cut back to this size once it has been written over.
-pub const SQLITE_LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Tools of a platform or of one session. Default.
 pub const TOOLS_PER_SCOPE_MAX: usize = 1024;

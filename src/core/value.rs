@@ -94,6 +94,12 @@ impl Value {
         Value { json: json.into(), attachments: Vec::new(), has_non_finite }
     }
 
+    /// A document that this program put together of values that were checked when they were made,
+    /// with their attachments. It may be deeper and larger than a value that comes in.
+    pub fn assembled(json: impl Into<Bytes>, attachments: Vec<Attachment>) -> Self {
+        Value { json: json.into(), attachments }
+    }
+
     /// `null`.
     pub fn null() -> Self {
         let json = Bytes::from_static(b"null");

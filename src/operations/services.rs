@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 
 use crate::core::{CallId, Error, Result, Status, Timers};
-use crate::state::{Backend, Variables};
+use crate::state::{Backend, Variables, Watches};
 use crate::telemetry::{LogHub, Metrics};
 use crate::tools::ToolRegistry;
 
@@ -17,6 +17,7 @@ pub struct Services {
     pub tools: Arc<ToolRegistry>,
     pub store: Arc<dyn Backend>,
     pub variables: Variables,
+    pub watches: Arc<Watches>,
     pub logs: Arc<LogHub>,
     pub metrics: Arc<Metrics>,
     pub in_flight: Arc<InFlight>,
@@ -32,6 +33,7 @@ impl Services {
         timers: Arc<Timers>,
         tools: Arc<ToolRegistry>,
         store: Arc<dyn Backend>,
+        watches: Arc<Watches>,
         logs: Arc<LogHub>,
         metrics: Arc<Metrics>,
         in_flight: Arc<InFlight>,
@@ -44,6 +46,7 @@ impl Services {
             tools,
             variables: Variables::new(store.clone()),
             store,
+            watches,
             logs,
             metrics,
             in_flight,

@@ -37,6 +37,19 @@ pub enum ChangeKind {
     Unlocked,
 }
 
+impl ChangeKind {
+    /// As events and the wire say it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            ChangeKind::Registered => "registered",
+            ChangeKind::Written => "written",
+            ChangeKind::Deleted => "deleted",
+            ChangeKind::Locked { .. } => "locked",
+            ChangeKind::Unlocked => "unlocked",
+        }
+    }
+}
+
 /// Why a session is over that this host did not close.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SessionLoss {

@@ -218,6 +218,9 @@ impl Backend for RedisStore {
             Command::Snapshot => {
                 self.later(|store| async move { reads::snapshot(&store, &session).await })
             }
+            Command::Measure => {
+                self.later(|store| async move { reads::measure(&store, &session).await })
+            }
             other => self.write(session, other),
         }
     }

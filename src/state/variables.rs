@@ -285,7 +285,10 @@ fn check_batch<'a>(
 fn check_saved(variables: &[SavedVariable]) -> Result<()> {
     check_names(variables.iter().map(|saved| &*saved.name), true)?;
     for saved in variables {
-        saved.rule.check(&saved.name, &saved.value)?;
+        checked_metadata(&saved.metadata).map_err(|error| error.with("variable", &*saved.name))?;
+        for value in saved.history.iter().map(|past| &past.value).chain([&saved.value]) {
+            saved.rule.check(&saved.name, value)?;
+        }
         let versions = saved.history.iter().map(|past| past.version).chain([saved.version]);
         let is_rising = versions.clone().zip(versions.skip(1)).all(|(a, b)| a < b);
         if saved.version == 0 || !is_rising {

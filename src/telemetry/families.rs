@@ -35,6 +35,7 @@ pub(super) struct Families {
     tool_calls: Family<ToolStatusLabels, Counter>,
     tool_call_duration: Family<ToolLabels, DurationHistogram>,
     state: Family<StateLabels, Counter>,
+    worker_state: Family<StateLabels, Counter>,
     pub(super) sessions: Gauge,
     pub(super) logs_dropped: Counter,
 }
@@ -187,6 +188,10 @@ impl Families {
         self.state.get_or_create_owned(&StateLabels { verb })
     }
 
+    pub(super) fn worker_state(&self, verb: &'static str) -> Counter {
+        self.worker_state.get_or_create_owned(&StateLabels { verb })
+    }
+
     fn register_operations(&self, registry: &mut Registry) {
         let help = "Operations that ended, by how";
         registry.register("operations", help, self.operations.clone());
@@ -239,6 +244,8 @@ impl Families {
         registry.register_with_unit("tool_call_duration", help, Unit::Seconds, family);
         let help = "Accesses to variables, by verb";
         registry.register("state_operations", help, self.state.clone());
+        let help = "Accesses of workers to variables that their caches did not answer";
+        registry.register("worker_state_operations", help, self.worker_state.clone());
         registry.register("sessions", "Sessions that are open now", self.sessions.clone());
         let help = "Log records that a subscriber's queue had no room for";
         registry.register("log_records_dropped", help, self.logs_dropped.clone());

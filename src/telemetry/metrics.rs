@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 use super::families::{Families, OperationLabels, PerStatus, WorkerLabels};
 use super::histogram::DurationHistogram;
+use super::state_verb::StateVerb;
 use crate::core::Status;
 use crate::core::limits::{METRIC_OPERATIONS_MAX, METRIC_TOOLS_MAX};
 
@@ -29,6 +30,7 @@ pub struct Metrics {
     operations: Mutex<HashMap<OperationLabels, Arc<OperationMetrics>>>,
     tools: Mutex<HashMap<String, Arc<ToolMetrics>>>,
     state: [Counter; StateVerb::ALL.len()],
+    worker_state: [Counter; StateVerb::ALL.len()],
 }
 
 /// One pool's metrics.
@@ -88,27 +90,13 @@ pub enum Refusal {
     Home,
 }
 
-/// What is done to variables.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StateVerb {
-    /// A variable is declared.
-    Register,
-    /// Its value is read.
-    Get,
-    /// Its value is replaced.
-    Set,
-    /// It is taken away.
-    Delete,
-    /// Variables are looked up by a pattern.
-    List,
-}
-
 impl Metrics {
     /// Empty families, registered.
     pub fn new() -> Arc<Self> {
         let mut registry = Registry::with_prefix("spb");
         let families = Families::registered(&mut registry);
         let state = StateVerb::ALL.map(|verb| families.state(verb.name()));
+        let worker_state = StateVerb::ALL.map(|verb| families.worker_state(verb.name()));
         Arc::new(Metrics {
             registry,
             families,
@@ -116,6 +104,7 @@ impl Metrics {
             operations: Mutex::default(),
             tools: Mutex::default(),
             state,
+            worker_state,
         })
     }
 
@@ -147,9 +136,17 @@ impl Metrics {
         tools.entry(name.to_owned()).or_insert_with(|| self.families.tool(name).into()).clone()
     }
 
-    /// Counts one access to a variable.
+    /// Counts one access of the host to variables.
     pub fn state(&self, verb: StateVerb) {
         if let Some(counter) = self.state.get(verb as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts one access of a worker to variables, which is a round trip: what its cache answers is
+    /// none.
+    pub fn worker_state(&self, verb: StateVerb) {
+        if let Some(counter) = self.worker_state.get(verb as usize) {
             counter.inc();
         }
     }
@@ -170,23 +167,6 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
-    }
-}
-
-impl StateVerb {
-    /// Every verb, in the order of its number.
-    pub const ALL: [StateVerb; 5] =
-        [StateVerb::Register, StateVerb::Get, StateVerb::Set, StateVerb::Delete, StateVerb::List];
-
-    /// The value of the label `verb`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            StateVerb::Register => "register",
-            StateVerb::Get => "get",
-            StateVerb::Set => "set",
-            StateVerb::Delete => "delete",
-            StateVerb::List => "list",
-        }
     }
 }
 

@@ -14,12 +14,14 @@ pub mod metrics;
 pub mod record;
 pub mod redact;
 pub mod span;
+pub mod state_verb;
 pub mod trace;
 
 pub use layer::LogDispatch;
 pub use logs::{LogFilter, LogHub, LogItem, LogSubscription};
-pub use metrics::{Metrics, OperationMetrics, PoolMetrics, Refusal, StateVerb, ToolMetrics};
+pub use metrics::{Metrics, OperationMetrics, PoolMetrics, Refusal, ToolMetrics};
 pub use record::{Level, Origin, Record};
 pub use redact::Redactor;
 pub use span::FinishedSpan;
+pub use state_verb::StateVerb;
 pub use trace::{SpanId, TraceContext, TraceId};

@@ -9,20 +9,24 @@ use snakepit_bridge_proto::worker_frame::Kind;
 use tokio_stream::StreamExt;
 use tonic::Streaming;
 
-use crate::core::{CallId, Result, WorkerId};
+use crate::core::{CallId, Result, Value, WorkerId};
 
 use super::gate::{Admission, Announcement, FrameworkNote, Gate};
+use super::lanes::{LaneExpectation, Lanes};
 use super::link::WorkerLink;
 use super::outbox::Outbox;
 use super::peer::{LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier, WorkerEvents};
-use super::wire;
+use super::{sharing, wire};
 
 /// Reads one worker's frames from the hello to the end.
 pub struct Attachment {
     pub gate: Gate,
     pub events: Arc<dyn WorkerEvents>,
     pub outbox: Outbox,
+    pub lanes: Lanes,
     pub message_bytes_max: u64,
+    /// Of a value that the worker sends, wherever its content lies.
+    pub value_bytes_max: usize,
     /// The connected process as the kernel names it, where it does.
     pub peer_pid: Option<u32>,
 }
@@ -39,8 +43,8 @@ impl Attachment {
         let mut frames = first.frames.into_iter();
         match self.admit(frames.next()).await {
             Err(reason) => self.refuse(&reason),
-            Ok((admission, announcement)) => {
-                let link = self.welcome(admission, announcement);
+            Ok((admission, hello)) => {
+                let link = self.welcome(admission, hello).await;
                 frames.for_each(|frame| self.frame(&link, frame));
                 self.read(&link, inbound).await;
                 link.close_and_tell();
@@ -51,7 +55,7 @@ impl Attachment {
     async fn admit(
         &self,
         first: Option<pb::WorkerFrame>,
-    ) -> Result<(Admission, Announcement), String> {
+    ) -> Result<(Admission, pb::Hello), String> {
         let Some(Kind::Hello(hello)) = first.and_then(|frame| frame.kind) else {
             return Err("the first frame is not a hello".to_owned());
         };
@@ -63,7 +67,7 @@ impl Attachment {
             return Err("the hello names another process than the one connected".to_owned());
         }
         let admission = self.gate.admit(&hello.token, self.peer_pid).await?;
-        Ok((admission, announcement_from(hello)))
+        Ok((admission, hello))
     }
 
     fn refuse(&self, reason: &str) {
@@ -71,21 +75,41 @@ impl Attachment {
         self.outbox.finish(Err(tonic::Status::unauthenticated(reason)));
     }
 
-    fn welcome(&self, admission: Admission, announcement: Announcement) -> WorkerLink {
+    async fn welcome(&self, admission: Admission, hello: pb::Hello) -> WorkerLink {
         let WorkerId { slot, generation } = admission.worker;
-        let link = WorkerLink::new(admission.worker, self.outbox.clone());
+        let link = WorkerLink::new(admission.worker, self.outbox.clone(), self.value_bytes_max);
+        let lane = self.expect_lane(&hello);
+        let (lane_socket, lane_key) = lane.as_ref().map(|lane| lane.named()).unwrap_or_default();
         self.outbox.push(HostKind::Welcome(pb::Welcome {
             protocol_version: pb::PROTOCOL_VERSION,
             slot,
             generation,
             message_bytes_max: self.message_bytes_max,
+            lane_socket,
+            lane_key,
         }));
-        if admission.arrived.send((link.clone(), announcement)).is_err() {
+        // Before anyone can send it a value: the first is not to travel otherwise than the next.
+        let lane = match lane {
+            Some(lane) => lane.arrived().await,
+            None => None,
+        };
+        match lane {
+            Some(lane) => link.share(lane),
+            None => tracing::debug!(worker = %link.worker(), "worker has no shared memory"),
+        }
+        if admission.arrived.send((link.clone(), announcement_from(hello))).is_err() {
             // Nobody waits any more: the slot gave up on this worker, and its process is being
             // ended.
             link.close_and_tell();
         }
         link
+    }
+
+    fn expect_lane(&self, hello: &pb::Hello) -> Option<LaneExpectation> {
+        if !hello.shared_memory {
+            return None;
+        }
+        self.lanes.expect(self.peer_pid).ok()
     }
 
     async fn read(&self, link: &WorkerLink, mut inbound: Inbound) {
@@ -130,14 +154,21 @@ impl Attachment {
             Some(Kind::Pong(pong)) => link.ponged(pong.number),
             // What matters is that the process ends, and the pool sees that.
             Some(Kind::Drained(_)) => {}
+            Some(Kind::RegionNotes(notes)) => {
+                if let Some(sharing) = link.sharing() {
+                    sharing.heed(notes);
+                }
+            }
             Some(Kind::Hello(_)) => self.misbehaved(link, "a second hello"),
             None => self.misbehaved(link, "a frame of a kind that this build does not know"),
         }
     }
 
     fn chunk(&self, link: &WorkerLink, chunk: pb::CallChunk) {
+        // Looked at in any case: what it shares wants to be given back.
+        let value = link.value(chunk.payload);
         let Some(call) = link.call(chunk.call_id) else { return };
-        match wire::value_from(chunk.payload) {
+        match value {
             Ok(value) => call.chunk(chunk.sequence, value),
             Err(error) => {
                 link.end_call(chunk.call_id);
@@ -178,13 +209,15 @@ fn announcement_from(hello: pb::Hello) -> Announcement {
 }
 
 fn finish(link: &WorkerLink, result: pb::CallResult) {
-    // A call that is not there was given up: its late result is dropped.
-    let Some(call) = link.end_call(result.call_id) else { return };
-    call.finished(match result.outcome {
-        Some(pb::call_result::Outcome::Payload(payload)) => wire::value_from(Some(payload)),
+    // Looked at in any case: what it shares wants to be given back.
+    let outcome = match result.outcome {
+        Some(pb::call_result::Outcome::Payload(payload)) => link.value(Some(payload)),
         Some(pb::call_result::Outcome::Error(error)) => Err(wire::error_from(error)),
         None => Err(wire::protocol("result without an outcome")),
-    });
+    };
+    // A call that is not there was given up: its late result is dropped.
+    let Some(call) = link.end_call(result.call_id) else { return };
+    call.finished(outcome);
 }
 
 fn with_call<T>(
@@ -205,10 +238,11 @@ fn no_such_call(id: u64) -> crate::core::Error {
 
 fn tool_request(link: &WorkerLink, request: pb::ToolRequest) {
     let replier = ToolReplier { link: link.clone(), request: request.request_id };
+    let arguments = link.value(request.arguments);
     let Some(call) = link.call(request.call_id) else {
         return replier.answer(Err(no_such_call(request.call_id)));
     };
-    let arguments = match wire::value_from(request.arguments) {
+    let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(error) => return replier.answer(Err(error)),
     };
@@ -226,28 +260,29 @@ fn tool_request(link: &WorkerLink, request: pb::ToolRequest) {
 
 fn state_request(link: &WorkerLink, request: pb::StateRequest) {
     let replier = StateReplier { link: link.clone(), request: request.request_id };
+    let ask = state_ask(link, request.verb);
     let Some(call) = link.call(request.call_id) else {
         return replier.answer(Err(no_such_call(request.call_id)));
     };
-    match state_ask(request.verb) {
+    match ask {
         Ok(ask) => call.state(ask, replier),
         Err(error) => replier.answer(Err(error)),
     }
 }
 
-fn state_ask(verb: Option<pb::state_request::Verb>) -> Result<StateAsk> {
+fn state_ask(link: &WorkerLink, verb: Option<pb::state_request::Verb>) -> Result<StateAsk> {
     use pb::state_request::Verb;
     Ok(match verb {
         Some(Verb::Get(get)) => StateAsk::Get { name: get.name },
         Some(Verb::Set(set)) => StateAsk::Set {
             name: set.name,
-            value: wire::value_from(set.value)?,
+            value: kept_value(link, set.value)?,
             expected_version: set.expected_version,
         },
         Some(Verb::Register(register)) => StateAsk::Register {
             name: register.name,
             type_name: register.r#type,
-            initial: wire::value_from(register.initial)?,
+            initial: kept_value(link, register.initial)?,
             constraints: register.constraints_json,
             metadata: register.metadata_json,
         },
@@ -257,4 +292,10 @@ fn state_ask(verb: Option<pb::state_request::Verb>) -> Result<StateAsk> {
         Some(Verb::List(list)) => StateAsk::List { pattern: list.pattern },
         None => return Err(wire::protocol("state request without a verb")),
     })
+}
+
+/// A value that outlives its worker: no memory of the worker's stays behind it, and it is in place
+/// for whoever reads it.
+fn kept_value(link: &WorkerLink, payload: Option<pb::Payload>) -> Result<Value> {
+    sharing::owned(link.value(payload)?)
 }

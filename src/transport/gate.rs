@@ -120,7 +120,7 @@ impl Gate {
 fn find(waiting: &[Waiting], token: &[u8]) -> Option<usize> {
     let mut found = None;
     for (index, entry) in waiting.iter().enumerate() {
-        if bool::from(entry.token.0.ct_eq(token)) {
+        if entry.token.is(token) {
             found = Some(index);
         }
     }
@@ -154,12 +154,21 @@ impl Drop for Expectation {
 }
 
 impl Token {
-    fn random() -> Result<Self> {
+    pub(super) fn random() -> Result<Self> {
         let mut bytes = [0_u8; 32];
         getrandom::fill(&mut bytes).map_err(|error| {
             Error::new(Status::Internal, format!("no randomness for a worker token: {error}"))
         })?;
         Ok(Token(bytes))
+    }
+
+    /// Compares in constant time.
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        self.0.ct_eq(bytes).into()
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -3,8 +3,9 @@
 //! The link holds the map from wire numbers to peers. It knows nothing of queues, deadlines or
 //! retries.
 
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -16,6 +17,7 @@ use crate::core::{CallId, Error, Result, Status, Value, WorkerId};
 
 use super::outbox::Outbox;
 use super::peer::{CallPeer, StateReply, ToolPeer, VariableRow};
+use super::sharing::Sharing;
 use super::wire;
 
 /// A worker that said hello. Clones speak to the same worker.
@@ -27,6 +29,9 @@ pub struct WorkerLink {
 struct Inner {
     worker: WorkerId,
     outbox: Outbox,
+    value_bytes_max: usize,
+    /// Set before the link is shown to anyone, if at all.
+    sharing: OnceLock<Sharing>,
     calls: Mutex<FxHashMap<u64, Arc<dyn CallPeer>>>,
     tools: Mutex<FxHashMap<u64, Arc<dyn ToolPeer>>>,
     open: watch::Sender<bool>,
@@ -50,10 +55,12 @@ pub struct CallStart {
 }
 
 impl WorkerLink {
-    pub(super) fn new(worker: WorkerId, outbox: Outbox) -> Self {
+    pub(super) fn new(worker: WorkerId, outbox: Outbox, value_bytes_max: usize) -> Self {
         let inner = Inner {
             worker,
             outbox,
+            value_bytes_max,
+            sharing: OnceLock::new(),
             calls: Mutex::default(),
             tools: Mutex::default(),
             open: watch::Sender::new(true),
@@ -86,7 +93,7 @@ impl WorkerLink {
             session_id: start.session,
             framework_id: start.framework,
             operation_name: start.operation,
-            parameters: Some(wire::payload_of(start.parameters)),
+            parameters: Some(self.payload(start.parameters)),
             deadline_remaining_ms: start.deadline_remaining_ms,
             stream: start.stream,
             chunk_credit: start.chunk_credit,
@@ -172,6 +179,9 @@ impl WorkerLink {
         self.close();
         let calls: Vec<_> = self.inner.calls.lock().drain().map(|(_, peer)| peer).collect();
         let tools: Vec<_> = self.inner.tools.lock().drain().map(|(_, peer)| peer).collect();
+        if let Some(sharing) = self.sharing() {
+            sharing.end();
+        }
         for peer in calls {
             peer.lost();
         }
@@ -181,14 +191,14 @@ impl WorkerLink {
     }
 
     pub(super) fn send_tool_chunk(&self, request_id: u64, sequence: u64, value: Value) {
-        let payload = Some(wire::payload_of(value));
+        let payload = Some(self.payload(value));
         self.inner.outbox.push(Kind::ToolChunk(pb::ToolChunk { request_id, sequence, payload }));
     }
 
     pub(super) fn send_tool_answer(&self, request_id: u64, outcome: Result<Value>) {
         self.inner.tools.lock().remove(&request_id);
         let outcome = Some(match outcome {
-            Ok(value) => pb::tool_response::Outcome::Payload(wire::payload_of(value)),
+            Ok(value) => pb::tool_response::Outcome::Payload(self.payload(value)),
             Err(error) => pb::tool_response::Outcome::Error(wire::error_of(&error)),
         });
         self.inner.outbox.push(Kind::ToolResponse(pb::ToolResponse { request_id, outcome }));
@@ -205,9 +215,9 @@ impl WorkerLink {
     pub(super) fn send_state_answer(&self, request_id: u64, outcome: Result<StateReply>) {
         use pb::state_response::Outcome;
         let outcome = Some(match outcome {
-            Ok(StateReply::Variable(row)) => Outcome::Variable(variable_of(row)),
+            Ok(StateReply::Variable(row)) => Outcome::Variable(self.variable(row)),
             Ok(StateReply::Variables(rows)) => {
-                let variables = rows.into_iter().map(variable_of).collect();
+                let variables = rows.into_iter().map(|row| self.variable(row)).collect();
                 Outcome::Variables(pb::Variables { variables })
             }
             Ok(StateReply::Deleted) => Outcome::Deleted(pb::Deleted {}),
@@ -215,15 +225,46 @@ impl WorkerLink {
         });
         self.inner.outbox.push(Kind::StateResponse(pb::StateResponse { request_id, outcome }));
     }
-}
 
-fn variable_of(row: VariableRow) -> pb::Variable {
-    pb::Variable {
-        name: row.name,
-        r#type: row.type_name,
-        value: Some(wire::payload_of(row.value)),
-        version: row.version,
-        constraints_json: row.constraints,
-        metadata_json: row.metadata,
+    /// Large content goes through shared memory from here on, over the worker's `lane`.
+    pub(super) fn share(&self, lane: OwnedFd) {
+        let sharing = Sharing::new(lane, self.inner.outbox.clone());
+        // A worker has one lane in its life.
+        let _ = self.inner.sharing.set(sharing);
+    }
+
+    /// What is shared with the worker, if anything.
+    pub(super) fn sharing(&self) -> Option<&Sharing> {
+        self.inner.sharing.get()
+    }
+
+    /// A value as it goes to this worker.
+    pub(super) fn payload(&self, value: Value) -> pb::Payload {
+        match self.sharing() {
+            Some(sharing) => sharing.payload_of(value),
+            None => wire::payload_of(value),
+        }
+    }
+
+    /// A value that came from this worker, checked as one from the host is.
+    pub(super) fn value(&self, payload: Option<pb::Payload>) -> Result<Value> {
+        let mut payload = payload;
+        if let (Some(payload), Some(sharing)) = (&mut payload, self.sharing()) {
+            sharing.resolve(payload)?;
+        }
+        let value = wire::value_from(payload)?;
+        value.check_size("value has", self.inner.value_bytes_max)?;
+        Ok(value)
+    }
+
+    fn variable(&self, row: VariableRow) -> pb::Variable {
+        pb::Variable {
+            name: row.name,
+            r#type: row.type_name,
+            value: Some(self.payload(row.value)),
+            version: row.version,
+            constraints_json: row.constraints,
+            metadata_json: row.metadata,
+        }
     }
 }

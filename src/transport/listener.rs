@@ -19,6 +19,7 @@ use crate::core::{Error, Result, Status};
 
 use super::attach::Attachment;
 use super::gate::Gate;
+use super::lanes::Lanes;
 use super::outbox::{Outbox, OutboxStream};
 use super::patience::patient;
 use super::peer::WorkerEvents;
@@ -26,6 +27,7 @@ use super::peer::WorkerEvents;
 /// The open socket. Dropping it closes and removes it.
 pub struct Listener {
     socket: PathBuf,
+    lane_socket: PathBuf,
     gate: Gate,
     stop: watch::Sender<bool>,
 }
@@ -41,14 +43,21 @@ impl Listener {
         let owner = owner_of(directory)?;
         let socket = socket_path(directory)?;
         let listener = bind(&socket, runtime)?;
+        // Shorter than the other one's.
+        let lane_socket = directory.join("lane.sock");
+        let lane_listener = bind(&lane_socket, runtime)?;
         let (stop, mut stopped) = watch::channel(false);
+        let lanes =
+            Lanes::serve(lane_listener, lane_socket.clone(), owner, stop.subscribe(), runtime);
         let gate = Gate::default();
         let message_bytes_max = value_bytes_max.saturating_add(MESSAGE_OVERHEAD_BYTES);
         let service = WorkerService {
             gate: gate.clone(),
             events,
+            lanes,
             runtime: runtime.clone(),
             message_bytes_max,
+            value_bytes_max,
             owner,
         };
         let service = MlBridgeServer::new(service)
@@ -69,7 +78,7 @@ impl Listener {
                 tracing::error!("the worker listener ended: {error}");
             }
         });
-        Ok(Listener { socket, gate, stop })
+        Ok(Listener { socket, lane_socket, gate, stop })
     }
 
     /// Where workers dial.
@@ -86,11 +95,14 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        if let Err(error) = std::fs::remove_file(&self.socket)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!("cannot remove {:?}: {error}", self.socket);
+        for socket in [&self.socket, &self.lane_socket] {
+            if let Err(error) = std::fs::remove_file(socket)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!("cannot remove {socket:?}: {error}");
+            }
         }
+        crate::shared_memory::pool().trim(std::time::Duration::ZERO);
     }
 }
 
@@ -134,9 +146,11 @@ fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {
 /// What a worker can call: `Attach`, and nothing else.
 struct WorkerService {
     gate: Gate,
+    lanes: Lanes,
     events: Arc<dyn WorkerEvents>,
     runtime: Handle,
     message_bytes_max: usize,
+    value_bytes_max: usize,
     /// Our user, as the owner of the directory that we made.
     owner: u32,
 }
@@ -169,6 +183,8 @@ impl MlBridge for WorkerService {
             gate: self.gate.clone(),
             events: self.events.clone(),
             outbox: outbox.clone(),
+            lanes: self.lanes.clone(),
+            value_bytes_max: self.value_bytes_max,
             message_bytes_max: u64::try_from(self.message_bytes_max).unwrap_or(u64::MAX),
             peer_pid,
         };

@@ -6,12 +6,15 @@
 
 pub mod attach;
 pub mod gate;
+mod lanes;
 pub mod link;
 pub mod listener;
 pub mod outbox;
 mod patience;
 pub mod peer;
 pub mod serve;
+mod shared_payload;
+mod sharing;
 pub mod structs;
 pub mod wire;
 

@@ -39,6 +39,9 @@ fn attachment_from(attachment: pb::Attachment) -> Result<Attachment> {
             })?;
             Ok(Attachment::Tensor(Tensor::new(dtype, tensor.shape, tensor.data)?))
         }
+        Some(pb::attachment::Kind::Shared(_)) => {
+            Err(protocol("attachment in shared memory that was not agreed on"))
+        }
         None => Err(protocol("attachment of a kind that this build does not know")),
     }
 }

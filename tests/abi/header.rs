@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The parts of the header in reading order: a title, and the sources behind it.
-pub const PARTS: [(&str, &[&str]); 16] = [
+pub const PARTS: [(&str, &[&str]); 17] = [
     ("Text, statuses, times", &["text_view.rs", "status.rs", "times.rs"]),
     ("The library", &["library.rs"]),
     ("Errors", &["error.rs"]),
@@ -16,11 +16,12 @@ pub const PARTS: [(&str, &[&str]); 16] = [
     ("Platform", &["platform.rs"]),
     ("Completion queue", &["queue.rs"]),
     ("Pool", &["pool.rs"]),
-    ("Session", &["session.rs"]),
+    ("Session", &["session.rs", "session_archive.rs"]),
     ("Operation", &["execute.rs", "operation.rs"]),
     ("Tool", &["tool.rs"]),
     ("Invocation", &["invocation.rs"]),
-    ("Variables", &["variable.rs"]),
+    ("Variables", &["variable.rs", "variable_verbs.rs", "variables.rs"]),
+    ("Watch", &["watch.rs"]),
     ("Log", &["log.rs"]),
 ];
 

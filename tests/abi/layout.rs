@@ -19,6 +19,9 @@ use snakepit_bridge::capi::text_view::spb_str;
 use snakepit_bridge::capi::tool::spb_tool_options;
 use snakepit_bridge::capi::value::spb_attachment;
 use snakepit_bridge::capi::variable::spb_variable_options;
+use snakepit_bridge::capi::variable_verbs::spb_write_options;
+use snakepit_bridge::capi::variables::spb_variable_write;
+use snakepit_bridge::capi::watch::spb_watch_options;
 
 /// A C file that compiles only where C and Rust agree.
 pub fn static_asserts() -> String {
@@ -107,5 +110,8 @@ fn options(file: &mut String) {
         spb_failure_options { struct_size, status, flags, message, details_json, reserved }
     );
     layout!(file, spb_variable_options { struct_size, name, constraints_json, metadata_json });
+    layout!(file, spb_write_options { struct_size, expected_version, owner });
+    layout!(file, spb_variable_write { name, value, expected_version, reserved });
+    layout!(file, spb_watch_options { struct_size, flags, reserved, queue_max });
     layout!(file, spb_log_options { struct_size, level, reserved, target_prefix });
 }

@@ -472,6 +472,106 @@ static void variables(void) {
     EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_register(session, &options, value, NULL, ERR));
 }
 
+static void variable_verbs(void) {
+    spb_write_options options = SPB_WRITE_OPTIONS_INIT;
+    const spb_str name = SPB_STR("none"), owner = SPB_STR("me");
+    spb_value *out = GARBAGE;
+    uint64_t version = 7;
+    EACH_BAD_ID(id) {
+        if (id == session.id) continue;
+        spb_session bad = {id};
+        EXPECT(SPB_E_HANDLE, spb_variable_set_with(bad, name, value, &options, &version, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_update(bad, name, value, NULL, &out, &version, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_rollback(bad, name, 1, NULL, &version, ERR));
+        CHECK(out == NULL && version == 0);
+        out = GARBAGE;
+        EXPECT(SPB_E_HANDLE, spb_variable_history(bad, name, &out, ERR));
+        CHECK(out == NULL);
+        EXPECT(SPB_E_HANDLE, spb_variable_lock(bad, name, owner, 1, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_unlock(bad, name, owner, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_delete_with(bad, name, NULL, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_get_many(bad, &name, 1, &out, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_set_many(bad, NULL, 0, owner, &out, ERR));
+        EXPECT(SPB_E_HANDLE, spb_variable_list_page(bad, owner, owner, 1, &out, ERR));
+    }
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_set_with(session, name, NULL, NULL, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_update(session, name, NULL, NULL, NULL, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_history(session, name, NULL, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_update(session, name, value, NULL, &out, NULL, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_set_with(session, name, value, NULL, &version, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_rollback(session, name, 1, &options, &version, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_history(session, name, &out, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_lock(session, name, owner, 0, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_lock(session, name, SPB_STR(""), 1, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_lock(session, name, owner, UINT64_MAX, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_unlock(session, name, owner, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_delete_with(session, name, NULL, ERR));
+    EACH_BAD_TEXT(text, status) {
+        EXPECT(status, spb_variable_set_with(session, text, value, NULL, NULL, ERR));
+        EXPECT(status, spb_variable_rollback(session, text, 1, NULL, NULL, ERR));
+        EXPECT(status, spb_variable_history(session, text, &out, ERR));
+        EXPECT(status, spb_variable_lock(session, text, owner, 1, ERR));
+        EXPECT(status, spb_variable_lock(session, name, text, 1, ERR));
+        EXPECT(status, spb_variable_unlock(session, name, text, ERR));
+        EXPECT(status, spb_variable_delete_with(session, text, NULL, ERR));
+        EXPECT(status, spb_variable_get_many(session, &text, 1, &out, ERR));
+        EXPECT(status, spb_variable_list_page(session, owner, text, 1, &out, ERR));
+        options.owner = text;
+        EXPECT(status, spb_variable_set_with(session, name, value, &options, NULL, ERR));
+    }
+}
+
+static void variable_batches(void) {
+    const spb_str none = SPB_STR("");
+    spb_variable_write write = {SPB_STR("none"), value, 0, 0};
+    spb_value *out = GARBAGE;
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_get_many(session, NULL, 1, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_get_many(session, &write.name, 1, NULL, ERR));
+    EXPECT(SPB_E_RESOURCE_EXHAUSTED, spb_variable_get_many(session, NULL, SIZE_MAX, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_set_many(session, NULL, 1, none, &out, ERR));
+    EXPECT(SPB_E_RESOURCE_EXHAUSTED, spb_variable_set_many(session, &write, 1001, none, &out, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_variable_set_many(session, &write, 1, none, NULL, ERR));
+    write.reserved = 1;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_set_many(session, &write, 1, none, &out, ERR));
+    write.reserved = 0;
+    write.value = NULL;
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_set_many(session, &write, 1, none, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_list_page(session, none, none, 0, NULL, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_list_page(session, none, none, 10001, &out, ERR));
+    CHECK(out == NULL);
+}
+
+static void watches(void) {
+    spb_watch_options options = SPB_WATCH_OPTIONS_INIT;
+    const spb_str all = SPB_STR("");
+    spb_watch watch = {7};
+    EACH_BAD_ID(id) {
+        spb_session bad = {id};
+        if (id != session.id)
+            EXPECT(SPB_E_HANDLE, spb_watch_start(bad, all, &options, &to_queue, &watch, ERR));
+        CHECK(watch.id == 0);
+        EXPECT(SPB_E_HANDLE, spb_watch_stop((spb_watch){id}, ERR));
+    }
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_watch_start(session, all, NULL, &to_queue, NULL, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_watch_start(session, all, NULL, NULL, &watch, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT,
+           spb_watch_start(session, SPB_STR("a,[b]"), NULL, &to_queue, &watch, ERR));
+    options.queue_max = UINT64_MAX;
+    EXPECT(SPB_E_INVALID_ARGUMENT,
+           spb_watch_start(session, all, &options, &to_queue, &watch, ERR));
+    options.queue_max = 0;
+    options.flags = 4;
+    EXPECT(SPB_E_INVALID_ARGUMENT,
+           spb_watch_start(session, all, &options, &to_queue, &watch, ERR));
+    options.flags = 0;
+    options.reserved = 1;
+    EXPECT(SPB_E_INVALID_ARGUMENT,
+           spb_watch_start(session, all, &options, &to_queue, &watch, ERR));
+    EACH_BAD_TEXT(text, status)
+        EXPECT(status, spb_watch_start(session, text, NULL, &to_queue, &watch, ERR));
+    CHECK(watch.id == 0);
+}
+
 static void logs(void) {
     spb_log_options options = SPB_LOG_OPTIONS_INIT;
     spb_watch watch = {7};
@@ -546,6 +646,9 @@ int main(void) {
     tools();
     invocations();
     variables();
+    variable_verbs();
+    variable_batches();
+    watches();
     logs();
     spb_value_free(value);
     /* After all that, the good handles still work. */

@@ -3,6 +3,7 @@
 //! Ends with a stream of host messages, or with a sentence that says what went wrong. The token is
 //! sent and never shown.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,15 @@ use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::host_frame::Kind as HostKind;
 use snakepit_bridge_proto::ml_bridge_client::MlBridgeClient;
 use snakepit_bridge_proto::worker_frame::Kind;
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use super::shared::{Outgoing, Shared};
-use crate::limits::{H2_FRAME_BYTES, H2_WINDOW_BYTES, MESSAGE_BYTES_MAX};
+use crate::limits::{H2_FRAME_BYTES, H2_WINDOW_BYTES, LANE_WAIT, MESSAGE_BYTES_MAX};
 
 /// Where to dial and what to say there.
 pub struct Dial {
@@ -46,7 +49,7 @@ pub struct Connection {
 pub async fn dial(dial: Dial, shared: &Arc<Shared>) -> Result<Connection, String> {
     let limit = dial.timeout;
     let path = dial.socket_path.clone();
-    match tokio::time::timeout(limit, greet(dial, shared)).await {
+    match timeout(limit, greet(dial, shared)).await {
         Ok(result) => result,
         Err(_) => {
             let waited_ms = limit.as_millis();
@@ -64,6 +67,7 @@ async fn greet(dial: Dial, shared: &Arc<Shared>) -> Result<Connection, String> {
             pid: std::process::id(),
             runtime: dial.runtime,
             frameworks: dial.frameworks,
+            shared_memory: true,
         }));
     });
     // The limit is the host's to set, and it says so only in the welcome. It keeps to it itself;
@@ -82,7 +86,24 @@ async fn greet(dial: Dial, shared: &Arc<Shared>) -> Result<Connection, String> {
         let (given, ours) = (welcome.protocol_version, pb::PROTOCOL_VERSION);
         return Err(format!("platform speaks protocol version {given}, this worker {ours}"));
     }
+    if let Some(lane) = lane(&welcome).await {
+        shared.sharing.open(lane);
+    }
     Ok(Connection { welcome, inbound, frames: frames.collect(), client })
+}
+
+/// The connection for descriptors, if the host offers one. Without it the link works all the same.
+async fn lane(welcome: &pb::Welcome) -> Option<OwnedFd> {
+    if welcome.lane_socket.is_empty() {
+        return None;
+    }
+    let connected = async {
+        let mut stream = UnixStream::connect(&welcome.lane_socket).await?;
+        stream.write_all(&welcome.lane_key).await?;
+        stream.into_std()
+    };
+    let stream = timeout(LANE_WAIT, connected).await.ok()?.ok()?;
+    Some(stream.into())
 }
 
 async fn connect(path: PathBuf) -> Result<Channel, String> {

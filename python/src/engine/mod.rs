@@ -13,6 +13,7 @@ pub mod requests;
 pub mod sending;
 pub mod settle;
 pub mod shared;
+pub mod sharing;
 pub mod signals;
 pub mod state;
 pub mod thread;

@@ -152,9 +152,29 @@ pub fn payload_bytes(payload: &pb::Payload) -> usize {
     let attachments = payload.attachments.iter().map(|attachment| match &attachment.kind {
         Some(pb::attachment::Kind::Blob(blob)) => blob.len(),
         Some(pb::attachment::Kind::Tensor(tensor)) => tensor.data.len(),
-        None => 0,
+        // Content is named instead of sent when a frame has left this queue.
+        Some(pb::attachment::Kind::Shared(_)) | None => 0,
     });
     attachments.fold(payload.json.len(), usize::saturating_add)
+}
+
+/// The payload of a frame, where it has one.
+pub fn payload_mut(kind: &mut Kind) -> Option<&mut pb::Payload> {
+    use pb::call_result::Outcome;
+    use pb::state_request::Verb;
+    match kind {
+        Kind::Chunk(chunk) => chunk.payload.as_mut(),
+        Kind::Result(pb::CallResult { outcome: Some(Outcome::Payload(payload)), .. }) => {
+            Some(payload)
+        }
+        Kind::ToolRequest(request) => request.arguments.as_mut(),
+        Kind::StateRequest(request) => match &mut request.verb {
+            Some(Verb::Set(set)) => set.value.as_mut(),
+            Some(Verb::Register(register)) => register.initial.as_mut(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn pong(number: u64) -> pb::WorkerFrame {

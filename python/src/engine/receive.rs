@@ -46,7 +46,8 @@ impl State {
                 self.deliver(Incoming::Drain);
                 true
             }
-            Some(Kind::Welcome(_)) | None => false,
+            // Notes of regions were heeded before.
+            Some(Kind::Welcome(_) | Kind::RegionNotes(_)) | None => false,
         };
         self.frames_ignored += u64::from(!known);
     }

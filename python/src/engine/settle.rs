@@ -1,44 +1,91 @@
-//! Received attachments made fit to be kept: small ones leave the message they came in, and tensors
-//! start at an address that suits their elements.
+//! Received attachments made fit to be kept: what the host has put into shared memory is looked up,
+//! small content leaves the message it came in, and tensors start at an address that suits their
+//! elements.
 //!
 //! Done on the link's thread before the state sees the frame, so that neither the lock nor the GIL
-//! is held for it. Knows nothing of what a frame means.
+//! is held for it. Where content cannot be had, the frame says so instead.
 
 use bytes::Bytes;
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::attachment::Kind as Attached;
 use snakepit_bridge_proto::host_frame::Kind;
 
+use super::sharing::Sharing;
 use crate::limits::DETACH_BYTES_MAX;
+use crate::shared_memory::Fault;
 
-/// Settles all attachments of a message.
-pub fn settle(frames: &mut [pb::HostFrame]) {
-    for frame in frames {
-        let payload = match &mut frame.kind {
-            Some(Kind::Call(call)) => call.parameters.as_mut(),
-            Some(Kind::ToolChunk(chunk)) => chunk.payload.as_mut(),
-            Some(Kind::ToolResponse(response)) => match &mut response.outcome {
-                Some(pb::tool_response::Outcome::Payload(payload)) => Some(payload),
-                _ => None,
-            },
-            Some(Kind::StateResponse(response)) => {
-                settle_variables(response);
-                None
+/// Settles all attachments of a message. The calls whose content cannot be had are taken out: their
+/// results say why.
+#[must_use]
+pub fn settle(frames: &mut Vec<pb::HostFrame>, sharing: &Sharing) -> Vec<pb::CallResult> {
+    let mut refused = Vec::new();
+    frames.retain_mut(|frame| {
+        let Some(kind) = &mut frame.kind else { return true };
+        let mut fault = None;
+        for payload in payloads_mut(kind) {
+            fault = sharing.resolve(payload).err().or(fault);
+            settle_payload(payload);
+        }
+        match (fault, &mut *kind) {
+            (None, Kind::RegionNotes(notes)) => {
+                sharing.heed(notes);
+                false
             }
-            _ => None,
-        };
-        payload.into_iter().for_each(settle_payload);
+            (None, _) => true,
+            (Some(fault), Kind::Call(call)) => {
+                let outcome = Some(pb::call_result::Outcome::Error(error_of(fault)));
+                refused.push(pb::CallResult { call_id: call.call_id, outcome });
+                false
+            }
+            (Some(fault), _) => {
+                put_error(kind, error_of(fault));
+                true
+            }
+        }
+    });
+    refused
+}
+
+fn payloads_mut(kind: &mut Kind) -> Vec<&mut pb::Payload> {
+    use pb::state_response::Outcome as State;
+    use pb::tool_response::Outcome as Tool;
+    let variables = match kind {
+        Kind::Call(call) => return call.parameters.iter_mut().collect(),
+        Kind::ToolChunk(chunk) => return chunk.payload.iter_mut().collect(),
+        Kind::ToolResponse(pb::ToolResponse { outcome: Some(Tool::Payload(payload)), .. }) => {
+            return vec![payload];
+        }
+        Kind::StateResponse(response) => match &mut response.outcome {
+            Some(State::Variable(variable)) => std::slice::from_mut(variable),
+            Some(State::Variables(variables)) => variables.variables.as_mut_slice(),
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    variables.iter_mut().filter_map(|variable| variable.value.as_mut()).collect()
+}
+
+/// The end of whatever the frame belongs to.
+fn put_error(kind: &mut Kind, error: pb::Error) {
+    match kind {
+        Kind::ToolChunk(pb::ToolChunk { request_id, .. })
+        | Kind::ToolResponse(pb::ToolResponse { request_id, .. }) => {
+            let outcome = Some(pb::tool_response::Outcome::Error(error));
+            *kind = Kind::ToolResponse(pb::ToolResponse { request_id: *request_id, outcome });
+        }
+        Kind::StateResponse(response) => {
+            response.outcome = Some(pb::state_response::Outcome::Error(error));
+        }
+        _ => {}
     }
 }
 
-fn settle_variables(response: &mut pb::StateResponse) {
-    use pb::state_response::Outcome;
-    let variables = match &mut response.outcome {
-        Some(Outcome::Variable(variable)) => std::slice::from_mut(variable),
-        Some(Outcome::Variables(variables)) => variables.variables.as_mut_slice(),
-        _ => return,
+fn error_of(fault: Fault) -> pb::Error {
+    let (status, message) = match fault {
+        Fault::Missing(why) => (STATUS_RESOURCE_EXHAUSTED, why),
+        Fault::Impossible(what) => (STATUS_PROTOCOL, format!("host broke the contract: {what}")),
     };
-    variables.iter_mut().filter_map(|variable| variable.value.as_mut()).for_each(settle_payload);
+    pb::Error { status, message, ..pb::Error::default() }
 }
 
 fn settle_payload(payload: &mut pb::Payload) {
@@ -46,7 +93,7 @@ fn settle_payload(payload: &mut pb::Payload) {
         match &mut attachment.kind {
             Some(Attached::Blob(blob)) => settle_bytes(blob, 1),
             Some(Attached::Tensor(tensor)) => settle_bytes(&mut tensor.data, ALIGNMENT),
-            None => {}
+            Some(Attached::Shared(_)) | None => {}
         }
     }
 }
@@ -61,3 +108,6 @@ fn settle_bytes(bytes: &mut Bytes, alignment: usize) {
 
 /// Of the widest element.
 const ALIGNMENT: usize = 8;
+/// `Status::ResourceExhausted` and `Status::Protocol` of the platform.
+const STATUS_RESOURCE_EXHAUSTED: i32 = 17;
+const STATUS_PROTOCOL: i32 = 22;

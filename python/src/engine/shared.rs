@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::outbox::Take;
+use super::sharing::Sharing;
 use super::state::State;
 
 /// One link, as everybody who takes part in it holds it.
@@ -21,6 +22,8 @@ pub struct Shared {
     state: Mutex<State>,
     /// Tells the link's thread that Python wants to leave.
     pub leave: Notify,
+    /// What lies in shared memory.
+    pub sharing: Sharing,
     ended: Mutex<bool>,
     ended_now: Condvar,
 }
@@ -122,7 +125,10 @@ impl tokio_stream::Stream for Outgoing {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.shared.take(context) {
-            Take::Message(message) => Poll::Ready(Some(message)),
+            Take::Message(mut message) => {
+                self.shared.sharing.share(&mut message.frames);
+                Poll::Ready(Some(message))
+            }
             Take::Nothing => Poll::Pending,
             Take::End => Poll::Ready(None),
         }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use snakepit_bridge_proto as pb;
+use snakepit_bridge_proto::host_frame::Kind as HostKind;
+use snakepit_bridge_proto::worker_frame::Kind;
 use tokio::time::{Instant, timeout};
 
 use super::dial::{Connection, Dial, described, dial};
@@ -46,8 +48,8 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
     };
     runtime.block_on(async {
         match dial(dialled, shared).await {
-            Ok(connection) => {
-                let welcome = connection.welcome;
+            Ok(mut connection) => {
+                let welcome = std::mem::take(&mut connection.welcome);
                 reply(report, Ok(welcome));
                 serve(connection, shared).await;
             }
@@ -72,6 +74,9 @@ async fn serve(connection: Connection, shared: &Shared) {
                 Ok(None) => return close(shared, "the platform ended the connection"),
                 Err(status) => return close(shared, &lost(&status)),
             },
+            notes = shared.sharing.noted() => {
+                shared.with(|state| state.outbox.push(Kind::RegionNotes(notes)));
+            }
             () = shared.leave.notified() => break,
         }
     }
@@ -82,9 +87,15 @@ async fn serve(connection: Connection, shared: &Shared) {
 }
 
 fn receive(shared: &Shared, mut frames: Vec<pb::HostFrame>) {
-    settle(&mut frames);
+    let refused = settle(&mut frames, &shared.sharing);
+    if frames.iter().any(|frame| matches!(frame.kind, Some(HostKind::Ping(_)))) {
+        shared.sharing.rest();
+    }
     let now = Instant::now();
-    shared.with(|state| state.receive(frames, now));
+    shared.with(|state| {
+        refused.into_iter().for_each(|result| state.outbox.push(Kind::Result(result)));
+        state.receive(frames, now);
+    });
 }
 
 fn close(shared: &Shared, reason: &str) {
@@ -105,6 +116,7 @@ impl Drop for End {
             state.outbox.abandon()
         });
         drop(unsent);
+        self.0.sharing.end();
         self.0.set_ended();
     }
 }

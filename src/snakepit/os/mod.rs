@@ -2,13 +2,14 @@
 //!
 //! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
 //! decided above. The host side (`spawn`, `reap`, `message`, `signals::block…`, `fork_marker`,
-//! `library`, `procfs`) changes nothing of the host's process: no handler, no disposition, no
-//! inherited descriptor. The rest runs in the guard.
+//! `library`, `procfs`, `memory_region`) changes nothing of the host's process: no handler, no
+//! disposition, no inherited descriptor. The rest runs in the guard.
 
 mod cgroup;
 mod child;
 mod fork_marker;
 mod library;
+mod memory_region;
 mod message;
 mod procfs;
 mod reap;
@@ -22,6 +23,7 @@ pub use child::{
 };
 pub use fork_marker::{arm_fork_marker, is_forked_child};
 pub use library::library_dir;
+pub use memory_region::{BorrowedRegion, OwnedRegion};
 pub use message::{
     Message, MessageSocket, own_process, receive_descriptor, receive_message, send_message,
 };

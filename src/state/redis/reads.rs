@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::core::{Result, Value};
-use crate::state::backend::Reply;
+use crate::state::backend::{Measure, Reply};
 use crate::state::key::SessionKey;
 use crate::state::name::NamePattern;
 use crate::state::variable::{Definition, Past, SavedVariable, Variable};
@@ -115,6 +115,12 @@ pub async fn list(
         variables.push(Variable { definition, value, version, lock: listed.head.lock(now_ms) });
     }
     Ok(Reply::Variables(variables))
+}
+
+pub async fn measure(store: &Store, session: &SessionKey) -> Result<Reply> {
+    let mut answer = store.ask(session, &store.scripts.measure, Vec::new(), store.until()).await?;
+    let (variables, bytes) = (answer.number()?, answer.number()?);
+    Ok(Reply::Measure(Measure { variables, bytes, revision: answer.number()? }))
 }
 
 pub async fn snapshot(store: &Store, session: &SessionKey) -> Result<Reply> {

@@ -85,6 +85,7 @@ pub(super) enum Verb {
     Unlock { name: Arc<str>, owner: String },
     Snapshot,
     Load { variables: Vec<SavedVariable> },
+    Measure,
 }
 
 /// An `Access` of its own.
@@ -186,6 +187,7 @@ impl From<Command<'_>> for Verb {
             }
             Command::Snapshot => Verb::Snapshot,
             Command::Load { variables } => Verb::Load { variables },
+            Command::Measure => Verb::Measure,
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::state::backend::{Access, Reply, Write};
+use crate::state::backend::{Access, Measure, Reply, Write};
 use crate::state::change::ChangeKind;
 use crate::state::key::SessionKey;
 use crate::state::name::NamePattern;
+use crate::state::quota::Usage;
 use crate::state::record::Record;
 use crate::state::variable::{Past, SavedVariable, Variable};
 
 use super::ledger::{Effect, Ledger, current};
+use super::rolls::Figures;
 use super::rows::{self, Spot, Stored, Wanted};
 use super::trouble::Outcome;
 
@@ -21,6 +23,12 @@ impl Ledger {
         let kept = current(&record, value.clone());
         self.effects.push(Effect::Kept(key.incarnation, kept));
         Ok(record.view_of(value))
+    }
+
+    pub(super) fn measure(&mut self, key: &SessionKey) -> Outcome<Reply> {
+        let Figures { revision, usage } = self.session(key)?.figures;
+        let Usage { variables, bytes } = usage;
+        Ok(Reply::Measure(Measure { variables, bytes, revision }))
     }
 
     pub(super) fn set_many(

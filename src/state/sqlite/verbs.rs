@@ -41,6 +41,7 @@ impl Ledger {
             Verb::Unlock { name, owner } => self.unlock(key, name, owner),
             Verb::Snapshot => self.snapshot(key),
             Verb::Load { variables } => self.load(key, variables),
+            Verb::Measure => self.measure(key),
         }
     }
 

@@ -1,0 +1,1 @@
+//! A worker that does not keep to the contract.
