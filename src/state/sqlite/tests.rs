@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle};
@@ -13,73 +13,50 @@ use tokio::runtime::{Builder, Handle};
 use super::*;
 use crate::core::{Affinity, Attachment, DType, SessionId, Tensor, Value};
 use crate::state::change::Change;
+use crate::state::conformance::{self, Scale, Subject, Told};
 use crate::state::key::{SessionAbout, SessionRow};
-use crate::state::model::{Model, Step, run_on};
-use crate::state::{Access, NewVariable, Past, Rule, Variable, Write, conformance};
+use crate::state::model::{self, Clock};
+use crate::state::{Access, NewVariable, Past, Rule, Variable, Write};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_keeps_every_promise_of_a_store() {
+async fn it_keeps_every_promise_of_a_store_and_across_a_restart() {
     let place = Place::new();
-    let store: Arc<dyn Backend> = Arc::new(place.open());
-    conformance::check(&store, &Handle::current()).await.unwrap();
-    store.close().await;
+    let open = || {
+        let told = Arc::new(Told::default());
+        let backend: Arc<dyn Backend> =
+            Arc::new(SqliteStore::open(&place.path(), conformance::LIMITS, told.clone()).unwrap());
+        Subject { backend, told, runtime: Handle::current(), scale: Scale::SHORT }
+    };
+    let subject = open();
+    conformance::check(&subject).await.unwrap();
+    let kept = conformance::kept::prepare(&subject).await.unwrap();
+    subject.backend.close().await;
+    let subject = open();
+    kept.check(&subject).await.unwrap();
+    subject.backend.close().await;
 }
 
-/// 10,000 random commands, in sequences of 200 that shrink when they fail. In the middle of each the
-/// store is closed and opened again.
+/// 10,000 random steps, in sequences of 200 that shrink when they fail.
 #[test]
-fn random_commands_come_to_what_the_model_says() {
-    let runtime = Builder::new_current_thread().build().unwrap();
+fn random_steps_come_to_what_the_model_says() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let config = Config { cases: 50, failure_persistence: None, ..Config::default() };
-    let sequences = proptest::collection::vec(steps(), 200);
-    let outcome = TestRunner::new(config).run(&sequences, |steps| {
-        runtime.block_on(async {
-            let place = Place::new();
-            let limits = StoreLimits { variables_max: VARIABLES_MAX, ..LIMITS };
-            let mut store = place.open_with(limits);
-            let ids: Vec<_> = (0..SESSIONS).map(|n| session_id(&format!("s{n}"))).collect();
-            let mut sessions = Vec::new();
-            for id in &ids {
-                sessions.push(opened(&store, id).await.key);
-            }
-            let mut model = Model::new(VARIABLES_MAX);
-            let middle = steps.len() / 2;
-            for (number, step) in steps.into_iter().enumerate() {
-                if number == middle {
-                    store.close().await;
-                    store = place.open_with(limits);
-                }
-                let given = run_on(&store, &sessions, &step).await.unwrap();
-                prop_assert_eq!(given, model.run(&step), "{:?}", step);
-            }
-            store.close().await;
-            Ok(())
-        })
+    let sequences = proptest::collection::vec(any::<u64>(), 200);
+    let outcome = TestRunner::new(config).run(&sequences, |numbers| {
+        let place = Place::new();
+        let told = Arc::new(Told::default());
+        let store = SqliteStore::open(&place.path(), model::LIMITS, told.clone()).unwrap();
+        let (backend, handle) = (Arc::new(store), runtime.handle().clone());
+        let subject =
+            Subject { backend: backend.clone(), told, runtime: handle, scale: Scale::SHORT };
+        let outcome = runtime.block_on(async {
+            let outcome = model::check(&subject, &numbers, Clock::Real).await;
+            backend.close().await;
+            outcome
+        });
+        outcome.map_err(TestCaseError::fail)
     });
     outcome.unwrap();
-}
-
-fn steps() -> impl Strategy<Value = Step> {
-    let (session, name) = (0..SESSIONS, 0..6_u8);
-    let version = prop_oneof![2 => Just(None), 3 => (1..6_u64).prop_map(Some)];
-    let value = -8..24_i64;
-    prop_oneof![
-        3 => (session.clone(), name.clone(), -4..8_i64, 8..20_i64).prop_map(
-            |(session, name, min, max)| Step::Register { session, name, min, max, value: 8 }
-        ),
-        4 => (session.clone(), name.clone())
-            .prop_map(|(session, name)| Step::Get { session, name }),
-        8 => (session.clone(), name.clone(), value, version.clone()).prop_map(
-            |(session, name, value, expected_version)| Step::Set {
-                session, name, value, expected_version
-            }
-        ),
-        2 => (session.clone(), name, version).prop_map(
-            |(session, name, expected_version)| Step::Delete { session, name, expected_version }
-        ),
-        1 => (session, prop_oneof![Just(""), Just("*"), Just("odd*"), Just("even.*")])
-            .prop_map(|(session, pattern)| Step::List { session, pattern }),
-    ]
 }
 
 #[tokio::test]
@@ -391,11 +368,7 @@ impl Place {
     }
 
     fn open(&self) -> SqliteStore {
-        self.open_with(LIMITS)
-    }
-
-    fn open_with(&self, limits: StoreLimits) -> SqliteStore {
-        SqliteStore::open(&self.path(), limits, Arc::new(())).unwrap()
+        SqliteStore::open(&self.path(), LIMITS, Arc::new(())).unwrap()
     }
 
     fn refusal(&self) -> Error {
@@ -547,6 +520,3 @@ const LIMITS: StoreLimits = StoreLimits {
     history_max: 4,
     history_bytes_max: 1024,
 };
-const SESSIONS: u8 = 2;
-/// Fewer than there are names, so that sessions get full.
-const VARIABLES_MAX: usize = 4;
