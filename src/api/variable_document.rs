@@ -100,11 +100,12 @@ fn with_owner(mut head: Json, kind: &ChangeKind) -> Json {
 struct Assembly {
     json: Vec<u8>,
     attachments: Vec<Attachment>,
+    has_non_finite: bool,
 }
 
 impl Assembly {
     fn finish(self) -> Value {
-        Value::assembled(self.json, self.attachments)
+        Value::assembled(self.json, self.attachments, self.has_non_finite)
     }
 
     fn text(&mut self, json: &str) {
@@ -183,6 +184,7 @@ impl Assembly {
             self.document(&document);
         }
         self.attachments.extend_from_slice(value.attachments());
+        self.has_non_finite |= value.has_non_finite();
         Ok(())
     }
 }

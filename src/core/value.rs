@@ -96,8 +96,13 @@ impl Value {
 
     /// A document that this program put together of values that were checked when they were made,
     /// with their attachments. It may be deeper and larger than a value that comes in.
-    pub fn assembled(json: impl Into<Bytes>, attachments: Vec<Attachment>) -> Self {
-        Value { json: json.into(), attachments }
+    /// `has_non_finite`: one of them has a float that is not finite.
+    pub fn assembled(
+        json: impl Into<Bytes>,
+        attachments: Vec<Attachment>,
+        has_non_finite: bool,
+    ) -> Self {
+        Value { json: json.into(), attachments, has_non_finite }
     }
 
     /// `null`.
