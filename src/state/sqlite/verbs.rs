@@ -212,10 +212,10 @@ impl Ledger {
         record: Record<Stored>,
         value: Value,
     ) -> Variable {
-        let definition = record.definition.clone();
-        self.tell(incarnation, kind, &definition, record.version, Some(&value));
         let variable = record.view_of(value.clone());
         self.keep(incarnation, record, value);
+        let Variable { definition, version, value, .. } = &variable;
+        self.tell(incarnation, kind, definition, *version, Some(value));
         variable
     }
 }
