@@ -249,8 +249,8 @@ async fn a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest() {
     assert_eq!(place.check(store).await, "ok");
 }
 
-/// The commit itself fails: a trigger leaves a reference that leads nowhere, which SQLite refuses at
-/// the end of the transaction.
+/// The commit itself fails: a trigger leaves a reference that leads nowhere, which SQLite refuses
+/// at the end of the transaction.
 #[tokio::test]
 async fn a_commit_that_fails_takes_nobody_else_along() {
     let place = Place::new();
@@ -293,7 +293,8 @@ async fn a_batch_that_fails_in_the_middle_leaves_nothing() {
     let place = Place::new();
     place.open().close().await;
     place.raw(
-        "CREATE TRIGGER poison BEFORE INSERT ON contents WHEN NEW.document=CAST('\"poison\"' AS BLOB)
+        "CREATE TRIGGER poison BEFORE INSERT ON contents
+         WHEN NEW.document=CAST('\"poison\"' AS BLOB)
          BEGIN SELECT RAISE(FAIL, 'poison'); END;",
     );
     let store = place.open();

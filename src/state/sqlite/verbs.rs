@@ -151,8 +151,8 @@ impl Ledger {
 
 /// What writes have in common.
 impl Ledger {
-    /// What the session holds with the variable, which must be new; `usage` is what it holds before,
-    /// if that is not what it holds now.
+    /// What the session holds with the variable, which must be new; `usage` is what it holds
+    /// before, if that is not what it holds now.
     fn check_room(
         &mut self,
         key: &SessionKey,
