@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast test-faults test-systemd lint header bench clean
+.PHONY: help setup demo test test-fast test-faults test-state test-systemd lint header bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -31,6 +31,11 @@ test-fast: ## unit tests, layering and house style, the Python side: no pool is 
 test-faults: ## every fault scenario at full scale, ends with a table (ten minutes)
 	@scripts/setup.sh test
 	cargo test --test faults -- --all
+
+test-state: ## every store against suite, model and fault scenarios at full scale (fifteen minutes)
+	@scripts/setup.sh test
+	SPB_STATE_FULL=1 cargo test --test state
+	cargo test --test faults -- F40 F41 F42 F43 F44 F51
 
 test-systemd: ## the pool with workers as services, under a systemd of its own; says why where there is none
 	@scripts/test-systemd.sh

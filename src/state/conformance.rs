@@ -22,7 +22,8 @@ mod writes;
 pub mod kept;
 pub mod shared;
 
-pub use probe::Probe;
+pub use probe::{Probe, about};
+pub use races::increment;
 pub use subject::{Heard, LIMITS, Scale, Subject, Told};
 
 /// What a promise comes to: nothing, or how it was broken.

@@ -3,7 +3,8 @@
 use crate::scenario::Scenario;
 use crate::{
     descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, overload,
-    points, rolling, starts_fail, stopped, streams, tools, worker_dies,
+    points, rolling, starts_fail, state_clock, state_counts, state_killed, state_lease, state_nth,
+    state_redis, stopped, streams, tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -22,7 +23,13 @@ pub fn all() -> Vec<Scenario> {
         descriptors::SCENARIOS,
         tools::SCENARIOS,
         streams::SCENARIOS,
+        state_nth::SCENARIOS,
+        state_redis::SCENARIOS,
+        state_lease::SCENARIOS,
+        state_counts::SCENARIOS,
+        state_killed::SCENARIOS,
         overload::SCENARIOS,
+        state_clock::SCENARIOS,
         rolling::SCENARIOS,
         ending::SCENARIOS,
     ];

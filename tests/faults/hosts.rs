@@ -12,6 +12,7 @@ use snakepit_bridge::snakepit::{Pool, WorkerId};
 use crate::fake::{Fake, Stage, lease, soon};
 use crate::platforms;
 use crate::support::{LONG, begin, eventually, finish, open, session};
+use crate::{state_clock, state_counts, state_killed, state_lease};
 
 /// The host of a role.
 pub fn run(role: &str) {
@@ -27,6 +28,10 @@ pub fn run(role: &str) {
         }
         "leaving" => leaving(mark),
         "holding" => holding(&mark),
+        "counting" => state_counts::run_host(),
+        "acknowledging" => state_killed::run_host(),
+        "leasing" => state_lease::run_host(),
+        "clocks" => state_clock::run_host(),
         _ => panic!("unknown role {role:?}"),
     }
 }

@@ -20,6 +20,10 @@ mod built;
 mod fake;
 #[path = "../abi/program.rs"]
 mod program;
+#[path = "../support/redis.rs"]
+mod redis_server;
+#[path = "../support/stores.rs"]
+mod stores;
 #[path = "../worker/support.rs"]
 mod support;
 #[path = "../snakepit_pool/worker.rs"]
@@ -31,6 +35,7 @@ mod catalog;
 mod control_group;
 mod counted;
 mod figure;
+mod flaky;
 mod runner;
 mod scenario;
 mod wire;
@@ -50,6 +55,12 @@ mod points;
 mod python;
 mod rolling;
 mod starts_fail;
+mod state_clock;
+mod state_counts;
+mod state_killed;
+mod state_lease;
+mod state_nth;
+mod state_redis;
 mod stopped;
 mod streams;
 mod tools;

@@ -110,6 +110,7 @@ fn hello(handoff: &Handoff, manner: &str) -> Kind {
             version: "1".to_owned(),
             schema_json: SCHEMA.into(),
         }],
+        shared_memory: false,
     })
 }
 

@@ -15,7 +15,7 @@ pub async fn check(subject: &Subject) -> Outcome {
 
 async fn every_verb_is_told(probe: &Probe) -> Outcome {
     follow(probe).await?;
-    let update = Update::parse(&json(r#"{"merge":4}"#)?).map_err(told)?;
+    let update = Update::parse(&json(r#"{"max":4}"#)?).map_err(told)?;
     let registered = probe.register("a", "integer", "{}", number(1)).await?;
     probe.register("b", "integer", "{}", number(1)).await?;
     probe.set("a", number(2)).await?;

@@ -28,7 +28,7 @@ async fn only_the_owner_writes(probe: &Probe) -> Outcome {
     probe.set("n", number(2)).await?;
     probe.lock("n", OWNER, MINUTE).await?;
     let before = probe.state().await?;
-    let update = Update::parse(&json(r#"{"merge":5}"#)?).map_err(told)?;
+    let update = Update::parse(&json(r#"{"max":5}"#)?).map_err(told)?;
     for access in [Access::ANY, by("b")] {
         let owner = access.owner.unwrap_or("b");
         for command in [

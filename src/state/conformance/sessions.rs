@@ -86,7 +86,7 @@ async fn what_was_meant_for_an_earlier_one_reaches_no_later_one(probe: &Probe) -
 
 async fn every_verb_is_closed(probe: &Probe) -> Outcome {
     let pattern = NamePattern::new("*").map_err(told)?;
-    let update = Update::parse(&json(r#"{"merge":5}"#)?).map_err(told)?;
+    let update = Update::parse(&json(r#"{"max":5}"#)?).map_err(told)?;
     let access = Access::ANY;
     let names = ["n".to_owned()];
     for command in [
@@ -107,6 +107,7 @@ async fn every_verb_is_closed(probe: &Probe) -> Outcome {
         Command::Lock { name: "n", owner: "a", ttl: MINUTE },
         Command::Unlock { name: "n", owner: "a" },
         Command::Snapshot,
+        Command::Measure,
         Command::Load { variables: Vec::new() },
     ] {
         probe.refusal(command, Status::Closed).await?;

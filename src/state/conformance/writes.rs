@@ -91,7 +91,7 @@ async fn updates_read_and_write_in_one_step(probe: &Probe) -> Outcome {
 }
 
 async fn refused_updates_change_nothing(probe: &Probe) -> Outcome {
-    let update = merge("7")?;
+    let update = Update::parse(&json(r#"{"add":6}"#)?).map_err(told)?;
     let asked = |name, access| Command::Update { name, update: &update, access };
     probe.refusal(asked("n", Access::ANY), Status::NotFound).await?;
     probe.register("n", "integer", r#"{"max":5}"#, number(1)).await?;

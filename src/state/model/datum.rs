@@ -20,11 +20,11 @@ pub enum Datum {
     Doc(BTreeMap<String, i64>),
 }
 
-/// What an update merges: RFC 7396.
+/// An update.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Patch {
-    Int(i64),
-    /// None takes the key away.
+    Add(i64),
+    /// Merged as RFC 7396 has it: none takes the key away.
     Keys(BTreeMap<String, Option<i64>>),
 }
 
@@ -58,11 +58,12 @@ impl Datum {
         self.json().to_string().len()
     }
 
-    #[must_use]
-    pub fn patched(&self, patch: &Patch) -> Datum {
-        let changes = match patch {
-            Patch::Int(number) => return Datum::Int(*number),
-            Patch::Keys(changes) => changes,
+    /// The value after an update, if it has a meaning for this one.
+    pub fn patched(&self, patch: &Patch) -> Result<Datum, Status> {
+        let changes = match (patch, self) {
+            (Patch::Add(operand), Datum::Int(number)) => return Ok(Datum::Int(number + operand)),
+            (Patch::Add(_), _) => return Err(Status::TypeMismatch),
+            (Patch::Keys(changes), _) => changes,
         };
         let mut keys = match self {
             Datum::Doc(keys) => keys.clone(),
@@ -74,17 +75,17 @@ impl Datum {
                 None => keys.remove(key),
             };
         }
-        Datum::Doc(keys)
+        Ok(Datum::Doc(keys))
     }
 }
 
 impl Patch {
     pub fn update(&self) -> Result<Update, Error> {
-        let merge = match self {
-            Patch::Int(number) => json!(number),
-            Patch::Keys(changes) => json!(changes),
+        let document = match self {
+            Patch::Add(operand) => json!({ "add": operand }),
+            Patch::Keys(changes) => json!({ "merge": changes }),
         };
-        Update::parse(&Value::from_document(&json!({ "merge": merge })))
+        Update::parse(&Value::from_document(&document))
     }
 }
 

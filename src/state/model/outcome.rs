@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::core::{Error, Result, Status};
-use crate::state::backend::{Reply, SessionReply};
+use crate::state::backend::{Measure, Reply, SessionReply};
 use crate::state::change::{Change, ChangeKind};
 use crate::state::variable::{Past, SavedVariable, Variable};
 
@@ -21,6 +21,7 @@ pub enum Outcome {
     Snapshot(Vec<(String, Json, u64, Vec<(u64, Json)>)>),
     /// Names in order.
     Sessions(Vec<String>),
+    Measure(Measure),
     Opened,
     Done,
     Refused(Status),
@@ -72,9 +73,7 @@ pub fn of_reply(reply: Result<Reply>) -> Result<Outcome> {
         Ok(Reply::Snapshot(saved)) => {
             Outcome::Snapshot(saved.iter().map(snapshot_row).collect::<Result<_>>()?)
         }
-        Ok(Reply::Measure(_)) => {
-            return Err(Error::new(Status::Internal, "no step asks how much a session holds"));
-        }
+        Ok(Reply::Measure(measure)) => Outcome::Measure(measure),
     })
 }
 

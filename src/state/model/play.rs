@@ -172,6 +172,7 @@ impl<'a> Play<'a> {
                 apply(Command::SetMany { writes: writes.collect(), owner: owner.as_deref() })
             }
             Verb::Snapshot => apply(Command::Snapshot),
+            Verb::Measure => apply(Command::Measure),
             verb => return self.write(verb, session).await,
         };
         of_reply(pending.resolve().await)

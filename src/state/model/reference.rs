@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::Status;
+use crate::state::backend::Measure;
 use crate::state::change::ChangeKind;
 
 use super::LIMITS;
@@ -134,6 +135,10 @@ impl Room {
                 Ok(Outcome::History(rows(held.past.iter().chain([&present]))))
             }
             Verb::Snapshot => Ok(self.snapshot()),
+            Verb::Measure => {
+                let (variables, revision) = (self.variables.len(), self.revision);
+                Ok(Outcome::Measure(Measure { variables, bytes: self.bytes(), revision }))
+            }
             verb => self.change(verb, now, clock),
         }
     }
@@ -197,7 +202,7 @@ impl Room {
             }
             Verb::Update { name, patch, version, owner } => {
                 let (_, held) = self.held(*name)?;
-                let value = held.value.patched(patch);
+                let value = held.value.patched(patch)?;
                 held.check(&value, *version, *owner, now)?;
                 self.write_all(&[(*name, value)], now).map(one)
             }

@@ -77,6 +77,7 @@ pub enum Verb {
         owner: u8,
     },
     Snapshot,
+    Measure,
     /// What is in the session goes into another one.
     Copy {
         to: usize,
@@ -135,7 +136,7 @@ impl Dice {
             }
             42..=44 => Verb::Lock { name: self.name(), owner: self.below(OWNERS) as u8 },
             45..=46 => Verb::Unlock { name: self.name(), owner: self.below(OWNERS) as u8 },
-            47..=49 if clock == Clock::Driven => Verb::Wait { quarters: 1 + self.below(3) },
+            47..=48 if clock == Clock::Driven => Verb::Wait { quarters: 1 + self.below(3) },
             other => self.reading(other),
         }
     }
@@ -157,6 +158,7 @@ impl Dice {
             60 => Verb::Close,
             61 => Verb::Join,
             62 => Verb::Sessions { limit: 1 + self.below(4) as usize },
+            49 => Verb::Measure,
             _ => Verb::Get { name: self.name() },
         }
     }
@@ -186,7 +188,7 @@ impl Dice {
 
     fn patch(&mut self) -> Patch {
         if self.below(3) == 0 {
-            return Patch::Int(self.below(20) as i64 - 4);
+            return Patch::Add(self.below(20) as i64 - 4);
         }
         let mut keys = BTreeMap::new();
         for _ in 0..=self.below(2) {

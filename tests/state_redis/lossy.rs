@@ -1,0 +1,194 @@
+//! Answers that get lost on their way: a relay in front of the server passes every command on and
+//! sometimes breaks the connection instead of passing the answer back. The write has happened then,
+//! and asking again must find its outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use snakepit_bridge::core::SessionId;
+use snakepit_bridge::state::{Access, Command, Reply, SessionCommand, Write};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::server::RedisServer;
+use crate::support::{about, ask, get, integer, key_of, number, one, opened, set, subject};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_asked_for_again() {
+    let server = RedisServer::start();
+    let relay = Relay::start(&server);
+    let here = subject(relay.url()).await;
+    let session = opened(&here).await;
+    relay.lose_next();
+    let registered = one(&here, &session, Command::Register(integer("n", 0))).await.unwrap();
+    assert_eq!(registered.version, 1);
+    for version in 2..30 {
+        relay.lose_next();
+        let written = one(&here, &session, set("n", version)).await.unwrap();
+        assert_eq!((written.version, written.value), (version, number(version)));
+    }
+    relay.lose_next();
+    let writes = ["n"].map(|name| Write {
+        name: name.to_owned(),
+        value: number(1),
+        expected_version: Some(29),
+    });
+    let batch = Command::SetMany { writes: writes.to_vec(), owner: None };
+    let Reply::Variables(written) = ask(&here, &session, batch).await.unwrap() else { panic!() };
+    assert_eq!(written[0].version, 30);
+    relay.lose_next();
+    let ttl = Duration::from_secs(60);
+    let locked = one(&here, &session, Command::Lock { name: "n", owner: "o", ttl }).await.unwrap();
+    assert_eq!((locked.version, locked.value), (30, number(1)));
+    relay.lose_next();
+    ask(&here, &session, Command::Unlock { name: "n", owner: "o" }).await.unwrap();
+    relay.lose_next();
+    assert_eq!(get(&here, &session, "n").await.version, 30);
+    relay.lose_next();
+    let delete = Command::Delete { name: "n", access: Access::at(30) };
+    ask(&here, &session, delete).await.unwrap();
+    relay.lose_next();
+    let id = SessionId::generate().unwrap();
+    let open = SessionCommand::Open { id: &id, about: about(ttl) };
+    let other = key_of(here.backend.session(open).resolve().await);
+    relay.lose_next();
+    let close = SessionCommand::Close { session: &other };
+    here.backend.session(close).resolve().await.unwrap();
+    assert_eq!(relay.lost(), 35);
+}
+
+/// Many writers whose answers get lost now and then: none of their increments is lost or doubled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn increments_are_exact_although_answers_are_lost() {
+    let server = RedisServer::start();
+    let relay = Relay::start(&server);
+    let here = subject(relay.url()).await;
+    let session = opened(&here).await;
+    one(&here, &session, Command::Register(integer("n", 0))).await.unwrap();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let (here, session) = (here.clone(), session.clone());
+            tokio::spawn(async move {
+                for _ in 0..INCREMENTS {
+                    increment(&here, &session).await;
+                }
+            })
+        })
+        .collect();
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        relay.lose_next();
+        tokio::task::yield_now().await;
+        relay.until_lost_or(|| writers.iter().all(tokio::task::JoinHandle::is_finished)).await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let variable = get(&here, &session, "n").await;
+    assert_eq!(variable.value, number(WRITERS * INCREMENTS));
+    assert_eq!(variable.version, 1 + WRITERS * INCREMENTS);
+    assert!(relay.lost() > 3, "only {} answers were lost", relay.lost());
+}
+
+async fn increment(
+    here: &snakepit_bridge::state::conformance::Subject,
+    session: &snakepit_bridge::state::SessionKey,
+) {
+    loop {
+        let before = get(here, session, "n").await;
+        let count = before.value.to_document().unwrap().as_u64().unwrap();
+        let access = Access::at(before.version);
+        let write = Command::Set { name: "n", value: number(count + 1), access };
+        match ask(here, session, write).await {
+            Ok(_) => return,
+            Err(error) => {
+                let expected = snakepit_bridge::core::Status::VersionConflict;
+                assert_eq!(error.status(), expected, "{error:?}");
+            }
+        }
+    }
+}
+
+/// Between a store and its server.
+struct Relay {
+    folder: TempDir,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many answers are to get lost.
+    wanted: AtomicUsize,
+    lost: AtomicUsize,
+    changed: tokio::sync::Notify,
+}
+
+impl Relay {
+    fn start(server: &RedisServer) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("relay.sock")).unwrap();
+        let (state, target) = (Arc::new(State::default()), server.socket());
+        let shared = state.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&target).await.unwrap();
+                tokio::spawn(relay(client, server, shared.clone()));
+            }
+        });
+        Relay { folder, state }
+    }
+
+    fn url(&self) -> String {
+        format!("redis+unix://{}", self.folder.path().join("relay.sock").display())
+    }
+
+    /// The answer to the next script gets lost.
+    fn lose_next(&self) {
+        self.state.wanted.store(1, Ordering::SeqCst);
+    }
+
+    fn lost(&self) -> usize {
+        self.state.lost.load(Ordering::SeqCst)
+    }
+
+    async fn until_lost_or(&self, is_over: impl Fn() -> bool) {
+        while self.state.wanted.load(Ordering::SeqCst) > 0 && !is_over() {
+            let news = self.state.changed.notified();
+            let _waited = tokio::time::timeout(Duration::from_millis(20), news).await;
+        }
+    }
+}
+
+async fn relay(mut client: UnixStream, mut server: UnixStream, state: Arc<State>) {
+    let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
+    let mut is_script = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut from_client) => {
+                let Ok(length @ 1..) = read else { return };
+                let sent = &from_client[..length];
+                is_script = sent.windows(7).any(|word| word == b"EVALSHA");
+                server.write_all(sent).await.unwrap();
+            }
+            read = server.read(&mut from_server) => {
+                let Ok(length @ 1..) = read else { return };
+                let answer = &from_server[..length];
+                // What was refused for want of the script has not happened.
+                let is_outcome = is_script && !answer.starts_with(b"-NOSCRIPT");
+                let lose = Ordering::SeqCst;
+                if is_outcome && state.wanted.compare_exchange(1, 0, lose, lose).is_ok() {
+                    state.lost.fetch_add(1, Ordering::SeqCst);
+                    state.changed.notify_waiters();
+                    return;
+                }
+                if client.write_all(answer).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+const WRITERS: u64 = 4;
+const INCREMENTS: u64 = 100;
