@@ -820,8 +820,8 @@ spb_status spb_session_open(spb_platform platform,
 //
 // Ownership: the caller frees `*out` with spb_session_free.
 // Threads: nonblocking with the memory store, callback-safe.
-// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST, STORE,
-// UNAVAILABLE, NULL_ARGUMENT, FORKED.
+// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST,
+// STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_session_join(spb_platform platform, spb_str id, spb_session *out, spb_error **err);
 
@@ -858,7 +858,8 @@ spb_status spb_session_info(spb_session session, spb_value **out, spb_error **er
 // Since: 0.1
 spb_status spb_session_touch(spb_session session, spb_error **err);
 
-// Starts closing a session, for every host of the store: its operations are cancelled, its tools and variables go.
+// Starts closing a session, for every host of the store: its operations are cancelled, its tools
+// and variables go.
 //
 // Ownership: the caller frees `*out`; the sink's data is the library's from now on.
 // Threads: nonblocking, callback-safe.
@@ -921,9 +922,9 @@ spb_status spb_session_import(spb_platform platform,
 //
 // Ownership: the caller frees `*out`.
 // Threads: nonblocking with the memory store, callback-safe.
-// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, RESOURCE_EXHAUSTED when it is larger than
-// a value may be, INVALID_ARGUMENT when it is nested deeper than a document may be, NULL_ARGUMENT,
-// FORKED.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, RESOURCE_EXHAUSTED when it is larger
+// than a value may be, INVALID_ARGUMENT when it is nested deeper than a document may be,
+// NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_session_export_value(spb_session session, spb_value **out, spb_error **err);
 

@@ -125,7 +125,8 @@ static void a_session_is_cloned_and_carried(void) {
 
     OK(spb_session_export(first, spb_str_z(archive), ERR));
     OK(spb_session_export_value(first, &value, ERR));
-    CHECK(has(value, "{\"format\":\"snakepit-session\",\"version\":1,\"session\":{\"id\":\"first\""));
+    CHECK(has(value, "{\"format\":\"snakepit-session\",\"version\":1,"));
+    CHECK(has(value, "\"session\":{\"id\":\"first\""));
     CHECK(has(value, "{\"version\":1,\"value\":{\"z\": 1.50, \"a\": 9007199254740993}}"));
     EXPECT(SPB_E_ALREADY_EXISTS,
            spb_session_import(platform, spb_str_z(archive), NULL, &from_file, ERR));
@@ -171,7 +172,8 @@ static void what_is_no_archive_is_refused(void) {
     }
     spb_value *wrong = check_value(
         "{\"format\":\"snakepit-session\",\"version\":1,\"session\":{\"id\":\"z\",\"metadata\":{},"
-        "\"ttl_ms\":null,\"affinity\":\"none\"},\"variables\":[{\"name\":\"n\",\"type\":\"integer\","
+        "\"ttl_ms\":null,\"affinity\":\"none\"},"
+        "\"variables\":[{\"name\":\"n\",\"type\":\"integer\","
         "\"constraints\":{\"max\":5},\"metadata\":{},\"version\":2,\"value\":1,"
         "\"history\":[{\"version\":1,\"value\":6}]}]}");
     EXPECT(SPB_E_CONSTRAINT, spb_session_import_value(platform, wrong, NULL, &session, ERR));

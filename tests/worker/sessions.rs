@@ -2,14 +2,14 @@
 //! access end with it, once, and the worker goes on for others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::support::{
     begin, call, close, config, eventually, finish, open, outcome, session, tool,
 };
+use parking_lot::Mutex;
 use serde_json::json;
-use snakepit_bridge::api::{RegisterVariable, SessionOptions};
+use snakepit_bridge::api::{Invocation, OperationState, RegisterVariable, SessionOptions};
 use snakepit_bridge::core::{Status, Value};
 
 fn counter() -> RegisterVariable {
@@ -27,10 +27,10 @@ fn closing_ends_the_operation_its_tool_and_its_variables_and_the_worker_goes_on(
     let platform = open(&config(1, 4));
     let closing = session(&platform);
     let other = session(&platform);
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = asked.clone();
-    tool(&platform, Some(&closing), "wait", move |_| {
-        counted.fetch_add(1, Ordering::SeqCst);
+    let asked: Arc<Mutex<Vec<Arc<Invocation>>>> = Arc::default();
+    let kept = asked.clone();
+    tool(&platform, Some(&closing), "wait", move |invocation| {
+        kept.lock().push(invocation.clone());
         None
     });
     closing.register_variable(counter()).unwrap();
@@ -38,7 +38,7 @@ fn closing_ends_the_operation_its_tool_and_its_variables_and_the_worker_goes_on(
     let waiting = begin(&closing, "call_tool", json!({"name": "wait", "arguments": {}}));
     let sleeping = begin(&closing, "sleep_until_cancelled", json!({}));
     eventually("both run", || {
-        asked.load(Ordering::SeqCst) == 1 && platform.pool("").unwrap().stats()["running"] == 2
+        asked.lock().len() == 1 && sleeping.state() == OperationState::Running
     });
     finish(closing.close().unwrap()).unwrap();
     for operation in [&waiting, &sleeping] {
