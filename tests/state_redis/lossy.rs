@@ -3,7 +3,8 @@
 //! and asking again must find its outcome.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use snakepit_bridge::core::SessionId;
@@ -56,7 +57,7 @@ async fn a_lost_answer_is_asked_for_again() {
     relay.lose_next();
     let close = SessionCommand::Close { session: &other };
     here.backend.session(close).resolve().await.unwrap();
-    assert_eq!(relay.lost(), 35);
+    assert_eq!(relay.lost(), 36);
 }
 
 /// Many writers whose answers get lost now and then: none of their increments is lost or doubled.
@@ -67,6 +68,7 @@ async fn increments_are_exact_although_answers_are_lost() {
     let here = subject(relay.url()).await;
     let session = opened(&here).await;
     one(&here, &session, Command::Register(integer("n", 0))).await.unwrap();
+    relay.lose_each(20);
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let (here, session) = (here.clone(), session.clone());
@@ -77,14 +79,10 @@ async fn increments_are_exact_although_answers_are_lost() {
             })
         })
         .collect();
-    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
-        relay.lose_next();
-        tokio::task::yield_now().await;
-        relay.until_lost_or(|| writers.iter().all(tokio::task::JoinHandle::is_finished)).await;
-    }
     for writer in writers {
         writer.await.unwrap();
     }
+    relay.lose_each(0);
     let variable = get(&here, &session, "n").await;
     assert_eq!(variable.value, number(WRITERS * INCREMENTS));
     assert_eq!(variable.version, 1 + WRITERS * INCREMENTS);
@@ -116,12 +114,25 @@ struct Relay {
     state: Arc<State>,
 }
 
+/// Counts answers to scripts.
 #[derive(Default)]
 struct State {
-    /// How many answers are to get lost.
-    wanted: AtomicUsize,
+    /// The next one gets lost.
+    wanted: AtomicBool,
+    /// Each of this number gets lost; 0 is none.
+    each: AtomicUsize,
+    passed: AtomicUsize,
     lost: AtomicUsize,
-    changed: tokio::sync::Notify,
+}
+
+impl State {
+    fn is_lost(&self) -> bool {
+        let each = self.each.load(SeqCst);
+        let is_due = each > 0 && self.passed.fetch_add(1, SeqCst) % each == each - 1;
+        let is_lost = self.wanted.swap(false, SeqCst) || is_due;
+        self.lost.fetch_add(usize::from(is_lost), SeqCst);
+        is_lost
+    }
 }
 
 impl Relay {
@@ -145,18 +156,16 @@ impl Relay {
 
     /// The answer to the next script gets lost.
     fn lose_next(&self) {
-        self.state.wanted.store(1, Ordering::SeqCst);
+        self.state.wanted.store(true, SeqCst);
+    }
+
+    /// From now on.
+    fn lose_each(&self, count: usize) {
+        self.state.each.store(count, SeqCst);
     }
 
     fn lost(&self) -> usize {
-        self.state.lost.load(Ordering::SeqCst)
-    }
-
-    async fn until_lost_or(&self, is_over: impl Fn() -> bool) {
-        while self.state.wanted.load(Ordering::SeqCst) > 0 && !is_over() {
-            let news = self.state.changed.notified();
-            let _waited = tokio::time::timeout(Duration::from_millis(20), news).await;
-        }
+        self.state.lost.load(SeqCst)
     }
 }
 
@@ -176,10 +185,7 @@ async fn relay(mut client: UnixStream, mut server: UnixStream, state: Arc<State>
                 let answer = &from_server[..length];
                 // What was refused for want of the script has not happened.
                 let is_outcome = is_script && !answer.starts_with(b"-NOSCRIPT");
-                let lose = Ordering::SeqCst;
-                if is_outcome && state.wanted.compare_exchange(1, 0, lose, lose).is_ok() {
-                    state.lost.fetch_add(1, Ordering::SeqCst);
-                    state.changed.notify_waiters();
+                if is_outcome && state.is_lost() {
                     return;
                 }
                 if client.write_all(answer).await.is_err() {
