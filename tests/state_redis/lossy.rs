@@ -7,14 +7,17 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use snakepit_bridge::core::SessionId;
-use snakepit_bridge::state::{Access, Command, Reply, SessionCommand, Write};
+use parking_lot::Mutex;
+use snakepit_bridge::core::{SessionId, Status};
+use snakepit_bridge::state::{Access, Command, RedisOptions, Reply, SessionCommand, Write};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::server::RedisServer;
-use crate::support::{about, ask, get, integer, key_of, number, one, opened, set, subject};
+use crate::support::{
+    about, ask, get, integer, joined, key_of, number, one, opened, set, subject, with,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_asked_for_again() {
@@ -58,6 +61,47 @@ async fn a_lost_answer_is_asked_for_again() {
     let close = SessionCommand::Close { session: &other };
     here.backend.session(close).resolve().await.unwrap();
     assert_eq!(relay.lost(), 36);
+}
+
+/// A copy of a write that was held up on its way comes when nobody waits for it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_copy_of_a_write_does_nothing() {
+    let server = RedisServer::start();
+    let relay = Relay::start(&server);
+    let timeout = Duration::from_millis(200);
+    let here =
+        with(RedisOptions { answer_timeout: timeout, ..RedisOptions::new(relay.url()) }).await;
+    let session = opened(&here).await;
+    one(&here, &session, Command::Register(integer("n", 0))).await.unwrap();
+    // The second attempt was successful; it is remembered until another write says otherwise.
+    relay.hold_next();
+    assert_eq!(one(&here, &session, set("n", 2)).await.unwrap().version, 2);
+    let first = relay.held();
+    assert!(sent_late(&server, &first).contains("OK"));
+    assert_eq!(one(&here, &session, set("n", 3)).await.unwrap().version, 3);
+    assert!(sent_late(&server, &first).contains("STALE"));
+    // The second attempt was refused, and what it was refused for is over.
+    let there = subject(server.url()).await;
+    let theirs = joined(&there, &session.id).await;
+    let lock = Command::Lock { name: "n", owner: "o", ttl: Duration::from_secs(60) };
+    one(&there, &theirs, lock).await.unwrap();
+    relay.hold_next();
+    let error = ask(&here, &session, set("n", 4)).await.unwrap_err();
+    assert_eq!(error.status(), Status::Busy);
+    ask(&there, &theirs, Command::Unlock { name: "n", owner: "o" }).await.unwrap();
+    assert!(sent_late(&server, &relay.held()).contains("STALE"));
+    let variable = get(&here, &session, "n").await;
+    assert_eq!((variable.version, variable.value), (3, number(3)));
+}
+
+/// The answer of the server itself, as text.
+fn sent_late(server: &RedisServer, command: &[u8]) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    stream.write_all(command).unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
 /// Many writers whose answers get lost now and then: none of their increments is lost or doubled.
@@ -123,6 +167,9 @@ struct State {
     each: AtomicUsize,
     passed: AtomicUsize,
     lost: AtomicUsize,
+    /// The next script is kept back.
+    holds: AtomicBool,
+    held: Mutex<Vec<u8>>,
 }
 
 impl State {
@@ -164,6 +211,15 @@ impl Relay {
         self.state.each.store(count, SeqCst);
     }
 
+    /// The next script does not get to the server.
+    fn hold_next(&self) {
+        self.state.holds.store(true, SeqCst);
+    }
+
+    fn held(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.state.held.lock())
+    }
+
     fn lost(&self) -> usize {
         self.state.lost.load(SeqCst)
     }
@@ -178,7 +234,11 @@ async fn relay(mut client: UnixStream, mut server: UnixStream, state: Arc<State>
                 let Ok(length @ 1..) = read else { return };
                 let sent = &from_client[..length];
                 is_script = sent.windows(7).any(|word| word == b"EVALSHA");
-                server.write_all(sent).await.unwrap();
+                if is_script && state.holds.swap(false, SeqCst) {
+                    state.held.lock().extend_from_slice(sent);
+                } else {
+                    server.write_all(sent).await.unwrap();
+                }
             }
             read = server.read(&mut from_server) => {
                 let Ok(length @ 1..) = read else { return };
