@@ -127,11 +127,14 @@ pub const SQLITE_LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const REDIS_LEASE: Duration = Duration::from_secs(15);
 /// To reach Redis, handshake included. Default.
 pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// One answer of Redis; a command of many bytes may take longer. Default.
-pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// One answer of Redis, with its bytes; a command of many bytes may take longer. Default.
+pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// One command on Redis, with all its attempts. Default.
 pub const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
-/// What a command's bytes may travel with at least, added to the time for its answer.
+/// Longest of these times.
+pub const REDIS_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How fast a command's bytes travel at least, and those of a list: added to the time for the
+/// answer.
 pub const REDIS_BYTES_PER_SECOND_MIN: usize = 8 * 1024 * 1024;
 /// First and last rest before Redis is asked again; it doubles in between.
 pub const REDIS_BACKOFF_MIN: Duration = Duration::from_millis(5);

@@ -113,7 +113,11 @@ impl Listener<'_> {
         loop {
             tokio::select! {
                 message = stream.next() => match message {
-                    Some(message) => self.hear(&message)?,
+                    Some(message) => {
+                        if let Some(ended) = self.hear(&message)? {
+                            self.forget(ended).await;
+                        }
+                    }
                     None => return Some(()),
                 },
                 follow = asked.recv() => self.follow(follow?).await,
@@ -157,8 +161,17 @@ impl Listener<'_> {
         confirmed(outcome.is_ok_and(|outcome| outcome.is_ok()))
     }
 
-    /// None when the store is gone.
-    fn hear(&mut self, message: &Msg) -> Option<()> {
+    /// Of a session that was closed there is nothing more to hear.
+    async fn forget(&mut self, incarnation: u64) {
+        let Some(store) = self.store.upgrade() else { return };
+        if self.followed.remove(&incarnation).is_some() {
+            // If it does not work, the connection is about to be noticed as lost.
+            let _done = self.unsubscribe(store.keys.changes(incarnation)).await;
+        }
+    }
+
+    /// The session that was closed, if it says so. None when the store is gone.
+    fn hear(&mut self, message: &Msg) -> Option<Option<u64>> {
         let store = self.store.upgrade()?;
         let channel = message.get_channel_name();
         let payload = Bytes::copy_from_slice(message.get_payload_bytes());
@@ -167,14 +180,14 @@ impl Listener<'_> {
             if let Some(incarnation) = incarnation {
                 store.members.lost(incarnation, SessionLoss::Ended);
             }
-            return Some(());
+            return Some(incarnation);
         }
         let start = store.keys.changes_start();
         let incarnation = channel.strip_prefix(&start).and_then(|rest| rest.parse().ok());
         if let Some(incarnation) = incarnation {
             self.tell(&store, incarnation, payload);
         }
-        Some(())
+        Some(None)
     }
 
     /// A revision that was left out, or a message that cannot be read, is a gap.
