@@ -13,6 +13,8 @@ pub mod limits;
 pub mod nearest;
 pub mod schema;
 pub mod status;
+pub mod strides;
+pub mod tensor_file;
 pub mod timers;
 pub mod value;
 
