@@ -22,6 +22,21 @@ fn values_under_valgrind() {
 }
 
 #[test]
+fn tensors() {
+    Program::build("tensors").run(&[]);
+}
+
+#[test]
+fn tensors_under_valgrind() {
+    Program::build("tensors").run_under_valgrind(&["without a fork"]);
+}
+
+#[test]
+fn tensors_sanitized() {
+    Program::build_sanitized("tensors").run(&[]);
+}
+
+#[test]
 fn hostile_callers() {
     Program::build("hostile").run(&[]);
 }

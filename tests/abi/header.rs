@@ -5,12 +5,16 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The parts of the header in reading order: a title, and the sources behind it.
-pub const PARTS: [(&str, &[&str]); 16] = [
+pub const PARTS: [(&str, &[&str]); 17] = [
     ("Text, statuses, times", &["text_view.rs", "status.rs", "times.rs"]),
     ("The library", &["library.rs"]),
     ("Errors", &["error.rs"]),
     ("Text that you own", &["text.rs"]),
-    ("Values", &["value.rs", "value_scalar.rs"]),
+    ("Values", &["value.rs", "value_scalar.rs", "value_compose.rs"]),
+    (
+        "Tensors",
+        &["tensor.rs", "dlpack.rs", "arrow_import.rs", "arrow_export.rs", "tensor_file.rs"],
+    ),
     ("Handles", &["handles.rs"]),
     ("Events and sinks", &["event.rs", "sink.rs"]),
     ("Platform", &["platform.rs"]),
