@@ -567,8 +567,8 @@ spb_status spb_value_from_arrow(struct ArrowSchema *schema,
                                 spb_error **err);
 
 // Hands out attachment `index` as an Arrow array without nulls: a tensor of one dimension as
-// integers or floats, one of more as fixed-size lists. It is copied only where it is not aligned to
-// eight bytes.
+// integers or floats, one of more as fixed-size lists. It is copied only where it is not aligned
+// to eight bytes.
 //
 // Ownership: the caller owns `*schema` and `*array` and ends each by its `release`, on any thread;
 // the array keeps what it shows alive, also when `value` is freed.
@@ -587,8 +587,8 @@ spb_status spb_value_to_arrow(const spb_value *value,
 //
 // Ownership: copies `data`; the caller owns `*out`.
 // Threads: nonblocking, callback-safe.
-// Errors: INVALID_ARGUMENT for what is no such file, UNSUPPORTED for an element type that values do
-// not have, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Errors: INVALID_ARGUMENT for what is no such file, UNSUPPORTED for an element type that values
+// do not have, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
 // Since: 0.1
 spb_status spb_value_from_safetensors(const uint8_t *data,
                                       size_t len,

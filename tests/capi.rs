@@ -37,6 +37,12 @@ fn tensors_sanitized() {
 }
 
 #[test]
+fn vectors() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/values.json");
+    Program::build_with("vectors", &["-Wl,--no-as-needed", "-lcjson"]).run(&[file]);
+}
+
+#[test]
 fn hostile_callers() {
     Program::build("hostile").run(&[]);
 }

@@ -19,8 +19,8 @@ use super::tensor::{aligned, tensor_of};
 use super::value::spb_value;
 
 /// Hands out attachment `index` as an Arrow array without nulls: a tensor of one dimension as
-/// integers or floats, one of more as fixed-size lists. It is copied only where it is not aligned to
-/// eight bytes.
+/// integers or floats, one of more as fixed-size lists. It is copied only where it is not aligned
+/// to eight bytes.
 ///
 /// Ownership: the caller owns `*schema` and `*array` and ends each by its `release`, on any thread;
 /// the array keeps what it shows alive, also when `value` is freed.

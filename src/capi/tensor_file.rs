@@ -19,8 +19,8 @@ use super::value::spb_value;
 ///
 /// Ownership: copies `data`; the caller owns `*out`.
 /// Threads: nonblocking, callback-safe.
-/// Errors: INVALID_ARGUMENT for what is no such file, UNSUPPORTED for an element type that values do
-/// not have, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT for what is no such file, UNSUPPORTED for an element type that values
+/// do not have, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spb_value_from_safetensors(

@@ -247,7 +247,7 @@ static void stores_hold_what_they_were_lent(void) {
     check_close(platform);
 }
 
-enum { THREADS = 4, ROUNDS = 500 };
+enum { THREADS = 4, ROUNDS = 100 };
 
 static void *lend_and_free(void *unused) {
     static int32_t memory[4];
@@ -403,7 +403,8 @@ static void other_arrays_stay_the_callers(void) {
     REFUSED(status, words, spb_value_from_arrow(&given.schema, &given.array, &out, &error)); \
     CHECK(ended() == before && given.schema_ends == 0); \
 } while (0)
-    ARROW_CASE(SPB_E_UNSUPPORTED, "array.item has the format \"u\"", given.item_schema.format = "u");
+    ARROW_CASE(SPB_E_UNSUPPORTED, "array.item has the format \"u\"",
+               given.item_schema.format = "u");
     ARROW_CASE(SPB_E_UNSUPPORTED, "\"b\"", given.item_schema.format = "b");
     ARROW_CASE(SPB_E_UNSUPPORTED, "\"+l\"", given.schema.format = "+l");
     ARROW_CASE(SPB_E_UNSUPPORTED, "\"+w:-2\"", given.schema.format = "+w:-2");
@@ -572,7 +573,8 @@ static void files_of_safetensors_come_back(void) {
     OK(spb_value_attachment(file, 0, &bytes, ERR));
     CHECK(bytes.kind == SPB_ATTACHMENT_BLOB && bytes.data[8] == '{');
     OK(spb_value_from_safetensors(bytes.data, bytes.len, &back, ERR));
-    CHECK(check_json_is(back, "{\"__metadata__\":{\"by\":\"c\"},\"b\":{\"$spb\":{\"attachment\":1}},"
+    CHECK(check_json_is(back, "{\"__metadata__\":{\"by\":\"c\"},"
+                              "\"b\":{\"$spb\":{\"attachment\":1}},"
                               "\"w\":{\"$spb\":{\"attachment\":0}}}"));
     CHECK(memcmp(view_of(back).data, weight, sizeof weight) == 0);
     REFUSED(SPB_E_INVALID_ARGUMENT, "not safetensors",
