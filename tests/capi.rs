@@ -28,7 +28,7 @@ fn tensors() {
 
 #[test]
 fn tensors_under_valgrind() {
-    Program::build("tensors").run_under_valgrind(&["without a fork"]);
+    Program::build("tensors").run_under_valgrind(&["shortly"]);
 }
 
 #[test]

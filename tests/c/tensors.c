@@ -272,6 +272,28 @@ static void loans_of_many_threads_end_once_each(void) {
     await_ended(before + THREADS * ROUNDS);
 }
 
+/* The limit of src/core/limits.rs. */
+enum { LOANS_MAX = 64 * 1024 };
+
+static void one_loan_too_many_is_refused_until_another_ends(void) {
+    static uint8_t memory[4];
+    static spb_value *values[LOANS_MAX];
+    int64_t side = 4;
+    int before = ended();
+    for (int i = 0; i < LOANS_MAX; i++)
+        OK(spb_value_from_dlpack(managed(dl_tensor(memory, DL_UINT, 8, &side, NULL, 1)),
+                                 &values[i], ERR));
+    struct DLManagedTensorVersioned *more = managed(dl_tensor(memory, DL_UINT, 8, &side, NULL, 1));
+    REFUSED(SPB_E_RESOURCE_EXHAUSTED, "lent already", spb_value_from_dlpack(more, &out, &error));
+    CHECK(ended() == before);
+    for (int i = 0; i < LOANS_MAX; i++) spb_value_free(values[i]);
+    await_ended(before + LOANS_MAX);
+    spb_value *value;
+    OK(spb_value_from_dlpack(more, &value, ERR));
+    spb_value_free(value);
+    await_ended(before + LOANS_MAX + 1);
+}
+
 /* The memory is the parent's: a child that frees its copy of the value ends nothing. */
 static void a_forked_child_gives_nothing_back(void) {
     double number = 1;
@@ -586,7 +608,8 @@ static void files_of_safetensors_come_back(void) {
     for (int i = 0; i < 2; i++) spb_value_free(parts[i]);
 }
 
-/* With an argument, without the fork: valgrind takes what the child leaves for lost. */
+/* With an argument, for valgrind, without the fork, whose child leaves what looks lost, and without
+ * what takes long there. */
 int main(int argc, char **argv) {
     (void)argv;
     CHECK(spb_abi_check());
@@ -598,6 +621,7 @@ int main(int argc, char **argv) {
     what_dlpack_may_bring_and_values_cannot_hold_stays_the_callers();
     stores_hold_what_they_were_lent();
     loans_of_many_threads_end_once_each();
+    if (argc == 1) one_loan_too_many_is_refused_until_another_ends();
     if (argc == 1) a_forked_child_gives_nothing_back();
     batches_of_embeddings_are_not_copied();
     numbers_and_nested_lists_have_their_dimensions();
