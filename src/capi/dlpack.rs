@@ -148,7 +148,9 @@ unsafe fn adopt(tensor: &DLTensor, give_back: Option<GiveBack>) -> Result<Value>
         give_back => {
             // SAFETY: as the caller vouches.
             let value = unsafe { packed(dtype, &shape, steps, data) }?;
-            give_back.into_iter().for_each(|give_back| give_back());
+            if let Some(give_back) = give_back {
+                give_back();
+            }
             Ok(value)
         }
     }

@@ -22,8 +22,8 @@ pub fn row_major(shape: &[i64]) -> Vec<i64> {
 /// Whether an array with these strides is dense: those of sides of 0 and 1 are never used.
 pub fn is_row_major(shape: &[i64], strides: &[i64]) -> bool {
     let dense = row_major(shape);
-    let used = shape.iter().zip(strides).zip(&dense).filter(|((side, _), _)| **side > 1);
-    shape.contains(&0) || used.into_iter().all(|((_, stride), dense)| stride == dense)
+    let mut used = shape.iter().zip(strides).zip(&dense).filter(|((side, _), _)| **side > 1);
+    shape.contains(&0) || used.all(|((_, stride), dense)| stride == dense)
 }
 
 /// The bytes that the elements occupy, counted from the start of the first element; `None` when
