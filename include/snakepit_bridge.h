@@ -68,6 +68,13 @@
 extern "C" {
 #endif
 
+/* Tensors are exchanged in the structs of dlpack.h and of the Arrow C Data Interface. Their fields
+ * are in those headers, which this one does not need; include them before or after it. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+struct ArrowSchema;
+struct ArrowArray;
+
 /* ---- Text, statuses, times ------------------------------------------------------------------- */
 
 // Text that somebody else owns: UTF-8, `len` bytes, not necessarily NUL-terminated. `ptr` may be
@@ -450,6 +457,159 @@ spb_status spb_value_as_f64(const spb_value *value, double *out, spb_error **err
 // Errors: TYPE_MISMATCH, NULL_ARGUMENT.
 // Since: 0.1
 spb_status spb_value_as_bool(const spb_value *value, uint8_t *out, spb_error **err);
+
+// Makes a value of a JSON document and the attachments of `count` values, one after the other:
+// without a copy of them, and without the documents that the values have.
+//
+// Ownership: copies `json`; the values stay the caller's; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, NULL_ARGUMENT, also for a NULL value.
+// Since: 0.1
+spb_status spb_value_compose(spb_str json,
+                             const spb_value *const *values,
+                             size_t count,
+                             spb_value **out,
+                             spb_error **err);
+
+/* ---- Tensors --------------------------------------------------------------------------------- */
+
+// A tensor in memory. Elements are little-endian; element (i, j, ...) lies i * strides[0] +
+// j * strides[1] + ... elements behind `data`.
+typedef struct spb_tensor_view {
+    // SPB_TENSOR_VIEW_INIT sets it; spb_value_tensor_view does too.
+    size_t struct_size;
+    // SPB_DTYPE_*.
+    uint32_t dtype;
+    // Bytes of one element. As an input 0 stands for what the dtype says.
+    uint32_t item_bytes;
+    // The first element of a tensor that has some. A view's is not necessarily aligned for its
+    // element type.
+    const void *data;
+    // Bytes at `data`.
+    size_t len;
+    // `ndim` sides; NULL for a scalar.
+    const int64_t *shape;
+    // `ndim` strides in elements. As an input NULL stands for row-major, and none is below 0.
+    const int64_t *strides;
+    size_t ndim;
+    uint64_t reserved;
+} spb_tensor_view;
+
+// Looks at attachment `index` as a tensor, without copying it. Its elements are row-major.
+//
+// Ownership: `*out` is a view that lives as long as `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, TYPE_MISMATCH for a blob, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_tensor_view(const spb_value *value,
+                                 size_t index,
+                                 spb_tensor_view *out,
+                                 spb_error **err);
+
+// Makes a value that is one tensor, of elements in any order and overlap: they are copied into
+// row-major order.
+//
+// Ownership: copies `tensor`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT for a dtype, a shape, strides below 0 or elements beyond `len` bytes,
+// RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_tensor(const spb_tensor_view *tensor, spb_value **out, spb_error **err);
+
+// Makes a value that is one tensor, over the memory of a DLPack 1.x tensor. What is row-major is
+// not copied: it must not change until its deleter runs, which happens once, on a thread of the
+// library, after the last use of the value in any store, call or clone. Other orders, and what has
+// no deleter, are copied.
+//
+// Ownership: with SPB_OK takes over `tensor`, otherwise it stays the caller's; the caller owns
+// `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: UNSUPPORTED (another device than the CPU, an element type that values do not have,
+// lanes, another major version), INVALID_ARGUMENT (a shape or an offset that memory cannot have),
+// RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_dlpack(struct DLManagedTensorVersioned *tensor,
+                                 spb_value **out,
+                                 spb_error **err);
+
+// As spb_value_from_dlpack, for the struct of DLPack before version 1.
+//
+// Ownership: with SPB_OK takes over `tensor`, otherwise it stays the caller's; the caller owns
+// `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: as spb_value_from_dlpack.
+// Since: 0.1
+spb_status spb_value_from_dlpack_unversioned(struct DLManagedTensor *tensor,
+                                             spb_value **out,
+                                             spb_error **err);
+
+// Hands out attachment `index` as a DLPack 1.0 tensor, read-only and row-major. It is copied only
+// where it is not aligned for its element type.
+//
+// Ownership: the caller owns `*out` and ends it by its deleter, on any thread; it keeps what it
+// shows alive, also when `value` is freed.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, TYPE_MISMATCH for a blob, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_to_dlpack(const spb_value *value,
+                               size_t index,
+                               struct DLManagedTensorVersioned **out,
+                               spb_error **err);
+
+// Makes a value that is one tensor, over the memory of an Arrow array: integers and floats have
+// one dimension, fixed-size lists of them one more for each list. Offset and length are honoured.
+// Nothing is copied: the array is released once, on a thread of the library, after the last use of
+// the value in any store, call or clone.
+//
+// Ownership: with SPB_OK moves `schema` and `array` (their `release` is NULL then), otherwise they
+// stay the caller's; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: UNSUPPORTED for nulls, dictionaries and other types, by name; INVALID_ARGUMENT for
+// what is released or does not fit its schema, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_arrow(struct ArrowSchema *schema,
+                                struct ArrowArray *array,
+                                spb_value **out,
+                                spb_error **err);
+
+// Hands out attachment `index` as an Arrow array without nulls: a tensor of one dimension as
+// integers or floats, one of more as fixed-size lists. It is copied only where it is not aligned
+// to eight bytes.
+//
+// Ownership: the caller owns `*schema` and `*array` and ends each by its `release`, on any thread;
+// the array keeps what it shows alive, also when `value` is freed.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, TYPE_MISMATCH for a blob, UNSUPPORTED for bool, bfloat16 and a scalar, which
+// Arrow has no such form for; NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_to_arrow(const spb_value *value,
+                              size_t index,
+                              struct ArrowSchema *schema,
+                              struct ArrowArray *array,
+                              spb_error **err);
+
+// Makes a value of the bytes of a safetensors file: {"name": tensor, ...}, and the file's metadata
+// as an object of texts under "__metadata__" where there is some.
+//
+// Ownership: copies `data`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT for what is no such file, UNSUPPORTED for an element type that values
+// do not have, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_safetensors(const uint8_t *data,
+                                      size_t len,
+                                      spb_value **out,
+                                      spb_error **err);
+
+// Makes the bytes of a safetensors file, attachment 0 of `*out`, of a value with the form that
+// spb_value_from_safetensors gives.
+//
+// Ownership: borrows `value`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH for a document of another form, with its place, RESOURCE_EXHAUSTED,
+// NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_to_safetensors(const spb_value *value, spb_value **out, spb_error **err);
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -1555,6 +1715,7 @@ spb_status spb_log_subscribe(spb_platform platform,
 #define SPB_LOG_OPTIONS_INIT (spb_sized<spb_log_options>())
 #define SPB_WRITE_OPTIONS_INIT (spb_sized<spb_write_options>())
 #define SPB_WATCH_OPTIONS_INIT (spb_sized<spb_watch_options>())
+#define SPB_TENSOR_VIEW_INIT (spb_sized<spb_tensor_view>())
 #else
 #define SPB_SINK_INIT ((spb_sink){.struct_size = sizeof(spb_sink)})
 #define SPB_SESSION_OPTIONS_INIT ((spb_session_options){.struct_size = sizeof(spb_session_options)})
@@ -1566,6 +1727,7 @@ spb_status spb_log_subscribe(spb_platform platform,
 #define SPB_LOG_OPTIONS_INIT ((spb_log_options){.struct_size = sizeof(spb_log_options)})
 #define SPB_WRITE_OPTIONS_INIT ((spb_write_options){.struct_size = sizeof(spb_write_options)})
 #define SPB_WATCH_OPTIONS_INIT ((spb_watch_options){.struct_size = sizeof(spb_watch_options)})
+#define SPB_TENSOR_VIEW_INIT ((spb_tensor_view){.struct_size = sizeof(spb_tensor_view)})
 #endif
 
 /* A view of `len` bytes of text. */

@@ -14,6 +14,8 @@ pub const VALUE_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const ATTACHMENTS_MAX: usize = 1024;
 /// Dimensions of a tensor, as numpy has it.
 pub const TENSOR_DIMS_MAX: usize = 64;
+/// Arrays of the host's memory that values read where they lie: each may wait to be given back.
+pub const LOANS_MAX: usize = 64 * 1024;
 /// What a gRPC message may be larger than its largest value: envelopes and small frames of the same
 /// batch.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
