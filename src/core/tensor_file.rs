@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, serialize};
 use serde_json::{Map, Value as Json};
 
 use super::error::{Error, Result};
-use super::json::TAG_KEY;
+use super::tag::TAG_KEY;
 use super::limits::VALUE_BYTES_MAX;
 use super::status::Status;
 use super::value::{Attachment, DType, Tensor, Value};
