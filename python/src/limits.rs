@@ -25,8 +25,8 @@ pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
 
 /// From here on an attachment lies in shared memory (`core::limits::SHARED_BYTES_MIN`).
 pub const SHARED_BYTES_MIN: usize = 256 * 1024;
-/// Up to this size a copy into shared memory takes a fraction of a millisecond, and the GIL is kept:
-/// to get it back from a busy thread takes five.
+/// Up to this size a copy into shared memory takes a fraction of a millisecond, and the GIL is
+/// kept: to get it back from a busy thread takes five.
 pub const GIL_COPY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The regions of this process together; what does not fit travels in messages. The host maps no
 /// more than `core::limits::SHARED_PER_WORKER_BYTES_MAX`.

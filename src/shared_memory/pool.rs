@@ -337,7 +337,7 @@ mod tests {
     fn capacities_waste_at_most_a_quarter_beyond_the_smallest() {
         for bytes in [1, KIB, 64 * KIB, 64 * KIB + 1, 1000 * KIB, 64 * KIB * KIB + 30] {
             let capacity = capacity_for(bytes);
-            assert!(capacity >= bytes && capacity % PAGE_BYTES == 0);
+            assert!(capacity >= bytes && capacity.is_multiple_of(PAGE_BYTES));
             assert!(capacity - bytes <= (bytes / 4).max(PAGE_BYTES), "{bytes} {capacity}");
         }
     }
