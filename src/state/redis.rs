@@ -172,9 +172,7 @@ impl Backend for RedisStore {
             }
             SessionCommand::Touch { session } => {
                 let session = session.clone();
-                self.later(
-                    |store| async move { sessions::touch(&store, &session, store.until()).await },
-                )
+                self.later(|store| async move { sessions::touch(&store, &session).await })
             }
             SessionCommand::Expire { session } => {
                 let session = session.clone();
@@ -236,7 +234,7 @@ impl Backend for RedisStore {
             let outcome = tokio::time::timeout_at(until, asking).await;
             outcome.unwrap_or_else(|_| Err(unavailable("subscription not confirmed")))?;
             if on {
-                sessions::touch(&store, &session, until).await?;
+                sessions::look(&store, &session, until).await?;
             }
             Ok(())
         })
