@@ -1,8 +1,8 @@
 //! The store in Redis: sessions that several hosts share, and that outlive each of them.
 //!
 //! Every verb is one script, so it is one step for all hosts. A script that writes checks that the
-//! session is open, that the host's lease has not run out, and by the write's number that it was not
-//! made before. What Redis keeps and for how long is Redis' own configuration.
+//! session is open, that the host's lease has not run out, and by the write's number that it was
+//! not made before. What Redis keeps and for how long is Redis' own configuration.
 
 mod answer;
 mod cache;
