@@ -21,7 +21,7 @@ use crate::state::change::SessionLoss;
 use super::failure::{store_closed, unavailable};
 use super::link::Rests;
 use super::message;
-use super::sessions::touch;
+use super::sessions::look;
 use super::store::Store;
 
 /// A session is to be followed from now on, or no longer.
@@ -45,10 +45,7 @@ pub async fn listen(store: Weak<Store>, mut asked: mpsc::Receiver<Follow>) {
                 return;
             }
         }
-        // What was missed until now is told also if the next connection comes late.
-        let Some(store) = store.upgrade() else { return };
         followed.values_mut().for_each(|last| *last = None);
-        followed.keys().for_each(|incarnation| store.members.sink.gap(*incarnation));
     }
 }
 
@@ -95,11 +92,12 @@ impl Listener<'_> {
             return Some(());
         }
         self.followed.keys().for_each(|incarnation| store.members.sink.gap(*incarnation));
-        for session in store.members.all() {
-            // What it refuses is told to the sink on the way; what fails now is tried by the next
-            // command.
-            let _told = touch(&store, &session, store.until()).await;
-        }
+        let looks = store.members.all().into_iter().map(|session| {
+            let store = store.clone();
+            // An end is told on the way; what fails now is found by the next command.
+            async move { look(&store, &session, store.until()).await.is_ok() }
+        });
+        futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).count().await;
         Some(())
     }
 
@@ -217,3 +215,4 @@ fn confirmed(is_confirmed: bool) -> Result<(), Error> {
 /// A server that is gone without a word is noticed after this and the time-out.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOKS_AT_ONCE: usize = 64;
