@@ -62,8 +62,8 @@ pub const TOOL_CHUNK_WINDOW: u32 = 256;
 pub const TOOL_CREDIT_GRANT: u32 = TOOL_CHUNK_WINDOW / 2;
 /// The same for changes that are watched.
 pub const WATCH_WINDOW: u32 = TOOL_CHUNK_WINDOW;
-/// Variables that are cached, by number and by bytes: a few of the largest, which mostly lie in memory
-/// that is shared with the host.
+/// Variables that are cached, by number and by bytes: a few of the largest, which mostly lie in
+/// memory that is shared with the host.
 pub const CACHE_ENTRIES_MAX: usize = 4096;
 pub const CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
 

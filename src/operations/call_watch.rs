@@ -1,5 +1,5 @@
-//! A watch that a call's handler has begun: changes go to its worker for as long as there is credit,
-//! and it ends with the call.
+//! A watch that a call's handler has begun: changes go to its worker for as long as there is
+//! credit, and it ends with the call. What changes mean is not known here.
 
 use std::sync::Arc;
 

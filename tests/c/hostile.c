@@ -538,7 +538,8 @@ static void variable_verbs(void) {
     EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_set_with(session, name, NULL, NULL, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_update(session, name, NULL, NULL, NULL, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_history(session, name, NULL, ERR));
-    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_update(session, name, value, NULL, &out, NULL, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT,
+           spb_variable_update(session, name, value, NULL, &out, NULL, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_variable_set_with(session, name, value, NULL, &version, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_variable_rollback(session, name, 1, &options, &version, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_variable_history(session, name, &out, ERR));
