@@ -68,6 +68,13 @@
 extern "C" {
 #endif
 
+/* Tensors are exchanged in the structs of dlpack.h and of the Arrow C Data Interface. Their fields
+ * are in those headers, which this one does not need; include them before or after it. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+struct ArrowSchema;
+struct ArrowArray;
+
 /* ---- Text, statuses, times ------------------------------------------------------------------- */
 
 // Text that somebody else owns: UTF-8, `len` bytes, not necessarily NUL-terminated. `ptr` may be
@@ -451,6 +458,159 @@ spb_status spb_value_as_f64(const spb_value *value, double *out, spb_error **err
 // Since: 0.1
 spb_status spb_value_as_bool(const spb_value *value, uint8_t *out, spb_error **err);
 
+// Makes a value of a JSON document and the attachments of `count` values, one after the other:
+// without a copy of them, and without the documents that the values have.
+//
+// Ownership: copies `json`; the values stay the caller's; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, NULL_ARGUMENT, also for a NULL value.
+// Since: 0.1
+spb_status spb_value_compose(spb_str json,
+                             const spb_value *const *values,
+                             size_t count,
+                             spb_value **out,
+                             spb_error **err);
+
+/* ---- Tensors --------------------------------------------------------------------------------- */
+
+// A tensor in memory. Elements are little-endian; element (i, j, ...) lies i * strides[0] +
+// j * strides[1] + ... elements behind `data`.
+typedef struct spb_tensor_view {
+    // SPB_TENSOR_VIEW_INIT sets it; spb_value_tensor_view does too.
+    size_t struct_size;
+    // SPB_DTYPE_*.
+    uint32_t dtype;
+    // Bytes of one element. As an input 0 stands for what the dtype says.
+    uint32_t item_bytes;
+    // The first element of a tensor that has some. A view's is not necessarily aligned for its
+    // element type.
+    const void *data;
+    // Bytes at `data`.
+    size_t len;
+    // `ndim` sides; NULL for a scalar.
+    const int64_t *shape;
+    // `ndim` strides in elements. As an input NULL stands for row-major, and none is below 0.
+    const int64_t *strides;
+    size_t ndim;
+    uint64_t reserved;
+} spb_tensor_view;
+
+// Looks at attachment `index` as a tensor, without copying it. Its elements are row-major.
+//
+// Ownership: `*out` is a view that lives as long as `value`.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, TYPE_MISMATCH for a blob, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_tensor_view(const spb_value *value,
+                                 size_t index,
+                                 spb_tensor_view *out,
+                                 spb_error **err);
+
+// Makes a value that is one tensor, of elements in any order and overlap: they are copied into
+// row-major order.
+//
+// Ownership: copies `tensor`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT for a dtype, a shape, strides below 0 or elements beyond `len` bytes,
+// RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_tensor(const spb_tensor_view *tensor, spb_value **out, spb_error **err);
+
+// Makes a value that is one tensor, over the memory of a DLPack 1.x tensor. What is row-major is
+// not copied: it must not change until its deleter runs, which happens once, on a thread of the
+// library, after the last use of the value in any store, call or clone. Other orders, and what has
+// no deleter, are copied.
+//
+// Ownership: with SPB_OK takes over `tensor`, otherwise it stays the caller's; the caller owns
+// `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: UNSUPPORTED (another device than the CPU, an element type that values do not have,
+// lanes, another major version), INVALID_ARGUMENT (a shape or an offset that memory cannot have),
+// RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_dlpack(struct DLManagedTensorVersioned *tensor,
+                                 spb_value **out,
+                                 spb_error **err);
+
+// As spb_value_from_dlpack, for the struct of DLPack before version 1.
+//
+// Ownership: with SPB_OK takes over `tensor`, otherwise it stays the caller's; the caller owns
+// `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: as spb_value_from_dlpack.
+// Since: 0.1
+spb_status spb_value_from_dlpack_unversioned(struct DLManagedTensor *tensor,
+                                             spb_value **out,
+                                             spb_error **err);
+
+// Hands out attachment `index` as a DLPack 1.0 tensor, read-only and row-major. It is copied only
+// where it is not aligned for its element type.
+//
+// Ownership: the caller owns `*out` and ends it by its deleter, on any thread; it keeps what it
+// shows alive, also when `value` is freed.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, TYPE_MISMATCH for a blob, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_to_dlpack(const spb_value *value,
+                               size_t index,
+                               struct DLManagedTensorVersioned **out,
+                               spb_error **err);
+
+// Makes a value that is one tensor, over the memory of an Arrow array: integers and floats have
+// one dimension, fixed-size lists of them one more for each list. Offset and length are honoured.
+// Nothing is copied: the array is released once, on a thread of the library, after the last use of
+// the value in any store, call or clone.
+//
+// Ownership: with SPB_OK moves `schema` and `array` (their `release` is NULL then), otherwise they
+// stay the caller's; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: UNSUPPORTED for nulls, dictionaries and other types, by name; INVALID_ARGUMENT for
+// what is released or does not fit its schema, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_arrow(struct ArrowSchema *schema,
+                                struct ArrowArray *array,
+                                spb_value **out,
+                                spb_error **err);
+
+// Hands out attachment `index` as an Arrow array without nulls: a tensor of one dimension as
+// integers or floats, one of more as fixed-size lists. It is copied only where it is not aligned
+// to eight bytes.
+//
+// Ownership: the caller owns `*schema` and `*array` and ends each by its `release`, on any thread;
+// the array keeps what it shows alive, also when `value` is freed.
+// Threads: nonblocking, callback-safe.
+// Errors: NOT_FOUND, TYPE_MISMATCH for a blob, UNSUPPORTED for bool, bfloat16 and a scalar, which
+// Arrow has no such form for; NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_to_arrow(const spb_value *value,
+                              size_t index,
+                              struct ArrowSchema *schema,
+                              struct ArrowArray *array,
+                              spb_error **err);
+
+// Makes a value of the bytes of a safetensors file: {"name": tensor, ...}, and the file's metadata
+// as an object of texts under "__metadata__" where there is some.
+//
+// Ownership: copies `data`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: INVALID_ARGUMENT for what is no such file, UNSUPPORTED for an element type that values
+// do not have, RESOURCE_EXHAUSTED, NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_from_safetensors(const uint8_t *data,
+                                      size_t len,
+                                      spb_value **out,
+                                      spb_error **err);
+
+// Makes the bytes of a safetensors file, attachment 0 of `*out`, of a value with the form that
+// spb_value_from_safetensors gives.
+//
+// Ownership: borrows `value`; the caller owns `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: TYPE_MISMATCH for a document of another form, with its place, RESOURCE_EXHAUSTED,
+// NULL_ARGUMENT.
+// Since: 0.1
+spb_status spb_value_to_safetensors(const spb_value *value, spb_value **out, spb_error **err);
+
 /* ---- Handles --------------------------------------------------------------------------------- */
 
 // One embedded platform: its pools of workers, sessions, tools and threads.
@@ -511,13 +671,23 @@ typedef struct spb_watch {
 #define SPB_EVENT_OVERFLOW 6
 // The last event of a queue: its platform has closed.
 #define SPB_EVENT_SHUTDOWN 7
+// A variable that is watched: `sequence` = its version, `value` = {"kind", "name", "id",
+// "version", "revision"}, with "value" where it has one and "owner" where it was locked. The kind
+// is "initial" (without a revision), "registered", "written", "deleted", "locked" or "unlocked".
+#define SPB_EVENT_VARIABLE 8
+// Changes were not kept, because too many waited, or because a store lost sight of them:
+// `sequence` = how many, 0 if nobody knows; `value` = {"count", "from_revision", "to_revision"}.
+// Read what has to be current.
+#define SPB_EVENT_WATCH_MISSED 9
+// The last event of a watch of variables: `status` and `error` say why. CANCELLED: it was stopped.
+#define SPB_EVENT_WATCH_END 10
 
 // One event. What it carries belongs to it until spb_event_clear; to keep `value` or `error`, take
 // the pointer and set the field to NULL.
 typedef struct spb_event {
     // SPB_EVENT_*. Ignore kinds that you do not know.
     uint32_t kind;
-    // How the operation ended; SPB_OK in events that are no end.
+    // How the operation or the watch ended; SPB_OK in events that are no end.
     spb_status status;
     // The tag of the sink that the event came through.
     uint64_t tag;
@@ -796,24 +966,60 @@ typedef struct spb_session_options {
 // Opens a session.
 //
 // Ownership: copies the options; the caller frees `*out` with spb_session_free.
-// Threads: nonblocking, callback-safe.
+// Threads: nonblocking with the memory store, callback-safe.
 // Errors: HANDLE, ALREADY_EXISTS, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED,
-// NULL_ARGUMENT, FORKED.
+// LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_session_open(spb_platform platform,
                             const spb_session_options *options,
                             spb_session *out,
                             spb_error **err);
 
-// Reports id, metadata, ages, and what the session holds.
+// Finds the session of that name: open on this host, or in the store, opened by another host or
+// before a restart; then it is joined, and its time starts again.
+//
+// Ownership: the caller frees `*out` with spb_session_free.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST,
+// STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_session_join(spb_platform platform, spb_str id, spb_session *out, spb_error **err);
+
+// Lists the sessions of the store in the order of their ids, at most `limit` (0: 10000) from the
+// one behind `after_id` (empty: the first): an array of {"id", "metadata", "affinity", "ttl_ms",
+// "open"}, with "age_ms", "idle_ms" and "expires_in_ms" of those that are open on this host.
 //
 // Ownership: the caller frees `*out`.
-// Threads: nonblocking, callback-safe.
-// Errors: HANDLE, CLOSED, NULL_ARGUMENT, FORKED.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, UTF8, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT,
+// FORKED.
+// Since: 0.1
+spb_status spb_session_list(spb_platform platform,
+                            spb_str after_id,
+                            size_t limit,
+                            spb_value **out,
+                            spb_error **err);
+
+// Reports id, metadata, ages, and what the session holds: {"id", "metadata", "affinity", "age_ms",
+// "idle_ms", "ttl_ms", "expires_in_ms", "closed", "operations_running", "store", "variables",
+// "bytes", "revision"}.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_session_info(spb_session session, spb_value **out, spb_error **err);
 
-// Starts closing a session: its operations are cancelled, its tools and variables go.
+// Counts as a use of the session: its time to live starts again.
+//
+// Ownership: none.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, LEASE_LOST, FORKED.
+// Since: 0.1
+spb_status spb_session_touch(spb_session session, spb_error **err);
+
+// Starts closing a session, for every host of the store: its operations are cancelled, its tools
+// and variables go.
 //
 // Ownership: the caller frees `*out`; the sink's data is the library's from now on.
 // Threads: nonblocking, callback-safe.
@@ -832,6 +1038,69 @@ spb_status spb_session_close(spb_session session,
 // Errors: none.
 // Since: 0.1
 void spb_session_free(spb_session session);
+
+// Opens a session that holds what this one does, at one moment: all variables with their history,
+// without their locks. What the options leave open is as it is here, but the id, which is random.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_session_free.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: those of spb_session_open.
+// Since: 0.1
+spb_status spb_session_clone(spb_session session,
+                             const spb_session_options *options,
+                             spb_session *out,
+                             spb_error **err);
+
+// Writes the session, as spb_session_clone would copy it, to a file that only its owner may read:
+// a zip file without compression. A file that is there is replaced, at one moment and only by a
+// whole one. The name is UTF-8.
+//
+// Ownership: none.
+// Threads: blocking; WOULD_DEADLOCK in a callback.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UTF8, INVALID_ARGUMENT, UNAVAILABLE and
+// RESOURCE_EXHAUSTED as the file system says, WOULD_DEADLOCK, FORKED.
+// Since: 0.1
+spb_status spb_session_export(spb_session session, spb_str path, spb_error **err);
+
+// Opens a session with what a file of spb_session_export holds, from whichever store. What the
+// options leave open is as the file says, the id, too. The file may come from anybody: it is read
+// within the configured limits, and all of it is checked before the session is opened.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_session_free.
+// Threads: blocking; WOULD_DEADLOCK in a callback.
+// Errors: those of spb_session_open; INVALID_ARGUMENT, TYPE_MISMATCH and CONSTRAINT for what the
+// file holds, UNAVAILABLE when it cannot be read, WOULD_DEADLOCK.
+// Since: 0.1
+spb_status spb_session_import(spb_platform platform,
+                              spb_str path,
+                              const spb_session_options *options,
+                              spb_session *out,
+                              spb_error **err);
+
+// As spb_session_export, as a value: the document of the archive with the attachments of all
+// variables.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, RESOURCE_EXHAUSTED when it is larger
+// than a value may be, INVALID_ARGUMENT when it is nested deeper than a document may be,
+// NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_session_export_value(spb_session session, spb_value **out, spb_error **err);
+
+// As spb_session_import, from a value of spb_session_export_value.
+//
+// Ownership: shares `archive`, which stays the caller's; copies the options; the caller frees
+// `*out` with spb_session_free.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: those of spb_session_open; INVALID_ARGUMENT, TYPE_MISMATCH and CONSTRAINT for what the
+// value holds.
+// Since: 0.1
+spb_status spb_session_import_value(spb_platform platform,
+                                    const spb_value *archive,
+                                    const spb_session_options *options,
+                                    spb_session *out,
+                                    spb_error **err);
 
 /* ---- Operation ------------------------------------------------------------------------------- */
 
@@ -1159,7 +1428,8 @@ spb_status spb_variable_set(spb_session session,
                             spb_error **err);
 
 // Lists the variables whose names match `pattern` ('*' stands for any text; empty: all): an array
-// of {"name", "type", "version", "value", "constraints", "metadata"}.
+// of {"name", "type", "id", "version", "value", "constraints", "metadata"}, with "lock": {"owner",
+// "expires_in_ms"} where there is one. What the values refer to is attached to the whole.
 //
 // Ownership: the caller frees `*out`.
 // Threads: nonblocking with the memory store, callback-safe.
@@ -1180,6 +1450,223 @@ spb_status spb_variable_delete(spb_session session,
                                spb_str name,
                                uint64_t expected_version,
                                spb_error **err);
+
+// On what condition a variable is written. Start from SPB_WRITE_OPTIONS_INIT; NULL and zero mean
+// no condition.
+typedef struct spb_write_options {
+    size_t struct_size;
+    // Only over exactly this version. 0: whatever is there.
+    uint64_t expected_version;
+    // Who writes: the owner of a lock gets past it. Empty: nobody in particular.
+    spb_str owner;
+} spb_write_options;
+
+// Writes a variable on a condition.
+//
+// Ownership: shares `value`, which stays the caller's; copies the options.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, VERSION_CONFLICT, TYPE_MISMATCH, CONSTRAINT, BUSY, UTF8,
+// INVALID_ARGUMENT, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED, STORE, NULL_ARGUMENT, FORKED. NULL
+// `out_version` is allowed.
+// Since: 0.1
+spb_status spb_variable_set_with(spb_session session,
+                                 spb_str name,
+                                 const spb_value *value,
+                                 const spb_write_options *options,
+                                 uint64_t *out_version,
+                                 spb_error **err);
+
+// Reads, reckons and writes in one step that no other writer comes into: `update` is a document
+// such as {"add": 1}, {"append": [4]} or {"merge": {"a": null}}; docs/state.md has them all.
+//
+// Ownership: the caller frees `*out`, the value as it is then. Copies the options.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, VERSION_CONFLICT, TYPE_MISMATCH, CONSTRAINT, BUSY, UTF8,
+// INVALID_ARGUMENT, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED, STORE, NULL_ARGUMENT, FORKED. NULL
+// `out` and `out_version` are allowed.
+// Since: 0.1
+spb_status spb_variable_update(spb_session session,
+                               spb_str name,
+                               const spb_value *update,
+                               const spb_write_options *options,
+                               spb_value **out,
+                               uint64_t *out_version,
+                               spb_error **err);
+
+// Writes the value that version `version` had, as a new version.
+//
+// Ownership: copies the options.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND (details.versions are those that are kept), VERSION_CONFLICT, BUSY,
+// UTF8, INVALID_ARGUMENT, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED, STORE, NULL_ARGUMENT, FORKED.
+// NULL `out_version` is allowed.
+// Since: 0.1
+spb_status spb_variable_rollback(spb_session session,
+                                 spb_str name,
+                                 uint64_t version,
+                                 const spb_write_options *options,
+                                 uint64_t *out_version,
+                                 spb_error **err);
+
+// Reads the earlier values that are kept and the current one, oldest first: an array of
+// {"version", "value"}.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, UTF8, INVALID_ARGUMENT, CLOSED, STORE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_history(spb_session session,
+                                spb_str name,
+                                spb_value **out,
+                                spb_error **err);
+
+// Keeps everybody but `owner` (1 to 128 bytes) from writing a variable for `ttl_ms`; everybody may
+// read. The same owner's time starts again.
+//
+// Ownership: copies the name.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, BUSY (details.owner has it), UTF8, INVALID_ARGUMENT, CLOSED, STORE,
+// NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_lock(spb_session session,
+                             spb_str name,
+                             spb_str owner,
+                             uint64_t ttl_ms,
+                             spb_error **err);
+
+// Gives a locked variable back; one that nobody has is left as it is.
+//
+// Ownership: none.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, BUSY (details.owner has it), UTF8, INVALID_ARGUMENT, CLOSED, STORE,
+// NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_unlock(spb_session session, spb_str name, spb_str owner, spb_error **err);
+
+// Deletes a variable on a condition.
+//
+// Ownership: copies the options.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, NOT_FOUND, VERSION_CONFLICT, BUSY, UTF8, INVALID_ARGUMENT, UNSUPPORTED, CLOSED,
+// STORE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_delete_with(spb_session session,
+                                    spb_str name,
+                                    const spb_write_options *options,
+                                    spb_error **err);
+
+// One write of several.
+typedef struct spb_variable_write {
+    spb_str name;
+    // Stays yours.
+    const spb_value *value;
+    // Only over exactly this version. 0: whatever is there.
+    uint64_t expected_version;
+    // 0.
+    uint64_t reserved;
+} spb_variable_write;
+
+// Reads `count` variables (1000 at most) as they are at one moment: {"found": [{"name", "type",
+// "id", "version", "value", "constraints", "metadata", and "lock" where there is one}],
+// "missing": [names]}.
+//
+// Ownership: reads `names` during the call; the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, UTF8, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, CLOSED, STORE, NULL_ARGUMENT,
+// FORKED.
+// Since: 0.1
+spb_status spb_variable_get_many(spb_session session,
+                                 const spb_str *names,
+                                 size_t count,
+                                 spb_value **out,
+                                 spb_error **err);
+
+// Writes `count` variables (1000 at most), all or none; no name stands twice. `owner` gets past
+// its own locks; it may be empty. The result is an array of {"name", "id", "version"} in the order
+// of the writes.
+//
+// Ownership: reads `writes` during the call and shares their values; the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: those of the first faulty write: NOT_FOUND, VERSION_CONFLICT, TYPE_MISMATCH, CONSTRAINT,
+// BUSY; and HANDLE, UTF8, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, CLOSED, STORE, NULL_ARGUMENT,
+// FORKED. NULL `out` is allowed.
+// Since: 0.1
+spb_status spb_variable_set_many(spb_session session,
+                                 const spb_variable_write *writes,
+                                 size_t count,
+                                 spb_str owner,
+                                 spb_value **out,
+                                 spb_error **err);
+
+// Lists the variables whose names match `pattern`, as spb_variable_list does, in pages: at most
+// `limit` of them (0: 10000, which is the most), from the one behind the name `after`. A page that
+// is not full is the last.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, UTF8, INVALID_ARGUMENT, CLOSED, STORE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_variable_list_page(spb_session session,
+                                  spb_str pattern,
+                                  spb_str after,
+                                  size_t limit,
+                                  spb_value **out,
+                                  spb_error **err);
+
+/* ---- Watch ----------------------------------------------------------------------------------- */
+
+// First every variable there is, then the changes.
+#define SPB_WATCH_INITIAL 1
+// Of several changes of one variable that wait, only the newest comes.
+#define SPB_WATCH_COALESCE 2
+
+// How changes are told. Start from SPB_WATCH_OPTIONS_INIT; NULL and zero mean default.
+typedef struct spb_watch_options {
+    size_t struct_size;
+    // SPB_WATCH_*, added up.
+    uint32_t flags;
+    // 0.
+    uint32_t reserved;
+    // Changes that may wait, at most 65536; those on top are counted in SPB_EVENT_WATCH_MISSED. 0:
+    // 1024.
+    uint64_t queue_max;
+} spb_watch_options;
+
+// Watches the variables of a session whose names match one of `patterns` ('*' stands for any text,
+// '?' for one character; several are separated by commas; empty: all). Changes come as
+// SPB_EVENT_VARIABLE in the order in which they happen, and SPB_EVENT_WATCH_END is the last event:
+// when the watch is stopped or freed, and when session or platform are closed.
+//
+// Ownership: copies the options; the caller frees `*out` with spb_watch_free; the sink's data is
+// the library's from now on.
+// Threads: nonblocking with the memory store, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT, UTF8, UNSUPPORTED, RESOURCE_EXHAUSTED, CLOSED, STORE,
+// NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_watch_start(spb_session session,
+                           spb_str patterns,
+                           const spb_watch_options *options,
+                           const spb_sink *sink,
+                           spb_watch *out,
+                           spb_error **err);
+
+// Ends a subscription. Events that wait still come, and of a watch of variables the end behind
+// them. Stopping twice does no harm.
+//
+// Ownership: the handle stays the caller's, to be freed.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, FORKED.
+// Since: 0.1
+spb_status spb_watch_stop(spb_watch watch, spb_error **err);
+
+// Ends a subscription and frees the handle; 0 and stale handles are allowed. Events that wait
+// still come, and of a watch of variables the end behind them.
+//
+// Ownership: takes the handle.
+// Threads: nonblocking, callback-safe.
+// Errors: none.
+// Since: 0.1
+void spb_watch_free(spb_watch watch);
 
 /* ---- Log ------------------------------------------------------------------------------------- */
 
@@ -1208,15 +1695,6 @@ spb_status spb_log_subscribe(spb_platform platform,
                              spb_watch *out,
                              spb_error **err);
 
-// Ends a subscription and frees the handle; 0 and stale handles are allowed. Events that wait
-// still come.
-//
-// Ownership: takes the handle.
-// Threads: nonblocking, callback-safe.
-// Errors: none.
-// Since: 0.1
-void spb_watch_free(spb_watch watch);
-
 /* ---- Macros and inline helpers --------------------------------------------------------------- */
 
 /* A view of a string literal. */
@@ -1235,6 +1713,9 @@ void spb_watch_free(spb_watch watch);
 #define SPB_FAILURE_OPTIONS_INIT (spb_sized<spb_failure_options>())
 #define SPB_VARIABLE_OPTIONS_INIT (spb_sized<spb_variable_options>())
 #define SPB_LOG_OPTIONS_INIT (spb_sized<spb_log_options>())
+#define SPB_WRITE_OPTIONS_INIT (spb_sized<spb_write_options>())
+#define SPB_WATCH_OPTIONS_INIT (spb_sized<spb_watch_options>())
+#define SPB_TENSOR_VIEW_INIT (spb_sized<spb_tensor_view>())
 #else
 #define SPB_SINK_INIT ((spb_sink){.struct_size = sizeof(spb_sink)})
 #define SPB_SESSION_OPTIONS_INIT ((spb_session_options){.struct_size = sizeof(spb_session_options)})
@@ -1244,6 +1725,9 @@ void spb_watch_free(spb_watch watch);
 #define SPB_VARIABLE_OPTIONS_INIT \
     ((spb_variable_options){.struct_size = sizeof(spb_variable_options)})
 #define SPB_LOG_OPTIONS_INIT ((spb_log_options){.struct_size = sizeof(spb_log_options)})
+#define SPB_WRITE_OPTIONS_INIT ((spb_write_options){.struct_size = sizeof(spb_write_options)})
+#define SPB_WATCH_OPTIONS_INIT ((spb_watch_options){.struct_size = sizeof(spb_watch_options)})
+#define SPB_TENSOR_VIEW_INIT ((spb_tensor_view){.struct_size = sizeof(spb_tensor_view)})
 #endif
 
 /* A view of `len` bytes of text. */

@@ -125,6 +125,24 @@ fn every_compiler_takes_the_header_in_every_standard_and_twice() {
     }
 }
 
+#[test]
+fn the_header_goes_with_those_that_define_its_foreign_structs() {
+    let directory = tempfile::tempdir().unwrap();
+    let include = "#include \"snakepit_bridge.h\"\n";
+    let theirs = "typedef struct DLManagedTensor { int x; } DLManagedTensor;\n\
+                  typedef struct DLManagedTensorVersioned { int x; } DLManagedTensorVersioned;\n\
+                  struct ArrowSchema { int x; };\nstruct ArrowArray { int x; };\n";
+    for (language, standard) in [("c", "-std=c99"), ("cc", "-std=c++14")] {
+        let source = directory.path().join(format!("foreign.{language}"));
+        for both in [[include, theirs], [theirs, include]] {
+            std::fs::write(&source, both.concat() + USE_OF_FOREIGN).unwrap();
+            for compiler in compilers(language) {
+                compile(&compiler, &[standard], &source, &directory.path().join("foreign.o"));
+            }
+        }
+    }
+}
+
 /// Two translation units that include the header first, twice, and use its macros; linked together,
 /// so that a helper defined twice is found.
 fn compile_twice(directory: &Path, language: &str, compiler: &str, standard: &str) {
@@ -145,6 +163,17 @@ fn declares(line: &str, name: &str) -> bool {
     !line.starts_with([' ', '/', '*']) && line.contains(&format!("{name}("))
 }
 
+const USE_OF_FOREIGN: &str = r#"
+spb_status exchange(DLManagedTensorVersioned *tensor, spb_value **value);
+spb_status exchange(DLManagedTensorVersioned *tensor, spb_value **value) {
+    struct ArrowSchema schema;
+    struct ArrowArray array;
+    spb_value_from_dlpack(tensor, value, NULL);
+    spb_value_to_dlpack(*value, 0, &tensor, NULL);
+    return spb_value_to_arrow(*value, 0, &schema, &array, NULL);
+}
+"#;
+
 const USE_OF_MACROS: &str = r#"
 #include "snakepit_bridge.h"
 #include "snakepit_bridge.h"
@@ -159,11 +188,13 @@ uint64_t UNIT(spb_queue queue, spb_event_callback callback) {
     spb_failure_options failure = SPB_FAILURE_OPTIONS_INIT;
     spb_variable_options variable = SPB_VARIABLE_OPTIONS_INIT;
     spb_log_options log = SPB_LOG_OPTIONS_INIT;
+    spb_tensor_view tensor = SPB_TENSOR_VIEW_INIT;
     spb_str literal = SPB_STR("text");
     spb_str ended = spb_str_z("text");
     return none.struct_size + to_queue.tag + to_callback.kind + session.struct_size
          + execute.struct_size + tool.struct_size + failure.struct_size + variable.struct_size
-         + log.struct_size + literal.len + ended.len + (uint64_t)spb_abi_check()
+         + log.struct_size + tensor.struct_size + literal.len + ended.len
+         + (uint64_t)spb_abi_check()
          + (uint64_t)(SPB_NO_TIMEOUT + 1);
 }
 "#;

@@ -32,6 +32,27 @@ fn variables_under_valgrind() {
 }
 
 #[test]
+fn tensors() {
+    Program::build("tensors").run(&[]);
+}
+
+#[test]
+fn tensors_under_valgrind() {
+    Program::build("tensors").run_under_valgrind(&["shortly"]);
+}
+
+#[test]
+fn tensors_sanitized() {
+    Program::build_sanitized("tensors").run(&[]);
+}
+
+#[test]
+fn vectors() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/values.json");
+    Program::build_with("vectors", &["-Wl,--no-as-needed", "-lcjson"]).run(&[file]);
+}
+
+#[test]
 fn hostile_callers() {
     Program::build("hostile").run(&[]);
 }
@@ -64,6 +85,18 @@ fn watches_under_valgrind() {
 #[test]
 fn lifecycle() {
     Program::build("lifecycle").run(&[]);
+}
+
+#[test]
+fn sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    Program::build("sessions").run(&[folder.path().to_str().unwrap()]);
+}
+
+#[test]
+fn sessions_under_valgrind() {
+    let folder = tempfile::tempdir().unwrap();
+    Program::build("sessions").run_under_valgrind(&[folder.path().to_str().unwrap()]);
 }
 
 #[test]

@@ -10,10 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch import Batch
     from .context import CallContext, current
     from .errors import (
         AlreadyExists,
         BridgeError,
+        Busy,
         ConnectionClosed,
         ConstraintViolation,
         DeadlineExceeded,
@@ -34,14 +36,18 @@ if TYPE_CHECKING:
     )
     from .frameworks.base import Framework, operation
     from .functions import function
-    from .session import Session, Variable
+    from .locks import VariableLock
+    from .session import Session
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
+    from .variables import Change, Lock, Past, Variable
+    from .watches import Changes
 
 _HOMES = {
     "context": ("CallContext", "current"),
     "errors": (
         "AlreadyExists",
         "BridgeError",
+        "Busy",
         "ConnectionClosed",
         "ConstraintViolation",
         "DeadlineExceeded",
@@ -62,7 +68,11 @@ _HOMES = {
     ),
     "frameworks.base": ("Framework", "operation"),
     "functions": ("function",),
-    "session": ("Session", "Variable"),
+    "batch": ("Batch",),
+    "locks": ("VariableLock",),
+    "session": ("Session",),
+    "variables": ("Change", "Lock", "Past", "Variable"),
+    "watches": ("Changes",),
     "tools": ("AsyncToolStream", "ToolInfo", "ToolStream", "Tools"),
 }
 
@@ -71,15 +81,21 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AlreadyExists",
     "AsyncToolStream",
+    "Batch",
     "BridgeError",
+    "Busy",
     "CallContext",
+    "Change",
+    "Changes",
     "ConnectionClosed",
     "ConstraintViolation",
     "DeadlineExceeded",
     "Framework",
     "InvalidArgument",
+    "Lock",
     "NotFound",
     "OperationCancelled",
+    "Past",
     "RemotePythonError",
     "ResourceExhausted",
     "Session",
@@ -94,6 +110,7 @@ __all__ = [
     "Unsupported",
     "ValueRefused",
     "Variable",
+    "VariableLock",
     "VersionConflict",
     "WouldDeadlock",
     "current",

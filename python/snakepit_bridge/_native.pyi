@@ -7,8 +7,10 @@ child forked after `connect` every method of a link or request raises `LinkClose
 A JSON document is `bytes`. Attachments are a list; the document refers to item N as
 `{"$spb":{"attachment":N}}`. An item is a blob, or a tensor `(dtype, shape, data)` with one of the
 dtypes bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64,
-little-endian, row-major. What is sent may be any buffer (`bytes` are not copied, anything else is);
-what is received is a `Buffer`.
+little-endian, row-major. What is sent may be any buffer: one of 256 KiB or more is copied once,
+into shared memory; smaller `bytes` are not copied, anything else is. What is received is a
+`Buffer`; a large one is a view of the host's memory, which stays what it is for as long as the view
+is held.
 
 All methods may be called from any thread. A method that waits releases the GIL, lets Python's
 signal handlers run, and ends at once when the link dies. Status numbers are the platform's
@@ -61,6 +63,25 @@ VariableItem: TypeAlias = tuple[
     int,  # version
     bytes,  # constraints as JSON, or b""
     bytes,  # metadata as JSON, or b""
+    int,  # id
+    str,  # owner of its lock, or ""
+    int,  # milliseconds until the lock ends
+]
+ChangeItem: TypeAlias = tuple[
+    Literal["change"],
+    str,  # kind: initial registered written deleted locked unlocked missed
+    str,  # name
+    int,  # id
+    int,  # version
+    int,  # revision
+    tuple[bytes, list[ReceivedAttachment]] | None,  # value
+    str,  # owner of the lock, or ""
+    int,  # how many were missed, 0: unknown
+    int,  # revision of the first one missed
+]
+FoundItem: TypeAlias = tuple[Literal["found"], list[VariableItem], list[str]]  # missing names
+HistoryItem: TypeAlias = tuple[
+    Literal["history"], list[tuple[int, bytes, list[ReceivedAttachment]]]
 ]
 VariablesItem: TypeAlias = tuple[Literal["variables"], list[VariableItem]]
 DeletedItem: TypeAlias = tuple[Literal["deleted"]]
@@ -72,6 +93,9 @@ Item: TypeAlias = (
     | ErrorItem
     | VariableItem
     | VariablesItem
+    | ChangeItem
+    | FoundItem
+    | HistoryItem
     | DeletedItem
     | ToolsItem
     | EndItem
@@ -199,8 +223,14 @@ class Link:
     def query_tools(self, call_id: int) -> Request:
         """Asks which host tools the call may use. Item: `tools` or `error`."""
 
+    def state_cached(self, call_id: int, name: str) -> VariableItem | None:
+        """The variable, if it was read before and the host has not told of a change since."""
+
     def state_get(self, call_id: int, name: str) -> Request:
         """Reads a variable of the call's session. Item: `variable` or `error`."""
+
+    def state_get_many(self, call_id: int, names: list[str]) -> Request:
+        """Reads several at one moment. Item: `found` or `error`."""
 
     def state_set(
         self,
@@ -209,8 +239,28 @@ class Link:
         json: bytes,
         attachments: list[SentAttachment],
         expected_version: int | None = None,
+        owner: str = "",
     ) -> Request:
         """Writes a variable, if it still has the expected version. Item: `variable` or `error`."""
+
+    def state_set_many(
+        self,
+        call_id: int,
+        writes: list[tuple[str, bytes, list[SentAttachment], int | None]],
+        owner: str = "",
+    ) -> Request:
+        """Writes several, all or none. Item: `variables` or `error`."""
+
+    def state_update(
+        self,
+        call_id: int,
+        name: str,
+        json: bytes,
+        attachments: list[SentAttachment],
+        expected_version: int | None = None,
+        owner: str = "",
+    ) -> Request:
+        """Reads, reckons (`{"add": 1}`) and writes in one step. Item: `variable` or `error`."""
 
     def state_register(
         self,
@@ -224,12 +274,46 @@ class Link:
     ) -> Request:
         """Makes a variable with its first value. Item: `variable` or `error`."""
 
-    def state_delete(self, call_id: int, name: str, expected_version: int | None = None) -> Request:
+    def state_delete(
+        self, call_id: int, name: str, expected_version: int | None = None, owner: str = ""
+    ) -> Request:
         """Removes a variable. Item: `deleted` or `error`."""
 
-    def state_list(self, call_id: int, pattern: str = "") -> Request:
+    def state_list(
+        self, call_id: int, pattern: str = "", after: str = "", limit: int = 0
+    ) -> Request:
         """Lists variables; `pattern` knows `*` and `?`, empty means all. Item: `variables` or
         `error`."""
+
+    def state_history(self, call_id: int, name: str) -> Request:
+        """Reads the values that are kept, oldest first. Item: `history` or `error`."""
+
+    def state_rollback(
+        self,
+        call_id: int,
+        name: str,
+        version: int,
+        expected_version: int | None = None,
+        owner: str = "",
+    ) -> Request:
+        """Writes an earlier value again. Item: `variable` or `error`."""
+
+    def state_lock(self, call_id: int, name: str, owner: str, ttl_ms: int) -> Request:
+        """Keeps everybody but `owner` from writing. Item: `variable` or `error`."""
+
+    def state_unlock(self, call_id: int, name: str, owner: str) -> Request:
+        """Gives a locked variable back. Item: `deleted` or `error`."""
+
+    def state_watch(
+        self,
+        call_id: int,
+        patterns: list[str],
+        coalesce: bool = False,
+        initial: bool = False,
+        queue_max: int = 0,
+    ) -> Request:
+        """Asks for changes. Items: any number of `change`, then one `error` that says why it
+        ended."""
 
     def log(self, call_id: int, level: int, target: str, message: str) -> None:
         """Sends a log record (levels of `logging`; call_id 0: of no call). Never waits and never

@@ -62,6 +62,15 @@ class Bridge:
         except _FAULTS as fault:
             raise translated(call, fault) from None
 
+    def cached(self, call: CallContext, name: str) -> Item | None:
+        """The variable if it was read before and has not changed since. Never waits."""
+        call.check_open()
+        try:
+            item: Item | None = self.link.state_cached(call.call_id, name)
+        except _FAULTS as fault:
+            raise translated(call, fault) from None
+        return item
+
     def wait(self, call: CallContext, request: Any) -> Item:
         """Blocks until the next item. Ended by the answer, cancel, deadline or the end of
         the link.

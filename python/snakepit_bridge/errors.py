@@ -119,6 +119,12 @@ class NotFound(BridgeError, KeyError):
     default_status = Status.NOT_FOUND
 
 
+class Busy(BridgeError):
+    """Somebody else has it: a variable that another owner has locked, a worker without room."""
+
+    default_status = Status.BUSY
+
+
 class AlreadyExists(BridgeError):
     """The name is taken."""
 
@@ -248,6 +254,7 @@ _CLASSES: dict[int, type[BridgeError]] = {
         OperationCancelled,
         DeadlineExceeded,
         NotFound,
+        Busy,
         AlreadyExists,
         VersionConflict,
         TypeMismatch,

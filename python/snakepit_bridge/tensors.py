@@ -1,7 +1,7 @@
-"""Tensors: numpy arrays to and from attachments of dtype, shape and little-endian row-major bytes.
+"""Tensors: arrays to and from attachments of dtype, shape and little-endian row-major bytes.
 
 Owns the table of element types. numpy is imported only when an array is met; without it an incoming
-tensor is refused by name. Must not know JSON documents.
+tensor is refused by name. What torch is, `torch_tensors` knows. Must not know JSON documents.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from . import torch_tensors
 from .errors import InvalidArgument, Unsupported
+from .torch_tensors import to_torch
 
 Attachment = tuple[str, tuple[int, ...], Any]
 
 
 def is_array(obj: Any) -> bool:
-    """Whether `obj` is a numpy array; never imports numpy."""
+    """Whether `obj` is a numpy array or a torch tensor; imports neither."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(obj, numpy.ndarray)
+    return (numpy is not None and isinstance(obj, numpy.ndarray)) or torch_tensors.is_tensor(obj)
 
 
 def is_numpy_scalar(obj: Any) -> bool:
@@ -34,9 +36,14 @@ def to_attachment(array: Any, refuse: Callable[[str], Exception]) -> Attachment:
 
     `refuse` makes the exception for an array without a form.
     """
-    import numpy
-
-    name = array.dtype.name
+    try:
+        import numpy
+    except ImportError:
+        raise refuse("tensor needs the package numpy, which is not installed") from None
+    if torch_tensors.is_tensor(array):
+        name, array = torch_tensors.to_array(array, refuse)
+    else:
+        name = array.dtype.name
     if name not in DTYPES:
         raise refuse(f"array of dtype {name} has no form as a tensor, expected {', '.join(DTYPES)}")
     if isinstance(array, numpy.ma.MaskedArray):
@@ -48,7 +55,9 @@ def to_attachment(array: Any, refuse: Callable[[str], Exception]) -> Attachment:
 
 
 def to_array(dtype: str, shape: tuple[int, ...], data: Any) -> Any:
-    """A read-only array over `data`, without a copy."""
+    """A read-only array over `data`, without a copy; a torch tensor for a bfloat16 that only torch
+    knows here.
+    """
     try:
         import numpy
     except ImportError:
@@ -63,7 +72,8 @@ def to_array(dtype: str, shape: tuple[int, ...], data: Any) -> Any:
         raise InvalidArgument(f"{given} cannot have {view.nbytes} bytes")
     array = numpy.frombuffer(data, dtype=kind).reshape(tuple(shape))
     array.flags.writeable = False
-    return array
+    is_foreign = dtype == "bfloat16" and kind.kind == "i"
+    return torch_tensors.of_bits(array) if is_foreign else array
 
 
 def _numpy_dtype(name: str) -> Any:
@@ -73,8 +83,12 @@ def _numpy_dtype(name: str) -> Any:
         try:
             import ml_dtypes  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
+            if "torch" in sys.modules:
+                # The bits; torch makes something of them.
+                return numpy.dtype(numpy.int16)
             raise Unsupported(
-                "a bfloat16 tensor needs the package ml_dtypes, which is not installed"
+                "a bfloat16 tensor needs the package ml_dtypes, which is not installed, or torch, "
+                "which is not imported"
             ) from None
         return numpy.dtype(ml_dtypes.bfloat16)
     if name not in DTYPES:
@@ -100,3 +114,13 @@ DTYPES = (
     "float32",
     "float64",
 )
+
+__all__ = [
+    "DTYPES",
+    "Attachment",
+    "is_array",
+    "is_numpy_scalar",
+    "to_array",
+    "to_attachment",
+    "to_torch",
+]

@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use crate::engine::sharing::Sharing;
-use crate::limits::SHARED_BYTES_MIN;
+use crate::limits::{GIL_COPY_BYTES_MAX, SHARED_BYTES_MIN};
 
 /// Read-only bytes: `memoryview(b)`, `bytes(b)` and `numpy.frombuffer(b, …)` work on it.
 #[pyclass(frozen, module = "snakepit_bridge._native")]
@@ -27,8 +27,8 @@ impl Buffer {
     }
 }
 
-/// The content of `object` in a region of shared memory, if it is large, contiguous, and a region is
-/// to be had. Copied once, without the GIL.
+/// The content of `object` in a region of shared memory, if it is large, contiguous, and a region
+/// is to be had. Copied once; without the GIL if that takes a while.
 #[expect(unsafe_code, reason = "copies from a raw pointer")]
 pub fn place(object: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Option<Bytes>> {
     let py = object.py();
@@ -45,7 +45,10 @@ pub fn place(object: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Option<By
         // they do with any other reader of numpy's.
         unsafe { std::ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
     };
-    let placed = py.detach(|| sharing.filled(bytes, fill));
+    let placed = match bytes > GIL_COPY_BYTES_MAX {
+        true => py.detach(|| sharing.filled(bytes, fill)),
+        false => sharing.filled(bytes, fill),
+    };
     buffer.release(py);
     Ok(placed)
 }

@@ -6,7 +6,7 @@
 //! go to the JSON encoder as they are. The module may be imported before a fork; no thread and no
 //! runtime exist before `connect`.
 //!
-//! Read in this order: connect, link, request, engine, then what they translate with.
+//! Read in this order: connect, link, link_state, request, engine, then what they translate with.
 
 mod buffer;
 mod connect;
@@ -15,6 +15,7 @@ mod errors;
 mod fork;
 mod limits;
 mod link;
+mod link_state;
 mod payload;
 mod request;
 mod scan;

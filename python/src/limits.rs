@@ -25,6 +25,9 @@ pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
 
 /// From here on an attachment lies in shared memory (`core::limits::SHARED_BYTES_MIN`).
 pub const SHARED_BYTES_MIN: usize = 256 * 1024;
+/// Up to this size a copy into shared memory takes a fraction of a millisecond, and the GIL is
+/// kept: to get it back from a busy thread takes five.
+pub const GIL_COPY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The regions of this process together; what does not fit travels in messages. The host maps no
 /// more than `core::limits::SHARED_PER_WORKER_BYTES_MAX`.
 pub const SHARED_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -57,6 +60,12 @@ pub const REQUESTS_MAX: usize = 16 * 1024;
 /// given.
 pub const TOOL_CHUNK_WINDOW: u32 = 256;
 pub const TOOL_CREDIT_GRANT: u32 = TOOL_CHUNK_WINDOW / 2;
+/// The same for changes that are watched.
+pub const WATCH_WINDOW: u32 = TOOL_CHUNK_WINDOW;
+/// Variables that are cached, by number and by bytes: a few of the largest, which mostly lie in
+/// memory that is shared with the host.
+pub const CACHE_ENTRIES_MAX: usize = 4096;
+pub const CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// One log record; what is longer is cut, and says so (`core::limits::LOG_RECORD_BYTES_MAX`).
 pub const LOG_RECORD_BYTES_MAX: usize = 16 * 1024;

@@ -191,70 +191,6 @@ impl Link {
         })
     }
 
-    /// Reads a variable of the call's session.
-    fn state_get(&self, py: Python<'_>, call_id: u64, name: String) -> PyResult<Request> {
-        self.state(py, call_id, Verb::Get(pb::VariableGet { name }))
-    }
-
-    /// Writes a variable of the call's session.
-    #[pyo3(signature = (call_id, name, json, attachments, expected_version=None))]
-    fn state_set(
-        &self,
-        py: Python<'_>,
-        call_id: u64,
-        name: String,
-        json: &Bound<'_, PyBytes>,
-        attachments: &Bound<'_, PyList>,
-        expected_version: Option<u64>,
-    ) -> PyResult<Request> {
-        let value = Some(self.outgoing(json, attachments)?);
-        self.state(py, call_id, Verb::Set(pb::VariableSet { name, value, expected_version }))
-    }
-
-    /// Makes a variable in the call's session.
-    #[expect(clippy::too_many_arguments, reason = "Python calls it with keywords")]
-    #[pyo3(signature = (
-        call_id, name, r#type, json, attachments, constraints_json=None, metadata_json=None
-    ))]
-    fn state_register(
-        &self,
-        py: Python<'_>,
-        call_id: u64,
-        name: String,
-        r#type: String,
-        json: &Bound<'_, PyBytes>,
-        attachments: &Bound<'_, PyList>,
-        constraints_json: Option<&Bound<'_, PyBytes>>,
-        metadata_json: Option<&Bound<'_, PyBytes>>,
-    ) -> PyResult<Request> {
-        let register = pb::VariableRegister {
-            name,
-            r#type,
-            initial: Some(self.outgoing(json, attachments)?),
-            constraints_json: constraints_json.map(shared_bytes).unwrap_or_default(),
-            metadata_json: metadata_json.map(shared_bytes).unwrap_or_default(),
-        };
-        self.state(py, call_id, Verb::Register(register))
-    }
-
-    /// Removes a variable of the call's session.
-    #[pyo3(signature = (call_id, name, expected_version=None))]
-    fn state_delete(
-        &self,
-        py: Python<'_>,
-        call_id: u64,
-        name: String,
-        expected_version: Option<u64>,
-    ) -> PyResult<Request> {
-        self.state(py, call_id, Verb::Delete(pb::VariableDelete { name, expected_version }))
-    }
-
-    /// Lists the variables of the call's session.
-    #[pyo3(signature = (call_id, pattern=""))]
-    fn state_list(&self, py: Python<'_>, call_id: u64, pattern: &str) -> PyResult<Request> {
-        self.state(py, call_id, Verb::List(pb::VariableList { pattern: pattern.to_owned() }))
-    }
-
     /// Sends a log record, or drops and counts it.
     fn log(&self, call_id: u64, level: i32, target: String, message: String) {
         // Logging must work anywhere, a forked child included: there it says nothing.
@@ -310,13 +246,22 @@ impl Link {
     }
 
     /// A value of Python for the wire.
-    fn outgoing(
+    pub fn outgoing(
         &self,
         json: &Bound<'_, PyBytes>,
         attachments: &Bound<'_, PyList>,
     ) -> PyResult<pb::Payload> {
         self.home.check(json.py())?;
         outgoing(json, attachments, self.value_bytes_max, &self.shared.sharing)
+    }
+
+    /// Raises in a forked child.
+    pub fn check_home(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.check(py)
+    }
+
+    pub fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        self.shared.with(act)
     }
 
     fn finish(&self, py: Python<'_>, call_id: u64, outcome: Outcome) -> PyResult<()> {
@@ -326,23 +271,23 @@ impl Link {
         sent.map_err(|refusal| errors::refusal(py, &refusal))
     }
 
-    fn state(&self, py: Python<'_>, call_id: u64, verb: Verb) -> PyResult<Request> {
+    pub fn state(&self, py: Python<'_>, call_id: u64, verb: Verb) -> PyResult<Request> {
         self.open(py, call_id, false, |request_id| {
             Kind::StateRequest(pb::StateRequest { call_id, request_id, verb: Some(verb) })
         })
     }
 
-    fn open(
+    pub fn open(
         &self,
         py: Python<'_>,
         call_id: u64,
-        is_tool: bool,
+        is_stream: bool,
         frame: impl FnOnce(u64) -> Kind + Send,
     ) -> PyResult<Request> {
         self.home.check(py)?;
         let mut frame = Some(frame);
         let opened = waiting::wait_done(py, &self.shared, |state| {
-            state.open_request(call_id, is_tool, &mut frame)
+            state.open_request(call_id, is_stream, &mut frame)
         })?;
         match opened {
             Ok(id) => Ok(Request::new(self.shared.clone(), self.home, id)),

@@ -33,6 +33,22 @@ pub fn of_item(py: Python<'_>, item: Item) -> Tuple<'_> {
             let (json, attachments) = incoming(py, chunk.payload)?;
             (intern!(py, "chunk"), chunk.sequence, json, attachments).into_pyobject(py)
         }
+        Item::Change(change) => of_change(py, change),
+        Item::Found(found) => {
+            let list = PyList::empty(py);
+            for variable in found.variables {
+                list.append(of_variable(py, variable)?)?;
+            }
+            (intern!(py, "found"), list, found.missing).into_pyobject(py)
+        }
+        Item::History(past) => {
+            let list = PyList::empty(py);
+            for pb::PastValue { version, value } in past {
+                let (json, attachments) = incoming(py, value)?;
+                list.append((version, json, attachments))?;
+            }
+            (intern!(py, "history"), list).into_pyobject(py)
+        }
         Item::Payload(payload) => {
             let (json, attachments) = incoming(py, Some(payload))?;
             (intern!(py, "payload"), json, attachments).into_pyobject(py)
@@ -88,7 +104,8 @@ fn of_error(py: Python<'_>, error: pb::Error) -> Tuple<'_> {
     tuple.into_pyobject(py)
 }
 
-fn of_variable(py: Python<'_>, variable: pb::Variable) -> Tuple<'_> {
+/// A variable that was read.
+pub fn of_variable(py: Python<'_>, variable: pb::Variable) -> Tuple<'_> {
     let (json, attachments) = incoming(py, variable.value)?;
     let tuple = (
         intern!(py, "variable"),
@@ -99,6 +116,26 @@ fn of_variable(py: Python<'_>, variable: pb::Variable) -> Tuple<'_> {
         variable.version,
         PyBytes::new(py, &variable.constraints_json),
         PyBytes::new(py, &variable.metadata_json),
+        variable.id,
+        variable.lock_owner,
+        variable.lock_expires_in_ms,
+    );
+    tuple.into_pyobject(py)
+}
+
+fn of_change(py: Python<'_>, change: pb::StateChange) -> Tuple<'_> {
+    let value = change.value.map(|value| incoming(py, Some(value))).transpose()?;
+    let tuple = (
+        intern!(py, "change"),
+        change.kind,
+        change.name,
+        change.id,
+        change.version,
+        change.revision,
+        value,
+        change.owner,
+        change.missed_count,
+        change.missed_from,
     );
     tuple.into_pyobject(py)
 }

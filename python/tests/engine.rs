@@ -8,8 +8,6 @@ mod engine;
 #[expect(dead_code, reason = "the extension uses what the tests do not")]
 mod limits;
 #[path = "../src/shared_memory.rs"]
-#[expect(dead_code, unused_imports, reason = "the extension uses what the tests do not")]
 mod shared_memory;
 #[path = "../src/snakepit/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the extension uses what the tests do not")]
 mod snakepit;

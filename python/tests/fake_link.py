@@ -25,6 +25,7 @@ class FakeLink:
         self.frames: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.answers: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self.logs: list[tuple[Any, ...]] = []
+        self.cached: dict[str, tuple[Any, ...]] = {}
         self.requests: dict[int, FakeRequest] = {}
         self.opened: queue.SimpleQueue[FakeRequest] = queue.SimpleQueue()
         self.cancelled: dict[int, int] = {}
@@ -174,14 +175,38 @@ class FakeLink:
     def query_tools(self, call_id: int) -> Any:
         return self._open(call_id, verb="tools")
 
+    def state_cached(self, call_id: int, name: str) -> Any:
+        self._check_call(call_id)
+        return self.cached.get(name)
+
     def state_get(self, call_id: int, name: str) -> Any:
         return self._open(call_id, verb="get", name=name)
 
+    def state_get_many(self, call_id: int, names: list[str]) -> Any:
+        return self._open(call_id, verb="get_many", names=names)
+
     def state_set(
-        self, call_id: int, name: str, document: bytes, attachments: Any, version: Any
+        self,
+        call_id: int,
+        name: str,
+        document: bytes,
+        attachments: Any,
+        version: Any,
+        owner: str,
     ) -> Any:
-        value = json.loads(document)
-        return self._open(call_id, verb="set", name=name, value=value, expected_version=version)
+        told = {"value": json.loads(document), "expected_version": version, "owner": owner}
+        return self._open(call_id, verb="set", name=name, **told)
+
+    def state_set_many(self, call_id: int, writes: list[Any], owner: str) -> Any:
+        writes = [(name, json.loads(document), version) for name, document, _, version in writes]
+        return self._open(call_id, verb="set_many", writes=writes, owner=owner)
+
+    def state_update(
+        self, call_id: int, name: str, document: bytes, attachments: Any, *more: Any
+    ) -> Any:
+        version, owner = more
+        told = {"update": json.loads(document), "expected_version": version, "owner": owner}
+        return self._open(call_id, verb="update", name=name, **told)
 
     def state_register(
         self, call_id: int, name: str, kind: str, document: bytes, *more: Any
@@ -197,11 +222,31 @@ class FakeLink:
             metadata=json.loads(metadata),
         )
 
-    def state_delete(self, call_id: int, name: str, version: Any) -> Any:
-        return self._open(call_id, verb="delete", name=name, expected_version=version)
+    def state_delete(self, call_id: int, name: str, version: Any, owner: str) -> Any:
+        told = {"expected_version": version, "owner": owner}
+        return self._open(call_id, verb="delete", name=name, **told)
 
-    def state_list(self, call_id: int, pattern: str) -> Any:
-        return self._open(call_id, verb="list", pattern=pattern)
+    def state_list(self, call_id: int, pattern: str, after: str, limit: int) -> Any:
+        return self._open(call_id, verb="list", pattern=pattern, after=after, limit=limit)
+
+    def state_history(self, call_id: int, name: str) -> Any:
+        return self._open(call_id, verb="history", name=name)
+
+    def state_rollback(self, call_id: int, name: str, version: int, *more: Any) -> Any:
+        expected, owner = more
+        told = {"version": version, "expected_version": expected, "owner": owner}
+        return self._open(call_id, verb="rollback", name=name, **told)
+
+    def state_lock(self, call_id: int, name: str, owner: str, ttl_ms: int) -> Any:
+        return self._open(call_id, verb="lock", name=name, owner=owner, ttl_ms=ttl_ms)
+
+    def state_unlock(self, call_id: int, name: str, owner: str) -> Any:
+        return self._open(call_id, verb="unlock", name=name, owner=owner)
+
+    def state_watch(self, call_id: int, patterns: list[str], *more: Any) -> Any:
+        coalesce, initial, queue_max = more
+        told = {"coalesce": coalesce, "initial": initial, "queue_max": queue_max}
+        return self._open(call_id, verb="watch", patterns=patterns, **told)
 
     def log(self, call_id: int, level: int, target: str, message: str) -> None:
         self.logs.append((call_id, level, target, message))

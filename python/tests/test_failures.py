@@ -151,4 +151,4 @@ def test_an_empty_message_is_the_type():
 
 
 def test_every_status_has_its_number():
-    assert [status.value for status in sb.Status] == list(range(32))
+    assert [status.value for status in sb.Status] == list(range(33))

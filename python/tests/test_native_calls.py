@@ -271,7 +271,7 @@ def test_every_answer_about_a_variable_comes_back(host, link):
     start(host, link, call(1))
     variable = {"name": "v", "type": "integer", "json": "5", "version": 2, "metadata": "{}"}
     answers = [
-        ({"variable": variable}, ("variable", "v", "integer", b"5", [], 2, b"", b"{}")),
+        ({"variable": variable}, ("variable", "v", "integer", b"5", [], 2, b"", b"{}", 0, "", 0)),
         ({"variables": [variable] * 2}, None),
         ({}, ("deleted",)),
         ({"error": {"status": 11, "message": "none"}}, ("error", 11, "none", False, b"", "", "")),
@@ -283,6 +283,76 @@ def test_every_answer_about_a_variable_comes_back(host, link):
         if expected is None:
             expected = ("variables", [answers[0][1]] * 2)
         assert item == expected
+
+
+def test_the_rest_of_the_verbs_and_their_answers(host, link):
+    start(host, link, call(1))
+    variable = {"name": "v", "type": "json", "json": "5", "version": 2, "id": 3, "owner": "me"}
+    item = ("variable", "v", "json", b"5", [], 2, b"", b"", 3, "me", 0)
+    asks = [
+        (link.state_get_many(1, ["v", "none"]), {"verb": "get_many", "names": ["v", "none"]}),
+        (link.state_set_many(1, [("v", b"1", [], 7)], "me"), None),
+        (link.state_update(1, "v", b'{"add":1}', [], None, "me"), None),
+        (link.state_history(1, "v"), {"verb": "history", "name": "v"}),
+        (link.state_rollback(1, "v", 4, owner="me"), None),
+        (link.state_lock(1, "v", "me", 500), None),
+        (link.state_unlock(1, "v", "me"), {"verb": "unlock", "name": "v", "owner": "me"}),
+    ]
+    asked = []
+    for _, expected in asks:
+        asked.append(host.expect("state_request")["ask"])
+        assert expected in (None, asked[-1])
+    assert (asked[1]["writes"][0][0], asked[1]["writes"][0][2]) == ("v", 7)
+    assert (asked[2]["verb"], asked[2]["owner"], asked[5]["ttl_ms"]) == ("update", "me", 500)
+    answers = [
+        ({"found": [variable]}, ("found", [item], ["none"])),
+        ({"history": [{"version": 1, "json": '"a"'}]}, ("history", [(1, b'"a"', [])])),
+        ({"variable": variable}, item),
+    ]
+    for request, (answer, expected) in zip(
+        (asks[0][0], asks[3][0], asks[4][0]), answers, strict=True
+    ):
+        host.send({"kind": "state", "request_id": request.id} | answer)
+        assert request.next() == expected
+
+
+def test_a_watch_takes_changes_until_it_is_cancelled(host, link):
+    start(host, link, call(1))
+    watch = link.state_watch(1, ["a*"], initial=True)
+    asked = host.expect("state_request")["ask"]
+    assert (asked["patterns"], asked["initial"], asked["coalesce"]) == (["a*"], True, False)
+    for number in range(asked["credit"] // 2):
+        change = {"change": "written", "name": "a", "version": number, "json": "7"}
+        host.send({"kind": "change", "request_id": watch.id, "sequence": number} | change)
+        item = watch.next()
+        assert item[:5] == ("change", "written", "a", 0, number)
+        assert item[6] == (b"7", [])
+    assert host.expect("tool_credit")["chunks"] == asked["credit"] // 2
+    watch.cancel()
+    assert host.expect("tool_cancel")["request_id"] == watch.id
+
+
+def test_what_may_be_cached_is_there_until_the_host_says_otherwise(host, link):
+    start(host, link, call(1) | {"incarnation": 7})
+    start(host, link, call(2) | {"incarnation": 8})
+    variable = {"name": "v", "type": "json", "json": "5", "version": 2}
+    item = ("variable", "v", "json", b"5", [], 2, b"", b"", 0, "", 0)
+    for gone in ({"name": "v"}, {"name": ""}, None):
+        assert link.state_cached(1, "v") is None
+        request = link.state_get(1, "v")
+        answer = {"kind": "state", "request_id": request.id, "variable": variable}
+        host.send(answer | {"cacheable": gone is not None})
+        assert request.next() == item
+        assert link.state_cached(1, "v") == (item if gone else None)
+        assert link.state_cached(2, "v") is None, "of another session"
+        if gone:
+            host.send({"kind": "gone", "session": 8} | gone, {"kind": "gone", "session": 7} | gone)
+            host.send({"kind": "ping", "number": 1})
+            host.expect("pong")
+    host.send({"kind": "cancel", "call_id": 1, "reason": CANCELLED})
+    batch(link, 1)
+    with pytest.raises(_native.CallCancelled):
+        link.state_cached(1, "v")
 
 
 def test_late_answers_are_ignored(host, link):

@@ -23,6 +23,9 @@ def variable(name="x", value=1, version=3, constraints=b'{"min":0}', metadata=b"
         version,
         constraints,
         metadata,
+        1,
+        "",
+        0,
     )
 
 
@@ -110,7 +113,7 @@ def test_register_sends_everything():
     def verb(session, prefix):
         made = call(session, prefix, "register", "x", "integer", 1, {"min": 0})
         if not prefix:
-            assert made == sb.Variable("x", "json", 1, 1, {"min": 0}, {})
+            assert made == sb.Variable("x", "json", 1, 1, {"min": 0}, {}, 1)
             return made.version
 
         async def version():
@@ -123,13 +126,18 @@ def test_register_sends_everything():
 
 def test_delete_and_list():
     def deleted(request):
-        assert request.told == {"verb": "delete", "name": "x", "expected_version": None}
+        assert request.told == {
+            "verb": "delete",
+            "name": "x",
+            "expected_version": None,
+            "owner": "",
+        }
         request.give("deleted")
 
     assert results(lambda s, a: call(s, a, "delete", "x"), deleted) is None
 
     def listed(request):
-        assert request.told == {"verb": "list", "pattern": "a*"}
+        assert request.told == {"verb": "list", "pattern": "a*", "after": "", "limit": 0}
         request.give("variables", [variable("a1"), variable("a2")])
 
     def verb(session, prefix):

@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use crate::config::{PlatformConfig, PoolConfig, ProcessLimitsConfig};
 use crate::core::{Error, Result, Status, Timers};
 use crate::frameworks::Catalog;
-use crate::operations::{CallPool, InFlight, Services};
+use crate::operations::{CachedReads, CallPool, InFlight, Services};
 use crate::runtimes::{PythonRuntime, RuntimeSettings, environment, interpreter};
 use crate::sessions::Sessions;
+use crate::shared_memory;
 use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
 use crate::state::{Backend, Watches};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
@@ -195,6 +196,8 @@ fn start_pools(
             catalog,
             cancel_grace: pool.cancel_grace,
             protection,
+            reads: Arc::new(CachedReads::default()),
+            caches_variables: pool.variable_cache,
         };
         pools.insert(name.clone(), call_pool);
     }
@@ -220,6 +223,7 @@ fn settings(name: &str, pool: &PoolConfig, listener: &Listener) -> Result<Runtim
         connect_timeout: pool.start_timeout,
         socket: listener.socket().to_path_buf(),
         gate: listener.gate().clone(),
+        party: shared_memory::pool().join(),
     })
 }
 

@@ -229,3 +229,6 @@ fn not_open(id: &SessionId) -> Error {
 fn wrong_reply() -> Error {
     Error::new(Status::Store, "the store answered another question than it was asked")
 }
+
+#[cfg(test)]
+mod tests;

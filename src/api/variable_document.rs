@@ -228,7 +228,11 @@ mod tests {
             ),
         ])
         .unwrap();
-        let expected = r#"[{"version":1,"value":{ "a": 2.50 }},{"version":2,"value":[{"$spb":{"attachment":0}}]},{"version":3,"value":{"$$spb":{"attachment":0},"b":{"$spb":{"attachment":1}}}}]"#;
+        let expected = concat!(
+            r#"[{"version":1,"value":{ "a": 2.50 }},"#,
+            r#"{"version":2,"value":[{"$spb":{"attachment":0}}]},"#,
+            r#"{"version":3,"value":{"$$spb":{"attachment":0},"b":{"$spb":{"attachment":1}}}}]"#,
+        );
         assert_eq!(std::str::from_utf8(whole.json()).unwrap(), expected);
         let (json, attachments) = whole.into_parts();
         assert_eq!(attachments, [Attachment::Blob("x".into()), Attachment::Blob("y".into())]);

@@ -106,7 +106,7 @@ impl CallbackPool {
 
     fn run(&self) {
         block_signals_on_this_thread();
-        IS_CALLBACK_THREAD.set(true);
+        mark_callback_thread();
         while let Some(job) = self.next() {
             match job {
                 Job::Run(sink) => sink.run(),
@@ -147,6 +147,11 @@ pub fn refuse_blocking() -> Result<()> {
     let message =
         "a callback may not wait: it runs on the thread that would bring what it waits for";
     Err(Error::new(Status::WouldDeadlock, message))
+}
+
+/// Says that host code runs on this thread, for `refuse_blocking`.
+pub fn mark_callback_thread() {
+    IS_CALLBACK_THREAD.set(true);
 }
 
 thread_local! {

@@ -25,7 +25,17 @@ pub mod times;
 pub mod error;
 pub mod text;
 pub mod value;
+pub mod value_compose;
 pub mod value_scalar;
+
+pub mod arrow_export;
+pub mod arrow_import;
+pub mod arrow_layout;
+pub mod dlpack;
+pub mod dlpack_layout;
+pub mod lent;
+pub mod tensor;
+pub mod tensor_file;
 
 pub mod callback_pool;
 pub mod callback_sink;

@@ -86,8 +86,8 @@ pub unsafe extern "C" fn spb_session_open(
 ///
 /// Ownership: the caller frees `*out` with spb_session_free.
 /// Threads: nonblocking with the memory store, callback-safe.
-/// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST, STORE,
-/// UNAVAILABLE, NULL_ARGUMENT, FORKED.
+/// Errors: HANDLE, NOT_FOUND, INVALID_ARGUMENT, UTF8, RESOURCE_EXHAUSTED, CLOSED, LEASE_LOST,
+/// STORE, UNAVAILABLE, NULL_ARGUMENT, FORKED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_session_join(
@@ -160,7 +160,8 @@ pub extern "C" fn spb_session_touch(
     guard(err, || handle_table::get(session)?.session.touch())
 }
 
-/// Starts closing a session, for every host of the store: its operations are cancelled, its tools and variables go.
+/// Starts closing a session, for every host of the store: its operations are cancelled, its tools
+/// and variables go.
 ///
 /// Ownership: the caller frees `*out`; the sink's data is the library's from now on.
 /// Threads: nonblocking, callback-safe.

@@ -98,9 +98,9 @@ pub unsafe extern "C" fn spb_session_import(
 ///
 /// Ownership: the caller frees `*out`.
 /// Threads: nonblocking with the memory store, callback-safe.
-/// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, RESOURCE_EXHAUSTED when it is larger than
-/// a value may be, INVALID_ARGUMENT when it is nested deeper than a document may be, NULL_ARGUMENT,
-/// FORKED.
+/// Errors: HANDLE, CLOSED, LEASE_LOST, STORE, UNAVAILABLE, RESOURCE_EXHAUSTED when it is larger
+/// than a value may be, INVALID_ARGUMENT when it is nested deeper than a document may be,
+/// NULL_ARGUMENT, FORKED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_session_export_value(

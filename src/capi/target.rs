@@ -136,8 +136,8 @@ impl ToolSink for ToolTarget {
     }
 }
 
-/// The host's side of a watch of variables. Changes wait in the watch itself, so that there they can
-/// be counted and coalesced; what enters the queue is one entry for each event to take.
+/// The host's side of a watch of variables. Changes wait in the watch itself, so that there they
+/// can be counted and coalesced; what enters the queue is one entry for each event to take.
 pub struct WatchTarget(pub Target);
 
 impl WatchObserver for WatchTarget {

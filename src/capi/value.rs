@@ -233,7 +233,7 @@ unsafe fn read_attachment(given: &spb_attachment) -> Result<Attachment> {
     }
 }
 
-fn view_attachment(attachment: &Attachment) -> spb_attachment {
+pub fn view_attachment(attachment: &Attachment) -> spb_attachment {
     let data = attachment.bytes();
     let (kind, dtype, shape) = match attachment {
         Attachment::Blob(_) => (SPB_ATTACHMENT_BLOB, 0, [].as_slice()),

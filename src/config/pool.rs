@@ -93,6 +93,8 @@ pub struct PoolConfig {
     /// The least level of Python log records that workers send.
     #[schemars(extend("enum" = ["debug", "info", "warning", "error"]))]
     pub log_level: String,
+    /// Whether workers keep variables they have read until they are told of a change.
+    pub variable_cache: bool,
     /// How worker processes are started.
     pub backend: BackendConfig,
     /// Resource limits of each worker process.
@@ -217,6 +219,7 @@ impl Default for PoolConfig {
             calls_per_worker: limits::CALLS_PER_WORKER,
             calls_held_per_worker_max: limits::CALLS_HELD_PER_WORKER_MAX,
             queue_max: limits::POOL_QUEUE_MAX,
+            variable_cache: true,
             python: "python3".to_owned(),
             python_path: Vec::new(),
             frameworks: FrameworkOptions::default(),

@@ -14,6 +14,8 @@ pub const VALUE_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const ATTACHMENTS_MAX: usize = 1024;
 /// Dimensions of a tensor, as numpy has it.
 pub const TENSOR_DIMS_MAX: usize = 64;
+/// Arrays of the host's memory that values read where they lie: each may wait to be given back.
+pub const LOANS_MAX: usize = 64 * 1024;
 /// What a gRPC message may be larger than its largest value: envelopes and small frames of the same
 /// batch.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
@@ -85,6 +87,12 @@ pub const WATCH_PATTERNS_MAX: usize = 64;
 /// Changes that wait for one watcher where it names no number, and the most that it may name.
 pub const WATCH_QUEUE_MAX: usize = 1024;
 pub const WATCH_QUEUE_LIMIT: usize = 64 * 1024;
+/// Watches that one call's handler has at once.
+pub const WATCHES_PER_CALL_MAX: usize = 64;
+/// Variables of one session, and sessions, that one worker has cached and is told of; beyond them
+/// what was cached of the session, or of the oldest, is given up.
+pub const CACHED_VARIABLES_MAX: usize = 4096;
+pub const CACHED_SESSIONS_PER_WORKER_MAX: usize = 1024;
 /// A `pattern` constraint's text.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// What a `pattern` constraint may take when it is compiled: repetitions multiply.
@@ -121,11 +129,14 @@ pub const SQLITE_LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const REDIS_LEASE: Duration = Duration::from_secs(15);
 /// To reach Redis, handshake included. Default.
 pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// One answer of Redis; a command of many bytes may take longer. Default.
-pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// One answer of Redis, with its bytes; a command of many bytes may take longer. Default.
+pub const REDIS_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// One command on Redis, with all its attempts. Default.
 pub const REDIS_COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
-/// What a command's bytes may travel with at least, added to the time for its answer.
+/// Longest of these times.
+pub const REDIS_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How fast a command's bytes travel at least, and those of a list: added to the time for the
+/// answer.
 pub const REDIS_BYTES_PER_SECOND_MIN: usize = 8 * 1024 * 1024;
 /// First and last rest before Redis is asked again; it doubles in between.
 pub const REDIS_BACKOFF_MIN: Duration = Duration::from_millis(5);

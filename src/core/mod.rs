@@ -13,7 +13,9 @@ pub mod limits;
 pub mod nearest;
 pub mod schema;
 pub mod status;
+pub mod strides;
 pub mod tag;
+pub mod tensor_file;
 pub mod timers;
 pub mod value;
 

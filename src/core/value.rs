@@ -11,6 +11,7 @@ use super::error::{Error, Result};
 use super::json;
 use super::limits::{ATTACHMENTS_MAX, TENSOR_DIMS_MAX, VALUE_BYTES_MAX, VALUE_COPY_BYTES_MAX};
 use super::status::Status;
+use super::strides::row_major;
 
 /// A JSON document and its attachments. Cloning shares the bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub enum Attachment {
 pub struct Tensor {
     dtype: DType,
     shape: Vec<i64>,
+    /// They follow from the shape; kept because views of a tensor point to them.
+    strides: Vec<i64>,
     data: Bytes,
 }
 
@@ -83,6 +86,11 @@ impl Value {
     /// A document without attachments.
     pub fn from_json(json: impl Into<Bytes>) -> Result<Self> {
         Value::new(json, Vec::new())
+    }
+
+    /// A value that is one attachment.
+    pub fn from_attachment(attachment: Attachment) -> Result<Self> {
+        Value::new(Bytes::from_static(br#"{"$spb":{"attachment":0}}"#), vec![attachment])
     }
 
     /// A value from a document that this program made itself; it is within all limits by
@@ -160,6 +168,7 @@ impl Attachment {
             Attachment::Tensor(tensor) => Attachment::Tensor(Tensor {
                 dtype: tensor.dtype,
                 shape: tensor.shape.clone(),
+                strides: tensor.strides.clone(),
                 data: kept(&tensor.data),
             }),
         }
@@ -189,7 +198,8 @@ impl Tensor {
                 format!("tensor of {name} and shape {shape:?} cannot have {} bytes", data.len());
             return Err(Error::invalid(message).with("dtype", name).with("shape", shape));
         }
-        Ok(Tensor { dtype, shape, data })
+        let strides = row_major(&shape);
+        Ok(Tensor { dtype, shape, strides, data })
     }
 
     pub fn dtype(&self) -> DType {
@@ -198,6 +208,11 @@ impl Tensor {
 
     pub fn shape(&self) -> &[i64] {
         &self.shape
+    }
+
+    /// How many elements further the next one of each dimension lies.
+    pub fn strides(&self) -> &[i64] {
+        &self.strides
     }
 
     pub fn data(&self) -> &Bytes {

@@ -12,15 +12,17 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
+use crate::core::limits::WATCHES_PER_CALL_MAX;
 use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
 use crate::frameworks::OperationEntry;
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
 use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
-use crate::transport::CallStart;
+use crate::transport::{CallStart, ToolPeer};
 
 use super::call_request::{CallPool, CallRequest};
+use super::call_watch::CallWatch;
 use super::loss::Loss;
 use super::operation::{Operation, Work};
 use super::services::{InFlightPlace, Services};
@@ -58,6 +60,8 @@ pub(super) struct Progress {
     /// Tool calls that the host has not answered, by the worker's number for them; while there are
     /// any, the worker's capacity is lent.
     pub tools_open: FxHashMap<u64, Weak<Invocation>>,
+    /// What its handler watches.
+    watches: Vec<Weak<CallWatch>>,
     on_end: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -86,6 +90,7 @@ impl Call {
             place: Some(place),
             hold: Some(request.session.hold()),
             tools_open: FxHashMap::default(),
+            watches: Vec::new(),
             on_end: Some(on_end),
         };
         let call = Arc::new_cyclic(|me| Call {
@@ -185,7 +190,12 @@ impl Call {
             stream: request.stream,
             chunk_credit: if request.stream { request.stream_window } else { 0 },
             traceparent: request.trace.to_string(),
+            session_incarnation: self.cached_session(),
         }
+    }
+
+    fn cached_session(&self) -> u64 {
+        if self.pool.caches_variables { self.request.session.key().incarnation } else { 0 }
     }
 
     /// Holds the call against the pool's catalog, if that has not been done before it was queued.
@@ -221,6 +231,23 @@ impl Call {
         if lease.is_some() {
             self.pool.metrics.running.dec();
         }
+        self.end_watches();
+    }
+
+    /// Keeps a watch until the call's end; `false` when it has too many.
+    pub(super) fn keep_watch(&self, watch: &Arc<CallWatch>) -> bool {
+        let mut progress = self.progress.lock();
+        progress.watches.retain(|watch| watch.strong_count() > 0);
+        let has_room = progress.watches.len() < WATCHES_PER_CALL_MAX;
+        if has_room {
+            progress.watches.push(Arc::downgrade(watch));
+        }
+        has_room
+    }
+
+    fn end_watches(&self) {
+        let watches = std::mem::take(&mut self.progress.lock().watches);
+        watches.iter().filter_map(Weak::upgrade).for_each(|watch| watch.cancel());
     }
 
     pub(super) fn count_result(&self, outcome: &Result<Value>) {
@@ -331,6 +358,7 @@ impl Work for Call {
         }
         drop(kept);
         self.cancel_tools();
+        self.end_watches();
         if let Some(on_end) = on_end {
             on_end();
         }

@@ -9,13 +9,9 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use crate::core::{Deadline, Error, Result, Status, Value};
-use crate::state::{Access, Pending, RegisterVariable, Variable};
 use crate::telemetry::{Level, Record, TraceContext};
 use crate::tools::{Caller, Invocation, InvocationFacts};
-use crate::transport::{
-    CallPeer, LogNote, StateAsk, StateReplier, StateReply, ToolAsk, ToolPeer, ToolReplier,
-    VariableRow,
-};
+use crate::transport::{CallPeer, LogNote, StateAsk, StateReplier, ToolAsk, ToolPeer, ToolReplier};
 
 use super::call::Call;
 use super::stream::Chunk;
@@ -84,11 +80,8 @@ impl CallPeer for Call {
             let message = "the call has ended: its session can no longer be reached from it";
             return replier.answer(Err(Error::new(Status::Cancelled, message)));
         }
-        match self.variables(ask) {
-            Pending::Ready(outcome) => replier.answer(outcome),
-            Pending::Later(later) => {
-                self.services.runtime.spawn(async move { replier.answer(later.await) });
-            }
+        if let Some(call) = self.shared() {
+            call.answer_state(ask, replier);
         }
     }
 
@@ -125,31 +118,6 @@ impl Call {
             && let Some(lease) = &progress.lease
         {
             lease.reclaim();
-        }
-    }
-
-    fn variables(&self, ask: StateAsk) -> Pending<Result<StateReply>> {
-        let (variables, session) = (&self.services.variables, self.request.session.key());
-        match ask {
-            StateAsk::Get { name } => variables.get(session, &name).map(row_reply),
-            StateAsk::Set { name, value, expected_version } => {
-                let access = Access { expected_version, owner: None };
-                variables.set(session, &name, value, access).map(row_reply)
-            }
-            StateAsk::Register { name, type_name, initial, constraints, metadata } => {
-                let constraints = (!constraints.is_empty()).then_some(constraints);
-                let metadata = (!metadata.is_empty()).then_some(metadata);
-                let register = RegisterVariable { name, type_name, initial, constraints, metadata };
-                variables.register(session, register).map(row_reply)
-            }
-            StateAsk::Delete { name, expected_version } => variables
-                .delete(session, &name, Access { expected_version, owner: None })
-                .map(|done| done.map(|()| StateReply::Deleted)),
-            StateAsk::List { pattern } => {
-                variables.list(session, &pattern, None, usize::MAX).map(|rows| {
-                    rows.map(|rows| StateReply::Variables(rows.into_iter().map(row).collect()))
-                })
-            }
         }
     }
 }
@@ -197,19 +165,4 @@ impl ToolPeer for InvocationPeer {
 /// Python may have opened a span of its own; a malformed one is replaced by a child of the call's.
 fn tool_trace(given: &str, call: &TraceContext) -> String {
     TraceContext::parse(given).unwrap_or_else(|| call.child()).to_string()
-}
-
-fn row_reply(variable: Result<Variable>) -> Result<StateReply> {
-    variable.map(|variable| StateReply::Variable(row(variable)))
-}
-
-fn row(variable: Variable) -> VariableRow {
-    VariableRow {
-        name: variable.name().as_ref().to_owned(),
-        type_name: variable.type_name().to_owned(),
-        version: variable.version,
-        constraints: variable.constraints().clone(),
-        metadata: variable.metadata().clone(),
-        value: variable.value,
-    }
 }

@@ -9,6 +9,7 @@ use crate::sessions::Session;
 use crate::snakepit::{self, Home};
 use crate::telemetry::{PoolMetrics, SpanId, TraceContext};
 
+use super::cached_reads::CachedReads;
 use super::protection::Protection;
 
 /// What is to be run, with everything checked that can be.
@@ -50,4 +51,7 @@ pub struct CallPool {
     pub catalog: Arc<crate::frameworks::Catalog>,
     pub cancel_grace: Duration,
     pub protection: Arc<Protection>,
+    pub reads: Arc<CachedReads>,
+    /// Workers may keep the variables they have read.
+    pub caches_variables: bool,
 }

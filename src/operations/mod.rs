@@ -7,10 +7,13 @@
 
 pub mod barrier;
 pub mod breaker;
+pub mod cached_reads;
 pub mod call;
 pub mod call_peer;
 pub mod call_request;
 pub mod call_retry;
+pub mod call_state;
+pub mod call_watch;
 pub mod job;
 mod loss;
 pub mod machine;
@@ -24,6 +27,7 @@ pub mod timeout;
 
 pub use barrier::BarrierSettings;
 pub use breaker::BreakerSettings;
+pub use cached_reads::CachedReads;
 pub use call::Call;
 pub use call_request::{CallPool, CallRequest};
 pub use job::Job;

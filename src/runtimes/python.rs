@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::core;
 use crate::frameworks::Catalog;
+use crate::shared_memory::Party;
 use crate::snakepit::{
     Adapter, Exit, Failure, OutputStream, ProcessSpec, ResourceLimits, WorkerId,
 };
@@ -42,6 +43,8 @@ pub struct RuntimeSettings {
     /// Where workers dial, and who may.
     pub socket: PathBuf,
     pub gate: Gate,
+    /// While it lives, the pool's workers see no other pool's content in shared memory.
+    pub party: Party,
 }
 
 /// Python workers for one pool.

@@ -35,6 +35,13 @@ pub struct Pool {
     state: Mutex<State>,
 }
 
+/// Readers that may see each other's content: the workers of one pool of processes. While several
+/// parties live, a region that anyone was lent is never filled again, because whoever mapped it
+/// could go on reading.
+pub struct Party {
+    pool: Arc<Pool>,
+}
+
 /// What a pool holds at the moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct PoolStats {
@@ -49,6 +56,7 @@ struct State {
     free: Vec<(Instant, Region)>,
     /// By the address that a region begins at; with the one it ends before.
     used: BTreeMap<usize, (usize, Weak<Lease>)>,
+    parties: usize,
     stats: PoolStats,
 }
 
@@ -56,6 +64,16 @@ impl Pool {
     pub fn new(limits: PoolLimits) -> Arc<Self> {
         let last_number = AtomicU64::new(0);
         Arc::new(Pool { limits, last_number, state: Mutex::default() })
+    }
+
+    /// Another party may be lent regions, for as long as the result lives.
+    pub fn join(self: &Arc<Self>) -> Party {
+        let mut state = self.state.lock();
+        state.parties += 1;
+        let gone = if state.parties > 1 { state.discard_lent() } else { Vec::new() };
+        drop(state);
+        drop(gone);
+        Party { pool: self.clone() }
     }
 
     /// A region that is to be filled with `bytes`. Fails where the limits or the kernel say so.
@@ -114,7 +132,7 @@ impl Pool {
         state.used.remove(&region.start());
         state.stats.free_bytes += region.capacity();
         state.free.push((Instant::now(), region));
-        let mut gone = Vec::new();
+        let mut gone = if state.parties > 1 { state.discard_lent() } else { Vec::new() };
         while state.stats.free_bytes > self.limits.free_bytes_max {
             gone.extend(state.discard(1));
         }
@@ -168,10 +186,26 @@ impl Pool {
     }
 }
 
+impl Drop for Party {
+    fn drop(&mut self) {
+        self.pool.state.lock().parties -= 1;
+    }
+}
+
 impl State {
     /// Takes the first `count` free regions out; the caller drops them outside the lock.
     fn discard(&mut self, count: usize) -> Vec<(Instant, Region)> {
-        let gone: Vec<_> = self.free.drain(..count.min(self.free.len())).collect();
+        let gone = self.free.drain(..count.min(self.free.len())).collect();
+        self.discounted(gone)
+    }
+
+    /// As `discard`, for those that somebody may have mapped.
+    fn discard_lent(&mut self) -> Vec<(Instant, Region)> {
+        let gone = self.free.extract_if(.., |(_, region)| region.was_lent()).collect();
+        self.discounted(gone)
+    }
+
+    fn discounted(&mut self, gone: Vec<(Instant, Region)>) -> Vec<(Instant, Region)> {
         let bytes: usize = gone.iter().map(|(_, region)| region.capacity()).sum();
         self.stats.free_bytes -= bytes;
         self.stats.bytes -= bytes;
@@ -193,6 +227,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use super::super::region::Knower;
     use super::*;
 
     const KIB: usize = 1024;
@@ -259,6 +294,37 @@ mod tests {
     }
 
     #[test]
+    fn between_parties_no_region_is_filled_again_that_anyone_was_lent() {
+        struct Reader;
+        impl Knower for Reader {
+            fn forget(&self, _: u64) {}
+        }
+        let reader: Arc<dyn Knower> = Arc::new(Reader);
+        let lend = |pool: &Arc<Pool>, bytes: &Bytes| {
+            let (lease, _) = pool.find(bytes).unwrap();
+            lease.region().unwrap().known_by(Arc::downgrade(&reader));
+        };
+        let pool = Pool::new(LIMITS);
+        let one = pool.join();
+        for _ in 0..3 {
+            lend(&pool, &pool.copy(&[1; KIB]).unwrap());
+            assert_eq!(pool.stats().regions, 1, "one party may see its own content");
+        }
+        let other = pool.join();
+        assert_eq!(pool.stats().regions, 0);
+        let shown = pool.copy(&[1; KIB]).unwrap();
+        lend(&pool, &shown);
+        drop(shown);
+        assert_eq!(pool.stats().regions, 0);
+        drop(pool.copy(&[1; KIB]).unwrap());
+        assert_eq!(pool.stats().regions, 1, "nobody has seen it");
+        drop(one);
+        lend(&pool, &pool.copy(&[1; KIB]).unwrap());
+        assert_eq!(pool.stats().regions, 1);
+        drop(other);
+    }
+
+    #[test]
     fn a_large_region_is_not_spent_on_few_bytes() {
         let pool = Pool::new(LIMITS);
         drop(pool.copy(&[1; 400 * KIB]).unwrap());
@@ -271,7 +337,7 @@ mod tests {
     fn capacities_waste_at_most_a_quarter_beyond_the_smallest() {
         for bytes in [1, KIB, 64 * KIB, 64 * KIB + 1, 1000 * KIB, 64 * KIB * KIB + 30] {
             let capacity = capacity_for(bytes);
-            assert!(capacity >= bytes && capacity % PAGE_BYTES == 0);
+            assert!(capacity >= bytes && capacity.is_multiple_of(PAGE_BYTES));
             assert!(capacity - bytes <= (bytes / 4).max(PAGE_BYTES), "{bytes} {capacity}");
         }
     }

@@ -17,6 +17,7 @@ use super::pool::Pool;
 pub struct Region {
     pub(super) number: u64,
     pub(super) memory: OwnedRegion,
+    /// Empty as long as nobody was lent it.
     knowers: Mutex<Vec<Weak<dyn Knower>>>,
 }
 
@@ -57,6 +58,11 @@ impl Region {
         let mut knowers = self.knowers.lock();
         knowers.retain(|other| other.strong_count() > 0);
         knowers.push(knower);
+    }
+
+    /// Whether anyone was ever told of it.
+    pub(super) fn was_lent(&self) -> bool {
+        !self.knowers.lock().is_empty()
     }
 }
 

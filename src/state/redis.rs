@@ -1,8 +1,8 @@
 //! The store in Redis: sessions that several hosts share, and that outlive each of them.
 //!
 //! Every verb is one script, so it is one step for all hosts. A script that writes checks that the
-//! session is open, that the host's lease has not run out, and by the write's number that it was not
-//! made before. What Redis keeps and for how long is Redis' own configuration.
+//! session is open, that the host's lease has not run out, and by the write's number that it was
+//! not made before. What Redis keeps and for how long is Redis' own configuration.
 
 mod answer;
 mod cache;
@@ -172,9 +172,7 @@ impl Backend for RedisStore {
             }
             SessionCommand::Touch { session } => {
                 let session = session.clone();
-                self.later(
-                    |store| async move { sessions::touch(&store, &session, store.until()).await },
-                )
+                self.later(|store| async move { sessions::touch(&store, &session).await })
             }
             SessionCommand::Expire { session } => {
                 let session = session.clone();
@@ -239,7 +237,7 @@ impl Backend for RedisStore {
             let outcome = tokio::time::timeout_at(until, asking).await;
             outcome.unwrap_or_else(|_| Err(unavailable("subscription not confirmed")))?;
             if on {
-                sessions::touch(&store, &session, until).await?;
+                sessions::look(&store, &session, until).await?;
             }
             Ok(())
         })

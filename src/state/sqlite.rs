@@ -51,9 +51,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in the file at `path`, or makes it; its folder has to be there. Waits for the
-    /// disk. `Busy` while another store, of any process, has the file; `Unsupported` when another
-    /// version of this library wrote it; `Store` when it is no store or cannot be opened;
+    /// Opens the store in the file at `path`, or makes it; its folder has to be there. Waits for
+    /// the disk. `Busy` while another store, of any process, has the file; `Unsupported` when
+    /// another version of this library wrote it; `Store` when it is no store or cannot be opened;
     /// `ResourceExhausted`.
     ///
     /// A store that is dropped without `close` finishes what was asked of it soon after.

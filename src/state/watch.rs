@@ -1,5 +1,5 @@
-//! Watching variables: who is told of what changes in a session, in which order, and what becomes of
-//! those who are too slow. Who may watch, and how events reach a host or a worker, is not known
+//! Watching variables: who is told of what changes in a session, in which order, and what becomes
+//! of those who are too slow. Who may watch, and how events reach a host or a worker, is not known
 //! here.
 
 mod event;

@@ -9,14 +9,15 @@ use snakepit_bridge_proto::worker_frame::Kind;
 use tokio_stream::StreamExt;
 use tonic::Streaming;
 
-use crate::core::{CallId, Result, Value, WorkerId};
+use crate::core::{CallId, Result, WorkerId};
 
 use super::gate::{Admission, Announcement, FrameworkNote, Gate};
 use super::lanes::{LaneExpectation, Lanes};
 use super::link::WorkerLink;
 use super::outbox::Outbox;
-use super::peer::{LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier, WorkerEvents};
-use super::{sharing, wire};
+use super::peer::{LogNote, ToolAsk, ToolReplier, WorkerEvents};
+use super::state_peer::StateReplier;
+use super::{state_wire, wire};
 
 /// Reads one worker's frames from the hello to the end.
 pub struct Attachment {
@@ -260,7 +261,7 @@ fn tool_request(link: &WorkerLink, request: pb::ToolRequest) {
 
 fn state_request(link: &WorkerLink, request: pb::StateRequest) {
     let replier = StateReplier { link: link.clone(), request: request.request_id };
-    let ask = state_ask(link, request.verb);
+    let ask = state_wire::state_ask(link, request.verb);
     let Some(call) = link.call(request.call_id) else {
         return replier.answer(Err(no_such_call(request.call_id)));
     };
@@ -270,32 +271,5 @@ fn state_request(link: &WorkerLink, request: pb::StateRequest) {
     }
 }
 
-fn state_ask(link: &WorkerLink, verb: Option<pb::state_request::Verb>) -> Result<StateAsk> {
-    use pb::state_request::Verb;
-    Ok(match verb {
-        Some(Verb::Get(get)) => StateAsk::Get { name: get.name },
-        Some(Verb::Set(set)) => StateAsk::Set {
-            name: set.name,
-            value: kept_value(link, set.value)?,
-            expected_version: set.expected_version,
-        },
-        Some(Verb::Register(register)) => StateAsk::Register {
-            name: register.name,
-            type_name: register.r#type,
-            initial: kept_value(link, register.initial)?,
-            constraints: register.constraints_json,
-            metadata: register.metadata_json,
-        },
-        Some(Verb::Delete(delete)) => {
-            StateAsk::Delete { name: delete.name, expected_version: delete.expected_version }
-        }
-        Some(Verb::List(list)) => StateAsk::List { pattern: list.pattern },
-        None => return Err(wire::protocol("state request without a verb")),
-    })
-}
-
-/// A value that outlives its worker: no memory of the worker's stays behind it, and it is in place
-/// for whoever reads it.
-fn kept_value(link: &WorkerLink, payload: Option<pb::Payload>) -> Result<Value> {
-    sharing::owned(link.value(payload)?)
-}
+#[cfg(test)]
+mod tests;

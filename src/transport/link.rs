@@ -16,8 +16,10 @@ use tokio::sync::{Notify, watch};
 use crate::core::{CallId, Error, Result, Status, Value, WorkerId};
 
 use super::outbox::Outbox;
-use super::peer::{CallPeer, StateReply, ToolPeer, VariableRow};
+use super::peer::{CallPeer, ToolPeer};
 use super::sharing::Sharing;
+use super::state_peer::{ChangeRow, StateReply};
+use super::state_wire;
 use super::wire;
 
 /// A worker that said hello. Clones speak to the same worker.
@@ -52,6 +54,8 @@ pub struct CallStart {
     pub stream: bool,
     pub chunk_credit: u32,
     pub traceparent: String,
+    /// 0: nothing of the session may be cached.
+    pub session_incarnation: u64,
 }
 
 impl WorkerLink {
@@ -98,6 +102,7 @@ impl WorkerLink {
             stream: start.stream,
             chunk_credit: start.chunk_credit,
             traceparent: start.traceparent,
+            session_incarnation: start.session_incarnation,
         }));
         Ok(())
     }
@@ -213,17 +218,18 @@ impl WorkerLink {
     }
 
     pub(super) fn send_state_answer(&self, request_id: u64, outcome: Result<StateReply>) {
-        use pb::state_response::Outcome;
-        let outcome = Some(match outcome {
-            Ok(StateReply::Variable(row)) => Outcome::Variable(self.variable(row)),
-            Ok(StateReply::Variables(rows)) => {
-                let variables = rows.into_iter().map(|row| self.variable(row)).collect();
-                Outcome::Variables(pb::Variables { variables })
-            }
-            Ok(StateReply::Deleted) => Outcome::Deleted(pb::Deleted {}),
-            Err(error) => Outcome::Error(wire::error_of(&error)),
-        });
-        self.inner.outbox.push(Kind::StateResponse(pb::StateResponse { request_id, outcome }));
+        self.inner.tools.lock().remove(&request_id);
+        self.inner.outbox.push(state_wire::response(self, request_id, outcome));
+    }
+
+    pub(super) fn send_change(&self, request_id: u64, sequence: u64, change: ChangeRow) {
+        self.inner.outbox.push(state_wire::change(self, request_id, sequence, change));
+    }
+
+    /// What the worker has cached of the variable is out of date; without a name, of the session.
+    pub fn variable_gone(&self, session_incarnation: u64, name: Option<&str>) {
+        let name = name.unwrap_or_default().to_owned();
+        self.inner.outbox.push(Kind::VariableGone(pb::VariableGone { session_incarnation, name }));
     }
 
     /// Large content goes through shared memory from here on, over the worker's `lane`.
@@ -255,16 +261,5 @@ impl WorkerLink {
         let value = wire::value_from(payload)?;
         value.check_size("value has", self.inner.value_bytes_max)?;
         Ok(value)
-    }
-
-    fn variable(&self, row: VariableRow) -> pb::Variable {
-        pb::Variable {
-            name: row.name,
-            r#type: row.type_name,
-            value: Some(self.payload(row.value)),
-            version: row.version,
-            constraints_json: row.constraints,
-            metadata_json: row.metadata,
-        }
     }
 }

@@ -15,14 +15,16 @@ pub mod peer;
 pub mod serve;
 mod shared_payload;
 mod sharing;
+pub mod state_peer;
+pub mod state_wire;
 pub mod structs;
 pub mod wire;
 
 pub use gate::{Announcement, Expectation, FrameworkNote, Gate, Token};
 pub use link::{CallStart, WorkerLink};
 pub use listener::Listener;
-pub use peer::{
-    CallPeer, LogNote, StateAsk, StateReplier, StateReply, ToolAsk, ToolPeer, ToolReplier,
-    VariableRow, WorkerEvents,
-};
+pub use peer::{CallPeer, LogNote, ToolAsk, ToolPeer, ToolReplier, WorkerEvents};
 pub use serve::{Endpoint, EndpointAddress, EndpointHandler, FrameworkAsk, HostToolAsk};
+pub use state_peer::{
+    ChangeRow, StateAsk, StateReplier, StateReply, VariableRow, WatchAsk, WriteAsk, WriteTerms,
+};

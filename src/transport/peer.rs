@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::core::{CallId, Error, Result, Value, WorkerId};
+use crate::core::{CallId, Result, Value, WorkerId};
+
+use super::state_peer::{StateAsk, StateReplier};
 
 /// One call, as seen from the worker that runs it.
 pub trait CallPeer: Send + Sync {
@@ -25,11 +27,11 @@ pub trait CallPeer: Send + Sync {
     fn log(&self, note: LogNote);
 }
 
-/// One call of a host tool, as seen from the worker that asked for it.
+/// One call of a host tool, or one watch of variables, as seen from the worker that asked for it.
 pub trait ToolPeer: Send + Sync {
-    /// Python no longer wants the answer.
+    /// Python no longer wants the answer, or the changes.
     fn cancel(&self);
-    /// Python has taken chunks and can take more.
+    /// Python has taken chunks or changes and can take more.
     fn credit(&self, chunks: u32);
 }
 
@@ -73,64 +75,6 @@ impl ToolReplier {
 
     pub fn answer(&self, outcome: Result<Value>) {
         self.link.send_tool_answer(self.request, outcome);
-    }
-}
-
-/// One verb on the variables of the call's session.
-#[derive(Debug)]
-pub enum StateAsk {
-    Get {
-        name: String,
-    },
-    Set {
-        name: String,
-        value: Value,
-        expected_version: Option<u64>,
-    },
-    Register {
-        name: String,
-        type_name: String,
-        initial: Value,
-        constraints: Bytes,
-        metadata: Bytes,
-    },
-    Delete {
-        name: String,
-        expected_version: Option<u64>,
-    },
-    List {
-        pattern: String,
-    },
-}
-
-/// What a verb answers.
-#[derive(Debug)]
-pub enum StateReply {
-    Variable(VariableRow),
-    Variables(Vec<VariableRow>),
-    Deleted,
-}
-
-/// A variable as it goes to a worker.
-#[derive(Debug)]
-pub struct VariableRow {
-    pub name: String,
-    pub type_name: String,
-    pub value: Value,
-    pub version: u64,
-    pub constraints: Bytes,
-    pub metadata: Bytes,
-}
-
-/// Carries a verb's one answer back to the worker.
-pub struct StateReplier {
-    pub(super) link: super::link::WorkerLink,
-    pub(super) request: u64,
-}
-
-impl StateReplier {
-    pub fn answer(self, outcome: Result<StateReply, Error>) {
-        self.link.send_state_answer(self.request, outcome);
     }
 }
 

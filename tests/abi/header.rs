@@ -10,7 +10,11 @@ pub const PARTS: [(&str, &[&str]); 17] = [
     ("The library", &["library.rs"]),
     ("Errors", &["error.rs"]),
     ("Text that you own", &["text.rs"]),
-    ("Values", &["value.rs", "value_scalar.rs"]),
+    ("Values", &["value.rs", "value_scalar.rs", "value_compose.rs"]),
+    (
+        "Tensors",
+        &["tensor.rs", "dlpack.rs", "arrow_import.rs", "arrow_export.rs", "tensor_file.rs"],
+    ),
     ("Handles", &["handles.rs"]),
     ("Events and sinks", &["event.rs", "sink.rs"]),
     ("Platform", &["platform.rs"]),

@@ -15,6 +15,7 @@ use snakepit_bridge::capi::log::spb_log_options;
 use snakepit_bridge::capi::session::spb_session_options;
 use snakepit_bridge::capi::sink::spb_sink;
 use snakepit_bridge::capi::status::spb_status;
+use snakepit_bridge::capi::tensor::spb_tensor_view;
 use snakepit_bridge::capi::text_view::spb_str;
 use snakepit_bridge::capi::tool::spb_tool_options;
 use snakepit_bridge::capi::value::spb_attachment;
@@ -114,4 +115,18 @@ fn options(file: &mut String) {
     layout!(file, spb_variable_write { name, value, expected_version, reserved });
     layout!(file, spb_watch_options { struct_size, flags, reserved, queue_max });
     layout!(file, spb_log_options { struct_size, level, reserved, target_prefix });
+    layout!(
+        file,
+        spb_tensor_view {
+            struct_size,
+            dtype,
+            item_bytes,
+            data,
+            len,
+            shape,
+            strides,
+            ndim,
+            reserved
+        }
+    );
 }

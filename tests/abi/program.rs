@@ -26,7 +26,8 @@ impl Program {
         program
     }
 
-    fn build_with(name: &str, flags: &[&str]) -> Program {
+    /// With more to say to the compiler.
+    pub fn build_with(name: &str, flags: &[&str]) -> Program {
         let directory = tempfile::tempdir().unwrap();
         library_directory(directory.path());
         let path = directory.path().join(name);

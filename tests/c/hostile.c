@@ -103,6 +103,47 @@ static void values(void) {
     spb_value_free(NULL);
 }
 
+static void tensors(void) {
+    spb_value *out = GARBAGE;
+    void *dlpack = GARBAGE;
+    uint64_t space[2][10];
+    struct ArrowSchema *schema = (struct ArrowSchema *)space[0];
+    struct ArrowArray *array = (struct ArrowArray *)space[1];
+    spb_tensor_view view = SPB_TENSOR_VIEW_INIT;
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_tensor(NULL, &out, ERR));
+    CHECK(out == NULL);
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_tensor(&view, NULL, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_value_from_tensor(&view, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_tensor_view(NULL, 0, &view, ERR));
+    CHECK(view.struct_size == 0);
+    EXPECT(SPB_E_NOT_FOUND, spb_value_tensor_view(value, SIZE_MAX, &view, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_dlpack(NULL, &out, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_value_from_dlpack((void *)0x5a5b, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_dlpack((void *)space, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_dlpack_unversioned(NULL, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_to_dlpack(NULL, 0, (void *)&dlpack, ERR));
+    CHECK(dlpack == NULL);
+    EXPECT(SPB_E_NOT_FOUND, spb_value_to_dlpack(value, 0, (void *)&dlpack, ERR));
+    memset(space, 0, sizeof space);
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_arrow(NULL, array, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_arrow(schema, NULL, &out, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_value_from_arrow(schema, array, &out, ERR));
+    memset(space, 7, sizeof space);
+    EXPECT(SPB_E_NOT_FOUND, spb_value_to_arrow(value, 0, schema, array, ERR));
+    CHECK(space[0][0] == 0 && space[1][0] == 0);
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_to_arrow(NULL, 0, schema, array, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_from_safetensors(NULL, 9, &out, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_value_from_safetensors((void *)"x", SIZE_MAX, &out, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_value_from_safetensors(NULL, 0, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_to_safetensors(NULL, &out, ERR));
+    EXPECT(SPB_E_TYPE_MISMATCH, spb_value_to_safetensors(value, &out, ERR));
+    const spb_value *values[] = {value, NULL};
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_compose(SPB_STR("1"), values, 2, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_value_compose(SPB_STR("1"), NULL, 1, &out, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_value_compose(SPB_STR("1"), values, SIZE_MAX, &out, ERR));
+    CHECK(out == NULL);
+}
+
 static void platforms(void) {
     spb_platform opened = {7};
     EACH_BAD_TEXT(text, status) {
@@ -497,7 +538,8 @@ static void variable_verbs(void) {
     EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_set_with(session, name, NULL, NULL, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_update(session, name, NULL, NULL, NULL, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_variable_history(session, name, NULL, ERR));
-    EXPECT(SPB_E_INVALID_ARGUMENT, spb_variable_update(session, name, value, NULL, &out, NULL, ERR));
+    EXPECT(SPB_E_INVALID_ARGUMENT,
+           spb_variable_update(session, name, value, NULL, &out, NULL, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_variable_set_with(session, name, value, NULL, &version, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_variable_rollback(session, name, 1, &options, &version, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_variable_history(session, name, &out, ERR));
@@ -635,6 +677,7 @@ int main(void) {
     prepare();
     library();
     values();
+    tensors();
     platforms();
     pools();
     sessions();

@@ -84,17 +84,22 @@ static void changes_come_in_order(void) {
     OK(spb_variable_unlock(session, SPB_STR("a"), SPB_STR("me"), ERR));
     OK(spb_variable_delete(session, SPB_STR("a"), 0, ERR));
     expect(SPB_EVENT_VARIABLE, 1,
-           "{\"kind\":\"initial\",\"name\":\"a\",\"id\":1,\"version\":1,\"value\":0}");
-    expect(SPB_EVENT_VARIABLE, 2, "{\"kind\":\"written\",\"name\":\"a\",\"id\":1,\"version\":2,"
-                                  "\"revision\":2,\"value\":7}");
-    expect(SPB_EVENT_VARIABLE, 1, "{\"kind\":\"registered\",\"name\":\"bb\",\"id\":4,"
-                                  "\"version\":1,\"revision\":4,\"value\":0}");
-    expect(SPB_EVENT_VARIABLE, 2, "{\"kind\":\"locked\",\"name\":\"a\",\"id\":1,\"version\":2,"
-                                  "\"revision\":5,\"owner\":\"me\"}");
-    expect(SPB_EVENT_VARIABLE, 2, "{\"kind\":\"unlocked\",\"name\":\"a\",\"id\":1,\"version\":2,"
-                                  "\"revision\":6}");
-    expect(SPB_EVENT_VARIABLE, 2, "{\"kind\":\"deleted\",\"name\":\"a\",\"id\":1,\"version\":2,"
-                                  "\"revision\":7}");
+           "{\"id\":1,\"kind\":\"initial\",\"name\":\"a\",\"version\":1,\"value\":0}");
+    expect(SPB_EVENT_VARIABLE, 2,
+           "{\"id\":1,\"kind\":\"written\",\"name\":\"a\","
+           "\"revision\":2,\"version\":2,\"value\":7}");
+    expect(SPB_EVENT_VARIABLE, 1,
+           "{\"id\":4,\"kind\":\"registered\",\"name\":\"bb\","
+           "\"revision\":4,\"version\":1,\"value\":0}");
+    expect(SPB_EVENT_VARIABLE, 2,
+           "{\"id\":1,\"kind\":\"locked\",\"name\":\"a\",\"owner\":\"me\","
+           "\"revision\":5,\"version\":2}");
+    expect(SPB_EVENT_VARIABLE, 2,
+           "{\"id\":1,\"kind\":\"unlocked\",\"name\":\"a\","
+           "\"revision\":6,\"version\":2}");
+    expect(SPB_EVENT_VARIABLE, 2,
+           "{\"id\":1,\"kind\":\"deleted\",\"name\":\"a\","
+           "\"revision\":7,\"version\":2}");
     OK(spb_watch_stop(watch, ERR));
     OK(spb_watch_stop(watch, ERR));
     expect_end(SPB_E_CANCELLED);
@@ -214,7 +219,7 @@ static void a_callback_may_stop_its_own_watch(void) {
     for (int frees = 0; frees < 2; frees++) {
         listener mine = {.session = open_session(), .frees = frees};
         add(mine.session, "a");
-        spb_sink sink = spb_sink_callback(on_event, &mine, destroy, 5);
+        spb_sink sink = spb_sink_callback(on_event, &mine, destroy);
         spb_watch watch;
         OK(spb_watch_start(mine.session, SPB_STR("a"), NULL, &sink, &watch, ERR));
         pthread_mutex_lock(&lock);
@@ -236,7 +241,7 @@ static void a_callback_may_stop_its_own_watch(void) {
 
 static void a_refused_watch_destroys_its_data(void) {
     listener mine = {.session = open_session()};
-    spb_sink sink = spb_sink_callback(on_event, &mine, destroy, 5);
+    spb_sink sink = spb_sink_callback(on_event, &mine, destroy);
     spb_watch watch;
     EXPECT(SPB_E_INVALID_ARGUMENT,
            spb_watch_start(mine.session, SPB_STR("["), NULL, &sink, &watch, ERR));

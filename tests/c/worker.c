@@ -2,6 +2,7 @@
  * Calls of a real Python worker: waited for, through a queue, streamed, failing, cancelled, late,
  * with a worker that dies; and variables and logs that both sides see.
  */
+#include "foreign.h"
 #include "worker.h"
 
 static void a_call_comes_back_and_values_stay_exact(void) {
@@ -12,14 +13,8 @@ static void a_call_comes_back_and_values_stay_exact(void) {
                   "[\"int\",\"float\",\"bool\",\"NoneType\",\"str\",{}]");
 }
 
-static void tensors_go_both_ways(void) {
-    float numbers[] = {1, 2, 3, 4, 5, 6};
-    int64_t shape[] = {2, 3};
-    spb_attachment tensor = {SPB_ATTACHMENT_TENSOR, SPB_DTYPE_FLOAT32, (const uint8_t *)numbers,
-                             sizeof numbers, shape, 2};
-    spb_value *parameters;
-    OK(spb_value_from_parts(SPB_STR("{\"value\":{\"$spb\":{\"attachment\":0}}}"), &tensor, 1,
-                            &parameters, ERR));
+/* What Python's `echo` makes of parameters, which are freed. */
+static spb_value *echoed(spb_value *parameters) {
     spb_execute_options options = SPB_EXECUTE_OPTIONS_INIT;
     options.framework = SPB_STR("python");
     options.operation = SPB_STR("echo");
@@ -30,6 +25,19 @@ static void tensors_go_both_ways(void) {
     OK(spb_operation_wait(operation, LONG_MS, ERR));
     spb_value *result;
     OK(spb_operation_take_result(operation, &result, ERR));
+    spb_operation_free(operation);
+    return result;
+}
+
+static void tensors_go_both_ways(void) {
+    float numbers[] = {1, 2, 3, 4, 5, 6};
+    int64_t shape[] = {2, 3};
+    spb_attachment tensor = {SPB_ATTACHMENT_TENSOR, SPB_DTYPE_FLOAT32, (const uint8_t *)numbers,
+                             sizeof numbers, shape, 2};
+    spb_value *parameters;
+    OK(spb_value_from_parts(SPB_STR("{\"value\":{\"$spb\":{\"attachment\":0}}}"), &tensor, 1,
+                            &parameters, ERR));
+    spb_value *result = echoed(parameters);
     spb_attachment seen;
     CHECK(spb_value_attachment_count(result) == 1);
     OK(spb_value_attachment(result, 0, &seen, ERR));
@@ -37,7 +45,31 @@ static void tensors_go_both_ways(void) {
     CHECK(seen.shape[0] == 2 && seen.shape[1] == 3 && seen.len == sizeof numbers);
     CHECK(memcmp(seen.data, numbers, sizeof numbers) == 0);
     spb_value_free(result);
-    spb_operation_free(operation);
+}
+
+static void lent_memory_goes_both_ways_and_is_given_back(void) {
+    static double numbers[40000];
+    int64_t shape[] = {200, 200};
+    const char *json = "{\"value\":[{\"$spb\":{\"attachment\":0}},"
+                       "{\"$spb\":{\"attachment\":1}}]}";
+    for (int i = 0; i < 40000; i++) numbers[i] = i / 3.0;
+    int before = ended();
+    spb_value *parts[2], *parameters;
+    OK(spb_value_from_dlpack(managed(dl_tensor(numbers, DL_FLOAT, 64, shape, NULL, 2)), &parts[0],
+                             ERR));
+    OK(spb_value_from_dlpack(managed(dl_tensor(numbers, DL_UINT, 8, shape, NULL, 1)), &parts[1],
+                             ERR));
+    OK(spb_value_compose(spb_str_z(json), (const spb_value *const *)parts, 2, &parameters, ERR));
+    for (int i = 0; i < 2; i++) spb_value_free(parts[i]);
+    spb_value *result = echoed(parameters);
+    await_ended(before + 2);
+    struct DLManagedTensorVersioned *back[2];
+    for (size_t i = 0; i < 2; i++) OK(spb_value_to_dlpack(result, i, &back[i], ERR));
+    spb_value_free(result);
+    CHECK(back[0]->dl_tensor.ndim == 2 && back[0]->dl_tensor.shape[1] == 200);
+    CHECK(memcmp(back[0]->dl_tensor.data, numbers, sizeof numbers) == 0);
+    CHECK(back[1]->dl_tensor.ndim == 1 && memcmp(back[1]->dl_tensor.data, numbers, 200) == 0);
+    for (size_t i = 0; i < 2; i++) back[i]->deleter(back[i]);
 }
 
 static void every_call_of_many_ends_once_in_the_queue(void) {
@@ -285,6 +317,7 @@ int main(int argc, char **argv) {
     worker_open(argc, argv);
     a_call_comes_back_and_values_stay_exact();
     tensors_go_both_ways();
+    lent_memory_goes_both_ways_and_is_given_back();
     every_call_of_many_ends_once_in_the_queue();
     chunks_are_taken_one_by_one();
     chunks_come_through_the_queue_before_the_end();

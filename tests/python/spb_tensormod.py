@@ -24,6 +24,11 @@ def echo(value):
 
 
 @snakepit_bridge.function(inline=True)
+def nothing():
+    """Only its call."""
+
+
+@snakepit_bridge.function(inline=True)
 def touch(value):
     """Looks at the first and last element only."""
     return [float(value.flat[0]), float(value.flat[-1])]

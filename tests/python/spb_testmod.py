@@ -316,3 +316,32 @@ def ask_then_crash(ctx: CallContext, ledger: str, name: str):
     if first:
         threading.Timer(0.1, os.abort).start()
     return ctx.session.tools.call(name, {"first": first})
+
+
+_LATE = []
+
+
+@snakepit_bridge.function
+def reach_late(ctx: CallContext, name: str):
+    """Waits for the cancel, and only then uses the session."""
+    _LATE.clear()
+    while not ctx.cancelled:
+        time.sleep(0.005)
+    for use in (
+        lambda: ctx.session[name],
+        lambda: ctx.session.register("late", "integer", 1),
+    ):
+        try:
+            use()
+            _LATE.append("reached")
+        except BaseException as error:
+            _LATE.append(type(error).__name__)
+
+
+@snakepit_bridge.function
+def late_reaches():
+    """What became of the uses of `reach_late`, once there are two."""
+    until = time.monotonic() + 30
+    while len(_LATE) < 2 and time.monotonic() < until:
+        time.sleep(0.005)
+    return _LATE

@@ -11,4 +11,5 @@ mod both_ways;
 mod liar;
 mod life;
 mod tools;
+mod wire;
 mod world;

@@ -26,9 +26,7 @@ impl World {
     }
 
     pub fn with(config: Json) -> World {
-        let alone = ALONE.lock();
-        shared_memory::pool().trim(std::time::Duration::ZERO);
-        assert_eq!(stats(), PoolStats::default(), "left by another test");
+        let alone = alone();
         let platform = open(&config);
         let session = session(&platform);
         World { platform, session, _alone: alone }
@@ -72,6 +70,16 @@ impl World {
             stats() == PoolStats::default()
         });
     }
+}
+
+/// Until the end of a test, no other looks at the pool.
+pub fn alone() -> MutexGuard<'static, ()> {
+    let alone = ALONE.lock();
+    eventually("nothing is left by another test", || {
+        shared_memory::pool().trim(std::time::Duration::ZERO);
+        stats() == PoolStats::default()
+    });
+    alone
 }
 
 /// One worker that knows `spb_tensormod`.

@@ -117,6 +117,8 @@ async fn a_server_that_only_reads_takes_writes_again_when_it_may() {
     let here = with(impatient(server.url())).await;
     let session = opened(&here).await;
     register(&here, &session, "n").await;
+    let waiting = with(RedisOptions::new(server.url())).await;
+    let key = joined(&waiting, &session.id).await;
     server.command(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
     let error = ask(&here, &session, set("n", 1)).await.unwrap_err();
     assert_eq!((error.status(), error.is_retryable()), (Status::Unavailable, true), "{error:?}");
@@ -124,8 +126,6 @@ async fn a_server_that_only_reads_takes_writes_again_when_it_may() {
     assert_eq!(error.details()["outcome"], "none");
     // Reading goes on.
     assert_eq!(get(&here, &session, "n").await.version, 1);
-    let (waiting, key) = (with(RedisOptions::new(server.url())).await, session.clone());
-    let key = joined(&waiting, &key.id).await;
     let writing = tokio::spawn(async move { one(&waiting, &key, set("n", 2)).await });
     server.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
     assert_eq!(writing.await.unwrap().unwrap().version, 2);

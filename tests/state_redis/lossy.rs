@@ -3,17 +3,21 @@
 //! and asking again must find its outcome.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use snakepit_bridge::core::SessionId;
-use snakepit_bridge::state::{Access, Command, Reply, SessionCommand, Write};
+use parking_lot::Mutex;
+use snakepit_bridge::core::{SessionId, Status};
+use snakepit_bridge::state::{Access, Command, RedisOptions, Reply, SessionCommand, Write};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::server::RedisServer;
-use crate::support::{about, ask, get, integer, key_of, number, one, opened, set, subject};
+use crate::support::{
+    about, ask, get, integer, joined, key_of, number, one, opened, set, subject, with,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_asked_for_again() {
@@ -56,7 +60,48 @@ async fn a_lost_answer_is_asked_for_again() {
     relay.lose_next();
     let close = SessionCommand::Close { session: &other };
     here.backend.session(close).resolve().await.unwrap();
-    assert_eq!(relay.lost(), 35);
+    assert_eq!(relay.lost(), 36);
+}
+
+/// A copy of a write that was held up on its way comes when nobody waits for it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_copy_of_a_write_does_nothing() {
+    let server = RedisServer::start();
+    let relay = Relay::start(&server);
+    let timeout = Duration::from_millis(200);
+    let here =
+        with(RedisOptions { answer_timeout: timeout, ..RedisOptions::new(relay.url()) }).await;
+    let session = opened(&here).await;
+    one(&here, &session, Command::Register(integer("n", 0))).await.unwrap();
+    // The second attempt was successful; it is remembered until another write says otherwise.
+    relay.hold_next();
+    assert_eq!(one(&here, &session, set("n", 2)).await.unwrap().version, 2);
+    let first = relay.held();
+    assert!(sent_late(&server, &first).contains("OK"));
+    assert_eq!(one(&here, &session, set("n", 3)).await.unwrap().version, 3);
+    assert!(sent_late(&server, &first).contains("STALE"));
+    // The second attempt was refused, and what it was refused for is over.
+    let there = subject(server.url()).await;
+    let theirs = joined(&there, &session.id).await;
+    let lock = Command::Lock { name: "n", owner: "o", ttl: Duration::from_secs(60) };
+    one(&there, &theirs, lock).await.unwrap();
+    relay.hold_next();
+    let error = ask(&here, &session, set("n", 4)).await.unwrap_err();
+    assert_eq!(error.status(), Status::Busy);
+    ask(&there, &theirs, Command::Unlock { name: "n", owner: "o" }).await.unwrap();
+    assert!(sent_late(&server, &relay.held()).contains("STALE"));
+    let variable = get(&here, &session, "n").await;
+    assert_eq!((variable.version, variable.value), (3, number(3)));
+}
+
+/// The answer of the server itself, as text.
+fn sent_late(server: &RedisServer, command: &[u8]) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    stream.write_all(command).unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
 /// Many writers whose answers get lost now and then: none of their increments is lost or doubled.
@@ -67,6 +112,7 @@ async fn increments_are_exact_although_answers_are_lost() {
     let here = subject(relay.url()).await;
     let session = opened(&here).await;
     one(&here, &session, Command::Register(integer("n", 0))).await.unwrap();
+    relay.lose_each(20);
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let (here, session) = (here.clone(), session.clone());
@@ -77,14 +123,10 @@ async fn increments_are_exact_although_answers_are_lost() {
             })
         })
         .collect();
-    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
-        relay.lose_next();
-        tokio::task::yield_now().await;
-        relay.until_lost_or(|| writers.iter().all(tokio::task::JoinHandle::is_finished)).await;
-    }
     for writer in writers {
         writer.await.unwrap();
     }
+    relay.lose_each(0);
     let variable = get(&here, &session, "n").await;
     assert_eq!(variable.value, number(WRITERS * INCREMENTS));
     assert_eq!(variable.version, 1 + WRITERS * INCREMENTS);
@@ -116,12 +158,28 @@ struct Relay {
     state: Arc<State>,
 }
 
+/// Counts answers to scripts.
 #[derive(Default)]
 struct State {
-    /// How many answers are to get lost.
-    wanted: AtomicUsize,
+    /// The next one gets lost.
+    wanted: AtomicBool,
+    /// Each of this number gets lost; 0 is none.
+    each: AtomicUsize,
+    passed: AtomicUsize,
     lost: AtomicUsize,
-    changed: tokio::sync::Notify,
+    /// The next script is kept back.
+    holds: AtomicBool,
+    held: Mutex<Vec<u8>>,
+}
+
+impl State {
+    fn is_lost(&self) -> bool {
+        let each = self.each.load(SeqCst);
+        let is_due = each > 0 && self.passed.fetch_add(1, SeqCst) % each == each - 1;
+        let is_lost = self.wanted.swap(false, SeqCst) || is_due;
+        self.lost.fetch_add(usize::from(is_lost), SeqCst);
+        is_lost
+    }
 }
 
 impl Relay {
@@ -145,18 +203,25 @@ impl Relay {
 
     /// The answer to the next script gets lost.
     fn lose_next(&self) {
-        self.state.wanted.store(1, Ordering::SeqCst);
+        self.state.wanted.store(true, SeqCst);
+    }
+
+    /// From now on.
+    fn lose_each(&self, count: usize) {
+        self.state.each.store(count, SeqCst);
+    }
+
+    /// The next script does not get to the server.
+    fn hold_next(&self) {
+        self.state.holds.store(true, SeqCst);
+    }
+
+    fn held(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.state.held.lock())
     }
 
     fn lost(&self) -> usize {
-        self.state.lost.load(Ordering::SeqCst)
-    }
-
-    async fn until_lost_or(&self, is_over: impl Fn() -> bool) {
-        while self.state.wanted.load(Ordering::SeqCst) > 0 && !is_over() {
-            let news = self.state.changed.notified();
-            let _waited = tokio::time::timeout(Duration::from_millis(20), news).await;
-        }
+        self.state.lost.load(SeqCst)
     }
 }
 
@@ -169,17 +234,18 @@ async fn relay(mut client: UnixStream, mut server: UnixStream, state: Arc<State>
                 let Ok(length @ 1..) = read else { return };
                 let sent = &from_client[..length];
                 is_script = sent.windows(7).any(|word| word == b"EVALSHA");
-                server.write_all(sent).await.unwrap();
+                if is_script && state.holds.swap(false, SeqCst) {
+                    state.held.lock().extend_from_slice(sent);
+                } else {
+                    server.write_all(sent).await.unwrap();
+                }
             }
             read = server.read(&mut from_server) => {
                 let Ok(length @ 1..) = read else { return };
                 let answer = &from_server[..length];
                 // What was refused for want of the script has not happened.
                 let is_outcome = is_script && !answer.starts_with(b"-NOSCRIPT");
-                let lose = Ordering::SeqCst;
-                if is_outcome && state.wanted.compare_exchange(1, 0, lose, lose).is_ok() {
-                    state.lost.fetch_add(1, Ordering::SeqCst);
-                    state.changed.notify_waiters();
+                if is_outcome && state.is_lost() {
                     return;
                 }
                 if client.write_all(answer).await.is_err() {

@@ -7,7 +7,7 @@ use snakepit_bridge::state::{RedisOptions, RedisStore};
 use tokio::runtime::Handle;
 
 use crate::server::RedisServer;
-use crate::support::{get, impatient, opened, register, with};
+use crate::support::{get, opened, register, with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_trusted_by_its_certificate_only() {
@@ -37,7 +37,7 @@ async fn a_server_is_trusted_by_its_certificate_only() {
     assert_eq!(get(&here, &session, "n").await.version, 1);
     let limits = snakepit_bridge::state::conformance::LIMITS;
     let sink = std::sync::Arc::new(());
-    let strict = RedisStore::connect(impatient(url), limits, sink, Handle::current()).await;
+    let strict = RedisStore::connect(RedisOptions::new(url), limits, sink, Handle::current()).await;
     let error = strict.map(drop).unwrap_err();
     assert_eq!(error.status(), Status::Unavailable, "{error:?}");
     assert!(error.message().contains("certificate"), "{error:?}");

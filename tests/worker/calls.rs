@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::support::{call, close, config, finish, open, request, session, tool};
 use serde_json::json;
 use snakepit_bridge::api::{ExecuteRequest, Timeout};
-use snakepit_bridge::core::{Attachment, DType, Error, Status, Tensor, Value};
+use snakepit_bridge::core::{Attachment, DType, Error, Status, Tensor, Value, limits};
 
 #[test]
 fn values_come_back_with_their_type_and_through_tools_too() {
@@ -78,7 +78,7 @@ fn what_has_no_exact_form_is_refused_by_name_and_the_pool_goes_on() {
         assert!(error.details()["path"].as_str().unwrap().starts_with(path), "{error}");
     }
     assert_eq!(Value::from_json(&b"\"\xff\""[..]).unwrap_err().status(), Status::Utf8);
-    let large = format!("{{\"value\":\"{}\"}}", "x".repeat(65 * 1024 * 1024));
+    let large = format!("{{\"value\":\"{}\"}}", "x".repeat(limits::VALUE_BYTES_MAX));
     assert_eq!(Value::from_json(large).unwrap_err().status(), Status::ResourceExhausted);
     for (what, place) in
         [("nan", "a"), ("big", "n"), ("deep", "["), ("object", "x"), ("unserialisable_key", "")]

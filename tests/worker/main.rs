@@ -13,6 +13,8 @@ mod forked;
 mod health;
 mod hung;
 mod retry;
+mod sessions;
+mod state;
 mod streams;
 mod telemetry;
 mod variables;

@@ -34,6 +34,20 @@ pub fn from_json(frame: &Value) -> pb::HostFrame {
         "state" => HostKind::StateResponse(pb::StateResponse {
             request_id,
             outcome: Some(state_outcome(frame)),
+            cacheable: frame.get("cacheable") == Some(&json!(true)),
+        }),
+        "change" => HostKind::StateChange(pb::StateChange {
+            request_id,
+            sequence: number(frame, "sequence"),
+            kind: text(frame, "change"),
+            name: text(frame, "name"),
+            version: number(frame, "version"),
+            value: frame.get("json").map(|_| payload(frame)),
+            ..pb::StateChange::default()
+        }),
+        "gone" => HostKind::VariableGone(pb::VariableGone {
+            session_incarnation: number(frame, "session"),
+            name: text(frame, "name"),
         }),
         "ping" => HostKind::Ping(pb::Ping { number: number(frame, "number") }),
         "drain" => HostKind::Drain(pb::Drain {}),
@@ -68,6 +82,7 @@ pub fn to_json(kind: &Kind, message: u64, of: usize) -> Value {
             "target": log.target, "message": log.message, "dropped": log.dropped}),
         Kind::Pong(pong) => json!({"event": "pong", "number": pong.number}),
         Kind::Drained(pb::Drained {}) => json!({"event": "drained"}),
+        Kind::RegionNotes(_) => json!({"event": "region_notes"}),
     };
     event["message_number"] = json!(message);
     event["message_frames"] = json!(of);
@@ -91,6 +106,7 @@ pub fn call(frame: &Value, call_id: u64) -> pb::Call {
         stream: frame.get("stream") == Some(&json!(true)),
         chunk_credit: count(frame, "credit"),
         traceparent: text(frame, "traceparent"),
+        session_incarnation: number(frame, "incarnation"),
     }
 }
 
@@ -122,6 +138,7 @@ fn data(item: &Value) -> Bytes {
 fn payload_json(payload: Option<&pb::Payload>) -> Value {
     let Some(payload) = payload else { return Value::Null };
     let attachments = payload.attachments.iter().map(|item| match &item.kind {
+        Some(Attached::Shared(_)) => json!({"shared": true}),
         Some(Attached::Blob(blob)) => json!({"blob": hex(blob), "bytes": blob.len()}),
         Some(Attached::Tensor(tensor)) => json!({"dtype": tensor.dtype, "shape": tensor.shape,
             "data": hex(&tensor.data), "bytes": tensor.data.len()}),
@@ -161,9 +178,33 @@ fn state_json(state: &pb::StateRequest) -> Value {
         Verb::Delete(old) => json!({"verb": "delete", "name": old.name,
             "expected_version": old.expected_version}),
         Verb::List(list) => json!({"verb": "list", "pattern": list.pattern}),
+        other => more_verbs_json(other),
     };
     json!({"event": "state_request", "call_id": state.call_id, "request_id": state.request_id,
         "ask": verb})
+}
+
+fn more_verbs_json(verb: &pb::state_request::Verb) -> Value {
+    use pb::state_request::Verb;
+    match verb {
+        Verb::GetMany(get) => json!({"verb": "get_many", "names": get.names}),
+        Verb::SetMany(set) => json!({"verb": "set_many", "owner": set.owner,
+            "writes": set.writes.iter().map(|write| json!([write.name,
+                payload_json(write.value.as_ref()), write.expected_version])).collect::<Vec<_>>()}),
+        Verb::Update(update) => json!({"verb": "update", "name": update.name,
+            "payload": payload_json(update.update.as_ref()), "owner": update.owner,
+            "expected_version": update.expected_version}),
+        Verb::History(history) => json!({"verb": "history", "name": history.name}),
+        Verb::Rollback(back) => json!({"verb": "rollback", "name": back.name,
+            "version": back.version, "owner": back.owner}),
+        Verb::Lock(lock) => json!({"verb": "lock", "name": lock.name, "owner": lock.owner,
+            "ttl_ms": lock.ttl_ms}),
+        Verb::Unlock(unlock) => json!({"verb": "unlock", "name": unlock.name,
+            "owner": unlock.owner}),
+        Verb::Watch(watch) => json!({"verb": "watch", "patterns": watch.patterns,
+            "coalesce": watch.coalesce, "initial": watch.initial, "credit": watch.credit}),
+        _ => json!({"verb": "another"}),
+    }
 }
 
 fn state_outcome(frame: &Value) -> pb::state_response::Outcome {
@@ -174,6 +215,18 @@ fn state_outcome(frame: &Value) -> pb::state_response::Outcome {
     if let Some(list) = frame.get("variables") {
         let variables = list.as_array().expect("list").iter().map(variable).collect();
         return Outcome::Variables(pb::Variables { variables });
+    }
+    if let Some(list) = frame.get("found") {
+        let variables = list.as_array().expect("list").iter().map(variable).collect();
+        return Outcome::Found(pb::VariablesFound { variables, missing: vec!["none".to_owned()] });
+    }
+    if let Some(list) = frame.get("history") {
+        let past = |from: &Value| pb::PastValue {
+            version: number(from, "version"),
+            value: Some(payload(from)),
+        };
+        let values = list.as_array().expect("list").iter().map(past).collect();
+        return Outcome::History(pb::VariablePast { values });
     }
     match frame.get("variable") {
         Some(one) => Outcome::Variable(variable(one)),
@@ -189,6 +242,9 @@ fn variable(from: &Value) -> pb::Variable {
         version: number(from, "version"),
         constraints_json: text(from, "constraints").into(),
         metadata_json: text(from, "metadata").into(),
+        id: number(from, "id"),
+        lock_owner: text(from, "owner"),
+        lock_expires_in_ms: number(from, "expires_in_ms"),
     }
 }
 

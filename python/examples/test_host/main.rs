@@ -198,6 +198,7 @@ fn welcome(host: &Host, hello: &pb::Hello) -> Result<pb::HostMessage, Status> {
         slot: 3,
         generation: 7,
         message_bytes_max: MESSAGE_BYTES_MAX as u64,
+        ..pb::Welcome::default()
     };
     let frame = pb::HostFrame { kind: Some(HostKind::Welcome(welcome)) };
     Ok(pb::HostMessage { frames: vec![frame] })

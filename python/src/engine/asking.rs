@@ -3,6 +3,8 @@
 //! Part of the link's state: the caller holds the lock. No function here waits; [`Attempt::Wait`]
 //! says where to.
 
+use std::sync::Arc;
+
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::worker_frame::Kind;
 
@@ -17,7 +19,7 @@ impl State {
     pub fn open_request(
         &mut self,
         call_id: u64,
-        is_tool: bool,
+        is_stream: bool,
         frame: &mut Option<impl FnOnce(u64) -> Kind>,
     ) -> Attempt<Result<u64, Refusal>> {
         if let Err(refusal) = self.live_call(call_id) {
@@ -34,11 +36,23 @@ impl State {
         if let Some(call) = self.calls.get_mut(&call_id) {
             call.requests.push(request_id);
         }
-        self.requests.insert(request_id, Request::new(call_id, is_tool));
+        self.requests.insert(request_id, Request::new(call_id, is_stream));
         if let Some(frame) = frame.take() {
             self.outbox.push(frame(request_id));
         }
         Attempt::Done(Ok(request_id))
+    }
+
+    /// A variable that was read before and has not changed since. Why the call can ask nothing any
+    /// more comes first.
+    pub fn cached(
+        &mut self,
+        call_id: u64,
+        name: &str,
+    ) -> Result<Option<Arc<pb::Variable>>, Refusal> {
+        self.live_call(call_id)?;
+        let session = self.calls.get(&call_id).map_or(0, |call| call.session);
+        Ok(self.cache.get(session, name))
     }
 
     /// The next item of a request; gives credit back to its tool.

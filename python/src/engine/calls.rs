@@ -13,6 +13,8 @@ pub type Calls = FxHashMap<u64, Call>;
 /// One call between its arrival and its result.
 #[derive(Default)]
 pub struct Call {
+    /// Its session's incarnation; 0: nothing of it is cached.
+    pub session: u64,
     /// Chunks that may be sent now.
     pub credit: u64,
     /// The number of the next chunk.

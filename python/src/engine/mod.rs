@@ -5,6 +5,7 @@
 //! in here may name pyo3: bytes that belong to Python arrive as opaque [`bytes::Bytes`].
 
 pub mod asking;
+pub mod cache;
 pub mod calls;
 pub mod dial;
 pub mod outbox;

@@ -36,7 +36,21 @@ impl State {
             }
             Some(Kind::ToolList(list)) => self.answer(list.request_id, list_item(list.outcome)),
             Some(Kind::StateResponse(response)) => {
+                self.keep_if_cacheable(&response);
                 self.answer(response.request_id, state_item(response.outcome))
+            }
+            Some(Kind::StateChange(change)) => {
+                let request_id = change.request_id;
+                let request = self.requests.get_mut(&request_id);
+                let known = request.is_some_and(|request| request.change(change));
+                self.touched(request_id, known)
+            }
+            Some(Kind::VariableGone(gone)) => {
+                match gone.name.as_str() {
+                    "" => self.cache.remove_session(gone.session_incarnation),
+                    name => self.cache.remove(gone.session_incarnation, name),
+                }
+                true
             }
             Some(Kind::Ping(ping)) => {
                 self.outbox.push_pong(ping.number);
@@ -57,7 +71,8 @@ impl State {
             return false;
         }
         let credit = u64::from(call.chunk_credit);
-        self.calls.insert(call.call_id, Call { credit, ..Call::default() });
+        let session = call.session_incarnation;
+        self.calls.insert(call.call_id, Call { session, credit, ..Call::default() });
         self.deliver(Incoming::Call(Box::new(call), now));
         true
     }
@@ -87,6 +102,19 @@ impl State {
         call.credit = call.credit.saturating_add(u64::from(credit.chunks));
         self.wakes.all.extend(call.waiter.clone());
         true
+    }
+
+    /// Whether somebody still waits for the answer does not matter: the host reckons with it here.
+    fn keep_if_cacheable(&mut self, response: &pb::StateResponse) {
+        let Some(pb::state_response::Outcome::Variable(variable)) = &response.outcome else {
+            return;
+        };
+        let request = self.requests.get(&response.request_id);
+        let call = request.and_then(|request| self.calls.get(&request.call_id));
+        let session = call.map_or(0, |call| call.session);
+        if response.cacheable && session != 0 {
+            self.cache.put(session, variable);
+        }
     }
 
     fn answer(&mut self, request_id: u64, item: Item) -> bool {
@@ -128,6 +156,8 @@ fn state_item(outcome: Option<pb::state_response::Outcome>) -> Item {
         Some(Outcome::Variable(variable)) => Item::Variable(variable),
         Some(Outcome::Variables(variables)) => Item::Variables(variables.variables),
         Some(Outcome::Deleted(pb::Deleted {})) => Item::Deleted,
+        Some(Outcome::Found(found)) => Item::Found(found),
+        Some(Outcome::History(past)) => Item::History(past.values),
         None => protocol_error("state response without an outcome"),
     }
 }

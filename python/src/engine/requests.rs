@@ -22,8 +22,8 @@ pub type Requests = FxHashMap<u64, Request>;
 pub struct Request {
     /// The call that it was made for.
     pub call_id: u64,
-    /// Only a tool can be cancelled and sends chunks.
-    pub is_tool: bool,
+    /// A tool, or a watch: only these can be cancelled, and send chunks or changes.
+    pub is_stream: bool,
     /// An asyncio task wants a frame when there is something to take.
     pub armed: bool,
     /// Where threads wait for items.
@@ -53,10 +53,13 @@ enum Phase {
 #[derive(Debug)]
 pub enum Item {
     Chunk(pb::ToolChunk),
+    Change(pb::StateChange),
     Payload(pb::Payload),
     Error(pb::Error),
     Variable(pb::Variable),
     Variables(Vec<pb::Variable>),
+    Found(pb::VariablesFound),
+    History(Vec<pb::PastValue>),
     Deleted,
     Tools(Bytes),
     /// Nothing more comes.
@@ -72,10 +75,10 @@ pub enum Taken {
 }
 
 impl Request {
-    pub fn new(call_id: u64, is_tool: bool) -> Self {
+    pub fn new(call_id: u64, is_stream: bool) -> Self {
         Request {
             call_id,
-            is_tool,
+            is_stream,
             armed: false,
             ready: Arc::default(),
             phase: Phase::Open,
@@ -98,19 +101,12 @@ impl Request {
     /// Queues a chunk; false if none is expected. One beyond the window or out of order ends the
     /// request.
     pub fn chunk(&mut self, chunk: pb::ToolChunk) -> bool {
-        if !self.is_open() || !self.is_tool {
-            return false;
-        }
-        let (given, expected) = (chunk.sequence, self.next_sequence);
-        if given != expected {
-            return self.answer(protocol_error(format!("chunk {given}, expected {expected}")));
-        }
-        if self.items.len() >= TOOL_CHUNK_WINDOW as usize {
-            return self.answer(protocol_error(format!("more than {TOOL_CHUNK_WINDOW} chunks")));
-        }
-        self.next_sequence += 1;
-        self.items.push_back(Item::Chunk(chunk));
-        true
+        self.next_of_stream(chunk.sequence, Item::Chunk(chunk))
+    }
+
+    /// As `chunk`, of a watch.
+    pub fn change(&mut self, change: pb::StateChange) -> bool {
+        self.next_of_stream(change.sequence, Item::Change(change))
     }
 
     /// The next item. A cancelled call comes before what is queued, a dead link (`closed`) behind
@@ -145,7 +141,7 @@ impl Request {
             self.phase = Phase::Dropped;
         }
         self.items.clear();
-        was_open && self.is_tool
+        was_open && self.is_stream
     }
 
     /// The host cancelled the call.
@@ -163,7 +159,23 @@ impl Request {
             self.phase = Phase::CallEnded;
             self.items.clear();
         }
-        was_open && self.is_tool
+        was_open && self.is_stream
+    }
+
+    fn next_of_stream(&mut self, given: u64, item: Item) -> bool {
+        if !self.is_open() || !self.is_stream {
+            return false;
+        }
+        let expected = self.next_sequence;
+        if given != expected {
+            return self.answer(protocol_error(format!("chunk {given}, expected {expected}")));
+        }
+        if self.items.len() >= TOOL_CHUNK_WINDOW as usize {
+            return self.answer(protocol_error(format!("more than {TOOL_CHUNK_WINDOW} chunks")));
+        }
+        self.next_sequence += 1;
+        self.items.push_back(item);
+        true
     }
 
     fn is_open(&self) -> bool {
@@ -171,7 +183,7 @@ impl Request {
     }
 
     fn grant(&mut self, item: &Item) -> Option<u32> {
-        if !self.is_open() || !matches!(item, Item::Chunk(_)) {
+        if !self.is_open() || !matches!(item, Item::Chunk(_) | Item::Change(_)) {
             return None;
         }
         self.taken += 1;

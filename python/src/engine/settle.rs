@@ -52,12 +52,17 @@ fn payloads_mut(kind: &mut Kind) -> Vec<&mut pb::Payload> {
     let variables = match kind {
         Kind::Call(call) => return call.parameters.iter_mut().collect(),
         Kind::ToolChunk(chunk) => return chunk.payload.iter_mut().collect(),
+        Kind::StateChange(change) => return change.value.iter_mut().collect(),
         Kind::ToolResponse(pb::ToolResponse { outcome: Some(Tool::Payload(payload)), .. }) => {
             return vec![payload];
         }
         Kind::StateResponse(response) => match &mut response.outcome {
             Some(State::Variable(variable)) => std::slice::from_mut(variable),
             Some(State::Variables(variables)) => variables.variables.as_mut_slice(),
+            Some(State::Found(found)) => found.variables.as_mut_slice(),
+            Some(State::History(past)) => {
+                return past.values.iter_mut().filter_map(|past| past.value.as_mut()).collect();
+            }
             _ => return Vec::new(),
         },
         _ => return Vec::new(),
@@ -72,6 +77,14 @@ fn put_error(kind: &mut Kind, error: pb::Error) {
         | Kind::ToolResponse(pb::ToolResponse { request_id, .. }) => {
             let outcome = Some(pb::tool_response::Outcome::Error(error));
             *kind = Kind::ToolResponse(pb::ToolResponse { request_id: *request_id, outcome });
+        }
+        Kind::StateChange(pb::StateChange { request_id, .. }) => {
+            let outcome = Some(pb::state_response::Outcome::Error(error));
+            *kind = Kind::StateResponse(pb::StateResponse {
+                request_id: *request_id,
+                outcome,
+                cacheable: false,
+            });
         }
         Kind::StateResponse(response) => {
             response.outcome = Some(pb::state_response::Outcome::Error(error));

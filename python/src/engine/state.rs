@@ -12,6 +12,7 @@ use parking_lot::Condvar;
 use snakepit_bridge_proto as pb;
 use tokio::time::Instant;
 
+use super::cache::Cache;
 use super::calls::{Call, Calls};
 use super::outbox::Outbox;
 use super::requests::Requests;
@@ -24,6 +25,7 @@ pub struct State {
     pub calls: Calls,
     pub requests: Requests,
     pub outbox: Outbox,
+    pub cache: Cache,
     pub wakes: Wakes,
     /// Frames that belonged to no call or request that we know.
     pub frames_ignored: u64,

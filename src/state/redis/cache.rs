@@ -1,6 +1,6 @@
-//! Definitions of variables that this host has seen, with their last small values, so that the usual
-//! write is one round trip. Redis decides whether they still hold: every write names the id and,
-//! where it was reckoned, the version that it is based on.
+//! Definitions of variables that this host has seen, with their last small values, so that the
+//! usual write is one round trip. Redis decides whether they still hold: every write names the id
+//! and, where it was reckoned, the version that it is based on.
 
 use std::sync::Arc;
 

@@ -24,6 +24,10 @@ impl Failure {
     pub fn of_connecting(error: &RedisError) -> Self {
         match of_server(error) {
             Some(failure) => failure,
+            // It will not be trusted the next moment either.
+            None if error.to_string().contains(UNTRUSTED) => {
+                Failure::Final(unavailable(&cause_of(error)))
+            }
             None => Failure::NotRun { cause: cause_of(error), is_link_at_fault: true },
         }
     }
@@ -138,6 +142,8 @@ fn cause_of(error: &RedisError) -> String {
     }
 }
 
+/// The beginning of what rustls says.
+const UNTRUSTED: &str = "invalid peer certificate";
 const WRAPPED: [&str; 5] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN"];
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value as Raw};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::core::limits::{REDIS_BACKOFF_MAX, REDIS_BACKOFF_MIN, REDIS_BYTES_PER_SECOND_MIN};
+use crate::core::limits::{
+    REDIS_BACKOFF_MAX, REDIS_BACKOFF_MIN, REDIS_BYTES_PER_SECOND_MIN, REDIS_TIME_MAX,
+};
 use crate::core::{Error, Result};
 
 use super::answer::Answer;
@@ -45,6 +47,8 @@ pub struct Request<'a> {
     pub args: Vec<Bytes>,
     /// Which of `args` is to hold the number of the attempt.
     pub attempt_at: Option<usize>,
+    /// What the answer may take besides the usual time.
+    pub answer_takes: Duration,
 }
 
 impl Link {
@@ -104,13 +108,14 @@ impl Link {
 
     async fn attempt(&self, request: &Request<'_>, until: Instant) -> Result<Raw, Failure> {
         let (number, mut connection) = self.connection(until).await?;
-        let outcome = self.send(&mut connection, &request.command(), until).await;
+        let outcome =
+            self.send(&mut connection, &request.command(), request.answer_takes, until).await;
         if !matches!(outcome, Err(Failure::NoScript)) {
             return outcome.inspect_err(|failure| self.forget(number, failure));
         }
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(&request.script.code);
-        let loaded = self.send(&mut connection, &load, until).await;
+        let loaded = self.send(&mut connection, &load, Duration::ZERO, until).await;
         match loaded.inspect_err(|failure| self.forget(number, failure)) {
             Ok(_) => Err(Failure::NoScript),
             // The script itself has not been run, whatever became of its loading.
@@ -125,11 +130,11 @@ impl Link {
         &self,
         connection: &mut MultiplexedConnection,
         command: &Cmd,
+        answer_takes: Duration,
         until: Instant,
     ) -> Result<Raw, Failure> {
-        let bytes: usize = command.args_iter().map(|arg| size_of_arg(&arg)).sum();
-        let seconds = bytes.checked_div(REDIS_BYTES_PER_SECOND_MIN).unwrap_or_default();
-        let time = self.answer_timeout.saturating_add(Duration::from_secs(seconds as u64));
+        let bytes = command.args_iter().map(|arg| size_of_arg(&arg)).sum();
+        let time = self.answer_timeout + time_for(bytes) + answer_takes;
         let ends = (Instant::now() + time).min(until);
         match timeout_at(ends, connection.send_packed_command(command)).await {
             Ok(answered) => {
@@ -231,6 +236,12 @@ impl Rests {
         let random = getrandom::u32().unwrap_or(u32::MAX);
         Instant::now() + longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
+}
+
+/// How long so many bytes may travel.
+pub fn time_for(bytes: usize) -> Duration {
+    let seconds = bytes.checked_div(REDIS_BYTES_PER_SECOND_MIN).unwrap_or_default();
+    Duration::from_secs(seconds as u64).min(REDIS_TIME_MAX)
 }
 
 fn size_of_arg(arg: &redis::Arg<&[u8]>) -> usize {

@@ -10,7 +10,7 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo, TlsCertificates};
 
 use crate::core::limits::{
     REDIS_ANSWER_TIMEOUT, REDIS_COMMAND_TIMEOUT, REDIS_CONNECT_TIMEOUT, REDIS_LEASE,
-    REDIS_PREFIX_BYTES_MAX,
+    REDIS_PREFIX_BYTES_MAX, REDIS_TIME_MAX,
 };
 use crate::core::{Error, Result};
 
@@ -93,19 +93,17 @@ impl RedisOptions {
             );
             return Err(bad("prefix", &message));
         }
-        if self.lease < LEASE_MIN {
-            let message = format!("lease is {:?}, expected at least {LEASE_MIN:?}", self.lease);
-            return Err(bad("lease", &message));
-        }
         let times = [
-            ("connect_timeout", self.connect_timeout),
-            ("answer_timeout", self.answer_timeout),
-            ("command_timeout", self.command_timeout),
+            ("lease", self.lease, LEASE_MIN),
+            ("connect_timeout", self.connect_timeout, TIMEOUT_MIN),
+            ("answer_timeout", self.answer_timeout, TIMEOUT_MIN),
+            ("command_timeout", self.command_timeout, TIMEOUT_MIN),
         ];
-        match times.into_iter().find(|(_, time)| time.is_zero()) {
-            Some((field, _)) => Err(bad(field, &format!("{field} is 0, expected more"))),
-            None => Ok(()),
-        }
+        let is_bad =
+            |(_, time, min): &(_, Duration, Duration)| time < min || *time > REDIS_TIME_MAX;
+        let Some((field, time, min)) = times.into_iter().find(is_bad) else { return Ok(()) };
+        let message = format!("{field} is {time:?}, expected {min:?} to {REDIS_TIME_MAX:?}");
+        Err(bad(field, &message))
     }
 }
 
@@ -133,6 +131,7 @@ const PREFIX: &str = "spb";
 const SCHEMES: [&str; 3] = ["redis://", "rediss://", "redis+unix:///"];
 /// Below this an ordinary pause of the machine would lose it.
 const LEASE_MIN: Duration = Duration::from_millis(100);
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {

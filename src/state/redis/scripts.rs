@@ -12,6 +12,8 @@ pub struct Script {
     pub sha: String,
     /// Whether it matters to the caller that it may have been run.
     pub is_write: bool,
+    /// Whether it may answer with all that a session holds.
+    pub is_bulk: bool,
 }
 
 /// All of them.
@@ -48,7 +50,7 @@ impl Scripts {
             set: write("set", include_str!("lua/set.lua")),
             delete: write("delete", include_str!("lua/delete.lua")),
             lock: write("lock", include_str!("lua/lock.lua")),
-            list: read("list", include_str!("lua/list.lua")),
+            list: Script { is_bulk: true, ..read("list", include_str!("lua/list.lua")) },
             history: read("history", include_str!("lua/history.lua")),
             measure: read("measure", include_str!("lua/measure.lua")),
             touch: read("touch", include_str!("lua/touch.lua")),
@@ -67,7 +69,7 @@ impl Scripts {
 fn script(name: &'static str, parts: &[&str], is_write: bool) -> Script {
     let code = parts.concat();
     let sha = Hashed::new(&code).get_hash().to_owned();
-    Script { name, code, sha, is_write }
+    Script { name, code, sha, is_write, is_bulk: false }
 }
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");

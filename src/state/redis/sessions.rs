@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::core::{Affinity, Result, SessionId, Status};
 use crate::state::backend::SessionReply;
+use crate::state::change::SessionLoss;
 use crate::state::fault;
 use crate::state::key::{SessionAbout, SessionKey, SessionRow};
 
@@ -66,9 +67,20 @@ pub async fn join(store: &Store, id: SessionId) -> Result<SessionReply> {
     Err(super::failure::unavailable("leases are lost as soon as they are taken"))
 }
 
-pub async fn touch(store: &Store, session: &SessionKey, until: Instant) -> Result<SessionReply> {
-    store.ask(session, &store.scripts.touch, Vec::new(), until).await?;
+pub async fn touch(store: &Store, session: &SessionKey) -> Result<SessionReply> {
+    store.ask(session, &store.scripts.touch, Vec::new(), store.until()).await?;
     Ok(SessionReply::Done)
+}
+
+/// Whether the session is still there, which is no use of it. The sink is told if not.
+pub async fn look(store: &Store, session: &SessionKey, until: Instant) -> Result<()> {
+    let own = vec![arg_of_id(&session.id)];
+    let answer = store.ask(session, &store.scripts.expire, own, until).await?;
+    if answer.word() == "ALIVE" {
+        return Ok(());
+    }
+    store.members.lost(session.incarnation, SessionLoss::Ended);
+    Err(fault::session_closed(session))
 }
 
 pub async fn expire(store: &Store, session: &SessionKey) -> Result<SessionReply> {

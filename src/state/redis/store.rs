@@ -19,7 +19,7 @@ use super::cache::Cache;
 use super::failure;
 use super::keys::Keys;
 use super::lease::Lease;
-use super::link::{Link, Request};
+use super::link::{Link, Request, time_for};
 use super::members::Members;
 use super::operations::Operations;
 use super::options::RedisOptions;
@@ -71,7 +71,12 @@ impl Store {
         args: Vec<Bytes>,
         until: Instant,
     ) -> Result<Answer> {
-        self.link.call(Request { script, keys, args, attempt_at: None }, until).await
+        self.link
+            .call(
+                Request { script, keys, args, attempt_at: None, answer_takes: Duration::ZERO },
+                until,
+            )
+            .await
     }
 
     /// Asks a script of a session. A session that has ended and a lost lease are errors; whatever
@@ -95,8 +100,11 @@ impl Store {
         ];
         args.extend(own);
         let keys = self.keys.of_session(session);
-        let request = Request { script, keys, args, attempt_at: Some(ATTEMPT_AT) };
-        let answer = self.link.call(request, until).await?;
+        let bytes = if script.is_bulk { self.limits.bytes_max } else { 0 };
+        let answer_takes = time_for(bytes);
+        let attempt_at = Some(ATTEMPT_AT);
+        let request = Request { script, keys, args, attempt_at, answer_takes };
+        let answer = self.link.call(request, until + answer_takes).await?;
         match answer.word() {
             "CLOSED" => {
                 self.members.lost(session.incarnation, SessionLoss::Ended);

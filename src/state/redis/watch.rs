@@ -21,7 +21,7 @@ use crate::state::change::SessionLoss;
 use super::failure::{store_closed, unavailable};
 use super::link::Rests;
 use super::message;
-use super::sessions::touch;
+use super::sessions::look;
 use super::store::Store;
 
 /// A session is to be followed from now on, or no longer.
@@ -45,10 +45,7 @@ pub async fn listen(store: Weak<Store>, mut asked: mpsc::Receiver<Follow>) {
                 return;
             }
         }
-        // What was missed until now is told also if the next connection comes late.
-        let Some(store) = store.upgrade() else { return };
         followed.values_mut().for_each(|last| *last = None);
-        followed.keys().for_each(|incarnation| store.members.sink.gap(*incarnation));
     }
 }
 
@@ -95,11 +92,12 @@ impl Listener<'_> {
             return Some(());
         }
         self.followed.keys().for_each(|incarnation| store.members.sink.gap(*incarnation));
-        for session in store.members.all() {
-            // What it refuses is told to the sink on the way; what fails now is tried by the next
-            // command.
-            let _told = touch(&store, &session, store.until()).await;
-        }
+        let looks = store.members.all().into_iter().map(|session| {
+            let store = store.clone();
+            // An end is told on the way; what fails now is found by the next command.
+            async move { look(&store, &session, store.until()).await.is_ok() }
+        });
+        futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).count().await;
         Some(())
     }
 
@@ -113,7 +111,11 @@ impl Listener<'_> {
         loop {
             tokio::select! {
                 message = stream.next() => match message {
-                    Some(message) => self.hear(&message)?,
+                    Some(message) => {
+                        if let Some(ended) = self.hear(&message)? {
+                            self.forget(ended).await;
+                        }
+                    }
                     None => return Some(()),
                 },
                 follow = asked.recv() => self.follow(follow?).await,
@@ -157,8 +159,17 @@ impl Listener<'_> {
         confirmed(outcome.is_ok_and(|outcome| outcome.is_ok()))
     }
 
-    /// None when the store is gone.
-    fn hear(&mut self, message: &Msg) -> Option<()> {
+    /// Of a session that was closed there is nothing more to hear.
+    async fn forget(&mut self, incarnation: u64) {
+        let Some(store) = self.store.upgrade() else { return };
+        if self.followed.remove(&incarnation).is_some() {
+            // If it does not work, the connection is about to be noticed as lost.
+            let _done = self.unsubscribe(store.keys.changes(incarnation)).await;
+        }
+    }
+
+    /// The session that was closed, if it says so. None when the store is gone.
+    fn hear(&mut self, message: &Msg) -> Option<Option<u64>> {
         let store = self.store.upgrade()?;
         let channel = message.get_channel_name();
         let payload = Bytes::copy_from_slice(message.get_payload_bytes());
@@ -167,14 +178,14 @@ impl Listener<'_> {
             if let Some(incarnation) = incarnation {
                 store.members.lost(incarnation, SessionLoss::Ended);
             }
-            return Some(());
+            return Some(incarnation);
         }
         let start = store.keys.changes_start();
         let incarnation = channel.strip_prefix(&start).and_then(|rest| rest.parse().ok());
         if let Some(incarnation) = incarnation {
             self.tell(&store, incarnation, payload);
         }
-        Some(())
+        Some(None)
     }
 
     /// A revision that was left out, or a message that cannot be read, is a gap.
@@ -204,3 +215,4 @@ fn confirmed(is_confirmed: bool) -> Result<(), Error> {
 /// A server that is gone without a word is noticed after this and the time-out.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOKS_AT_ONCE: usize = 64;

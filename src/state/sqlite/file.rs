@@ -1,7 +1,7 @@
 //! The file of an SQLite store: made with its schema, or opened when it is ours and nobody has it.
 //!
-//! The lock on it is the kernel's: it goes with the process, however that ends. What the tables mean
-//! is known to `rows` and `rolls`.
+//! The lock on it is the kernel's: it goes with the process, however that ends. What the tables
+//! mean is known to `rows` and `rolls`.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;

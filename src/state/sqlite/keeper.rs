@@ -110,7 +110,8 @@ impl Keeper {
         }
     }
 
-    /// Readers first: whoever begins to watch and then reads misses nothing in between.
+    /// In the order of the effects, where readers come before watchers: whoever begins to watch and
+    /// then reads misses nothing in between.
     fn publish(&self, order: &mut Order, answer: Result<Answer, Error>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {

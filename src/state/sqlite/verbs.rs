@@ -151,8 +151,8 @@ impl Ledger {
 
 /// What writes have in common.
 impl Ledger {
-    /// What the session holds with the variable, which must be new; `usage` is what it holds before,
-    /// if that is not what it holds now.
+    /// What the session holds with the variable, which must be new; `usage` is what it holds
+    /// before, if that is not what it holds now.
     fn check_room(
         &mut self,
         key: &SessionKey,
@@ -212,10 +212,10 @@ impl Ledger {
         record: Record<Stored>,
         value: Value,
     ) -> Variable {
-        let definition = record.definition.clone();
-        self.tell(incarnation, kind, &definition, record.version, Some(&value));
         let variable = record.view_of(value.clone());
         self.keep(incarnation, record, value);
+        let Variable { definition, version, value, .. } = &variable;
+        self.tell(incarnation, kind, definition, *version, Some(value));
         variable
     }
 }

@@ -1,5 +1,5 @@
-//! What a watcher of variables is told, and what it may ask for. Plain data: how it is kept in order
-//! is `queue`'s business, and who is told is the hub's.
+//! What a watcher of variables is told, and what it may ask for. Plain data: how it is kept in
+//! order is `queue`'s business, and who is told is the hub's.
 
 use crate::core::limits::{WATCH_PATTERNS_MAX, WATCH_QUEUE_LIMIT, WATCH_QUEUE_MAX};
 use crate::core::{Error, Result, Status};

@@ -56,10 +56,14 @@ local function is_locked(head, owner, now)
   return head.until_ms > now and head.owner ~= owner
 end
 
--- The variables live on a little longer than the session, which alone decides whether they are
--- seen. Also called by reads, which a read-only server refuses: then nothing is extended.
+-- The session was used. Its time is not started again at every use, but so that it is never too
+-- short and at most a second too long. The variables live on a little longer: the session alone
+-- decides whether they are seen. Also called by reads, which a read-only server refuses: then
+-- nothing is extended.
 local function keep(ttl)
-  redis.pcall('PEXPIRE', META, ttl)
+  if call('PTTL', META) < ttl then
+    redis.pcall('PEXPIRE', META, digits(ttl + math.min(1000, math.floor(ttl / 8))))
+  end
   for _, key in ipairs({NAMES, HEADS, VALUES, RULES, PAST}) do
     local left = call('PTTL', key)
     if left == -1 or (left >= 0 and left < ttl + 60000) then
