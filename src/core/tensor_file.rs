@@ -10,9 +10,9 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView, serialize};
 use serde_json::{Map, Value as Json};
 
 use super::error::{Error, Result};
-use super::tag::TAG_KEY;
 use super::limits::VALUE_BYTES_MAX;
 use super::status::Status;
+use super::tag::TAG_KEY;
 use super::value::{Attachment, DType, Tensor, Value};
 
 /// The value of a file: `{"name": tag, …}`, and the file's metadata, where it has some, as an
