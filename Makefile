@@ -34,6 +34,10 @@ test-faults: ## every fault scenario at full scale, ends with a table (ten minut
 
 test-state: ## every store against suite, model and fault scenarios at full scale (fifteen minutes)
 	@scripts/setup.sh test
+	cargo test --lib -- state:: sessions:: shared_memory
+	cargo test --test state_redis --test shared_memory --test vectors
+	cargo test --test capi -- values variable vectors tensors sessions watch
+	cargo test --test worker -- state:: variables sessions
 	SPB_STATE_FULL=1 cargo test --test state
 	cargo test --test faults -- F40 F41 F42 F43 F44 F51
 

@@ -29,6 +29,7 @@ pub fn static_asserts() -> String {
     let mut file = String::from("#include \"snakepit_bridge.h\"\n");
     plain_types(&mut file);
     options(&mut file);
+    options_of_state(&mut file);
     let type_at = offset_of!(spb_variable_options, r#type);
     assert_offset(&mut file, "spb_variable_options", "type", type_at);
     file.push_str("_Static_assert(sizeof(spb_event) == 64, \"events are 64 bytes for ever\");\n");
@@ -110,11 +111,14 @@ fn options(file: &mut String) {
         file,
         spb_failure_options { struct_size, status, flags, message, details_json, reserved }
     );
+    layout!(file, spb_log_options { struct_size, level, reserved, target_prefix });
+}
+
+fn options_of_state(file: &mut String) {
     layout!(file, spb_variable_options { struct_size, name, constraints_json, metadata_json });
     layout!(file, spb_write_options { struct_size, expected_version, owner });
     layout!(file, spb_variable_write { name, value, expected_version, reserved });
     layout!(file, spb_watch_options { struct_size, flags, reserved, queue_max });
-    layout!(file, spb_log_options { struct_size, level, reserved, target_prefix });
     layout!(
         file,
         spb_tensor_view {
