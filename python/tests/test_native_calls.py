@@ -340,6 +340,7 @@ def test_what_may_be_cached_is_there_until_the_host_says_otherwise(host, link):
     for gone in ({"name": "v"}, {"name": ""}, None):
         assert link.state_cached(1, "v") is None
         request = link.state_get(1, "v")
+        host.expect("state_request")
         answer = {"kind": "state", "request_id": request.id, "variable": variable}
         host.send(answer | {"cacheable": gone is not None})
         assert request.next() == item

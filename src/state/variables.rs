@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::core::limits::{BATCH_MAX, LOCK_OWNER_BYTES_MAX};
+use crate::core::limits::{BATCH_MAX, LOCK_OWNER_BYTES_MAX, VERSION_SAVED_MAX};
 use crate::core::{Error, Result, Status, Value};
 
 use super::backend::{Access, Backend, Command, Measure, NewVariable, Reply, Write};
@@ -291,8 +291,11 @@ fn check_saved(variables: &[SavedVariable]) -> Result<()> {
         }
         let versions = saved.history.iter().map(|past| past.version).chain([saved.version]);
         let is_rising = versions.clone().zip(versions.skip(1)).all(|(a, b)| a < b);
-        if saved.version == 0 || !is_rising {
-            let message = format!("variable {:?}: versions do not rise from 1", saved.name);
+        if saved.version == 0 || saved.version > VERSION_SAVED_MAX || !is_rising {
+            let message = format!(
+                "variable {:?}: versions do not rise from 1 to at most {VERSION_SAVED_MAX}",
+                saved.name
+            );
             return Err(Error::invalid(message).with("variable", &*saved.name));
         }
     }

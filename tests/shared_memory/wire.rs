@@ -143,6 +143,7 @@ impl Wire {
         let start = CallStart {
             call: CallId(self.calls),
             session: String::new(),
+            session_incarnation: 1,
             framework: "python".to_owned(),
             operation: "any".to_owned(),
             parameters,

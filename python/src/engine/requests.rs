@@ -67,6 +67,7 @@ pub enum Item {
 }
 
 /// What [`Request::take`] found.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and never kept")]
 pub enum Taken {
     /// An item, and the credit to give back to the tool.
     Item(Item, Option<u32>),

@@ -17,7 +17,7 @@ pub async fn check(subject: &Subject) -> Outcome {
 async fn so_many_variables(probe: &Probe) -> Outcome {
     let most = LIMITS.variables_max as u64;
     probe.register_numbers(most).await?;
-    let register = |name: &str| Ok::<_, String>(variable(name, "integer", "{}", number(1))?);
+    let register = |name: &str| variable(name, "integer", "{}", number(1));
     let one_more = Command::Register(register("more")?);
     let error = probe.refusal(one_more, Status::ResourceExhausted).await?;
     detail(&error, "limit", most)?;

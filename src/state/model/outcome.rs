@@ -17,8 +17,7 @@ pub enum Outcome {
         missing: Vec<String>,
     },
     History(Vec<(u64, Json)>),
-    /// Name, value, version, past.
-    Snapshot(Vec<(String, Json, u64, Vec<(u64, Json)>)>),
+    Snapshot(Vec<SavedRow>),
     /// Names in order.
     Sessions(Vec<String>),
     Measure(Measure),
@@ -28,6 +27,9 @@ pub enum Outcome {
     /// Several are at fault in different ways, and none comes first.
     RefusedEither(Status, Status),
 }
+
+/// Name, value, version, past.
+pub type SavedRow = (String, Json, u64, Vec<(u64, Json)>);
 
 /// A variable as readers see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +129,7 @@ fn history(past: &[Past]) -> Result<Vec<(u64, Json)>> {
     past.iter().map(|past| Ok((past.version, past.value.to_document()?))).collect()
 }
 
-fn snapshot_row(saved: &SavedVariable) -> Result<(String, Json, u64, Vec<(u64, Json)>)> {
+fn snapshot_row(saved: &SavedVariable) -> Result<SavedRow> {
     let history = history(&saved.history)?;
     Ok((saved.name.to_string(), saved.value.to_document()?, saved.version, history))
 }

@@ -50,8 +50,7 @@ pub(super) fn record(
         "SELECT name, id, version, type, constraints, metadata FROM variables
          WHERE incarnation=?1 AND name=?2",
     )?;
-    let head =
-        statement.query_row(params![signed(incarnation), name], |row| Head::of(row)).optional()?;
+    let head = statement.query_row(params![signed(incarnation), name], Head::of).optional()?;
     head.map(|head| whole(file, incarnation, head)).transpose()
 }
 
