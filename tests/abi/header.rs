@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The parts of the header in reading order: a title, and the sources behind it.
-pub const PARTS: [(&str, &[&str]); 17] = [
+pub const PARTS: [(&str, &[&str]); 18] = [
     ("Text, statuses, times", &["text_view.rs", "status.rs", "times.rs"]),
     ("The library", &["library.rs"]),
     ("Errors", &["error.rs"]),

@@ -10,6 +10,7 @@ import os
 import signal
 
 import numpy
+
 import snakepit_bridge
 from snakepit_bridge import CallContext
 

@@ -134,7 +134,7 @@ impl Wire {
         self.begin_unread(parameters);
         self.hear(|kind| match kind {
             host_frame::Kind::Call(call) => Ok(call),
-            other => Err(other),
+            other => Err(Box::new(other)),
         })
     }
 
@@ -184,7 +184,7 @@ impl Wire {
     pub fn notes(&mut self) -> pb::RegionNotes {
         self.hear(|kind| match kind {
             host_frame::Kind::RegionNotes(notes) => Ok(notes),
-            other => Err(other),
+            other => Err(Box::new(other)),
         })
     }
 
@@ -207,7 +207,7 @@ impl Wire {
     /// The next frame that `wanted` takes; others wait.
     fn hear<T>(
         &mut self,
-        wanted: impl Fn(host_frame::Kind) -> std::result::Result<T, host_frame::Kind>,
+        wanted: impl Fn(host_frame::Kind) -> std::result::Result<T, Box<host_frame::Kind>>,
     ) -> T {
         let hears = self.hears.as_mut().unwrap();
         let mut passed = Vec::new();
@@ -219,7 +219,7 @@ impl Wire {
             }
             let kind = self.heard.remove(0).kind.unwrap();
             match wanted(kind) {
-                Err(kind) => passed.push(pb::HostFrame { kind: Some(kind) }),
+                Err(kind) => passed.push(pb::HostFrame { kind: Some(*kind) }),
                 Ok(found) => {
                     passed.append(&mut self.heard);
                     self.heard = passed;
