@@ -78,7 +78,7 @@ pub const HISTORY_MAX: usize = 10;
 pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
 /// Variables that one command reads or writes together.
 pub const BATCH_MAX: usize = 1000;
-/// The version that a variable may come with when it is loaded: exact in every store, and far enough
+/// The version that a variable may come with when it is loaded: exact in every store, and far
 /// from the end of its numbers.
 pub const VERSION_SAVED_MAX: u64 = 1 << 52;
 /// The name of a lock's owner.

@@ -246,6 +246,58 @@ static void sessions(void) {
     CHECK(opened.id == 0);
 }
 
+/* Platforms and sessions that are none, or not alive, for all that carries sessions about. */
+static void saved_sessions_of_bad_handles(void) {
+    EACH_BAD_ID(id) {
+        spb_session opened = {7}, bad = {id};
+        spb_platform none = {id};
+        spb_value *out = GARBAGE;
+        if (id != platform.id) {
+            EXPECT(SPB_E_HANDLE, spb_session_join(none, SPB_STR("a"), &opened, ERR));
+            EXPECT(SPB_E_HANDLE, spb_session_list(none, SPB_STR(""), 1, &out, ERR));
+            EXPECT(SPB_E_HANDLE, spb_session_import(none, SPB_STR("/"), NULL, &opened, ERR));
+            EXPECT(SPB_E_HANDLE, spb_session_import_value(none, value, NULL, &opened, ERR));
+            CHECK(opened.id == 0 && out == NULL);
+        }
+        if (id == session.id) continue;
+        EXPECT(SPB_E_HANDLE, spb_session_touch(bad, ERR));
+        EXPECT(SPB_E_HANDLE, spb_session_clone(bad, NULL, &opened, ERR));
+        EXPECT(SPB_E_HANDLE, spb_session_export(bad, SPB_STR("/"), ERR));
+        EXPECT(SPB_E_HANDLE, spb_session_export_value(bad, &out, ERR));
+        CHECK(opened.id == 0 && out == NULL);
+    }
+}
+
+static void saved_sessions(void) {
+    spb_session opened = {7};
+    spb_value *out = GARBAGE;
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_join(platform, SPB_STR("a"), NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_list(platform, SPB_STR(""), 1, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_clone(session, NULL, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_import(platform, SPB_STR("/"), NULL, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_export_value(session, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_import_value(platform, value, NULL, NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_session_import_value(platform, NULL, NULL, &opened, ERR));
+    CHECK(opened.id == 0);
+    EACH_BAD_TEXT(text, status) {
+        EXPECT(status, spb_session_join(platform, text, &opened, ERR));
+        EXPECT(status, spb_session_list(platform, text, 1, &out, ERR));
+        EXPECT(status, spb_session_export(session, text, ERR));
+        EXPECT(status, spb_session_import(platform, text, NULL, &opened, ERR));
+        CHECK(opened.id == 0 && out == NULL);
+    }
+    /* A number is no archive, and a directory no file. */
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_session_import_value(platform, value, NULL, &opened, ERR));
+    CHECK(spb_session_import(platform, SPB_STR("/"), NULL, &opened, ERR) != SPB_OK);
+    spb_error_free(check_error);
+    check_error = NULL;
+    CHECK(spb_session_export(session, SPB_STR("/"), ERR) != SPB_OK);
+    spb_error_free(check_error);
+    check_error = NULL;
+    EXPECT(SPB_E_NOT_FOUND, spb_session_join(platform, SPB_STR("nowhere"), &opened, ERR));
+    CHECK(opened.id == 0);
+}
+
 /* Sizes that no version of a struct has, and fields that no version knows yet. */
 static void struct_sizes(void) {
     static const size_t sizes[] = {0, 1, 7, 12, 8192, SIZE_MAX};
@@ -681,6 +733,8 @@ int main(void) {
     platforms();
     pools();
     sessions();
+    saved_sessions_of_bad_handles();
+    saved_sessions();
     struct_sizes();
     operations();
     executes();

@@ -191,7 +191,7 @@ async fn reckoning_over_what_another_host_changed_begins_again() {
     let theirs = joined(&there, &mine.id).await;
     // What this host remembers is outdated by a write, then by another variable of the same name.
     one(&there, &theirs, set("n", 5)).await.unwrap();
-    let update = Update::parse(&value(r#"{"merge":6}"#)).unwrap();
+    let update = Update::parse(&value(r#"{"add":1}"#)).unwrap();
     let updating = Command::Update { name: "n", update: &update, access: Access::ANY };
     assert_eq!(one(&here, &mine, updating.clone()).await.unwrap().version, 3);
     let delete = Command::Delete { name: "n", access: Access::ANY };
