@@ -221,7 +221,32 @@ impl Tensor {
 }
 
 fn kept(bytes: &Bytes) -> Bytes {
-    if bytes.len() <= VALUE_COPY_BYTES_MAX { Bytes::copy_from_slice(bytes) } else { bytes.clone() }
+    match bytes.len() {
+        0..=SMALL_BYTES_MAX => small(bytes),
+        0..=VALUE_COPY_BYTES_MAX => Bytes::copy_from_slice(bytes),
+        _ => bytes.clone(),
+    }
+}
+
+/// A copy that takes one allocation together with the count of its owners.
+fn small(bytes: &[u8]) -> Bytes {
+    let mut content = [0; SMALL_BYTES_MAX];
+    for (to, from) in content.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    let small = Small { content, len: bytes.len().min(SMALL_BYTES_MAX) };
+    Bytes::from_owner(small)
+}
+
+struct Small {
+    content: [u8; SMALL_BYTES_MAX],
+    len: usize,
+}
+
+impl AsRef<[u8]> for Small {
+    fn as_ref(&self) -> &[u8] {
+        self.content.get(..self.len).unwrap_or(&self.content)
+    }
 }
 
 /// `None` when the shape is impossible.
@@ -285,6 +310,9 @@ impl DType {
 
 /// How a document that this program writes begins the tag of a float.
 const FLOAT_TAG: &str = r#""$spb":{"float":"#;
+
+/// Most scalars.
+const SMALL_BYTES_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::core::{Result, Value};
@@ -25,6 +26,9 @@ pub struct Record<V = Value> {
     history_bytes: usize,
     pub lock: Option<HeldLock>,
 }
+
+/// What fell out of a history: as a rule one value, for which nothing is allocated.
+pub type Gone<V = Value> = SmallVec<[Past<V>; 1]>;
 
 /// What rules ask about a value that is kept.
 pub trait Kept: Clone {
@@ -153,7 +157,7 @@ impl<V: Kept> Record<V> {
 
     /// Writes: the version grows by one, the old value joins the past. Gives what fell out of it,
     /// to be freed where that may take its time.
-    pub fn write(&mut self, value: V, limits: &StoreLimits) -> Vec<Past<V>> {
+    pub fn write(&mut self, value: V, limits: &StoreLimits) -> Gone<V> {
         let old = std::mem::replace(&mut self.value, value);
         self.history_bytes += old.bytes_len();
         self.history.push_back(Past { version: self.version, value: old });
@@ -178,8 +182,8 @@ impl<V: Kept> Record<V> {
         Ok(was_locked)
     }
 
-    fn forget(&mut self, limits: &StoreLimits) -> Vec<Past<V>> {
-        let mut gone = Vec::new();
+    fn forget(&mut self, limits: &StoreLimits) -> Gone<V> {
+        let mut gone = Gone::new();
         while self.history.len() > limits.history_max
             || self.history_bytes > limits.history_bytes_max
         {

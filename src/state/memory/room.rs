@@ -17,10 +17,10 @@ use crate::state::fault;
 use crate::state::key::SessionKey;
 use crate::state::name::NamePattern;
 use crate::state::quota::Usage;
-use crate::state::record::Record;
+use crate::state::record::{Gone, Record};
 use crate::state::rule::Rule;
 use crate::state::update::Update;
-use crate::state::variable::{Past, SavedVariable, Variable};
+use crate::state::variable::{SavedVariable, Variable};
 
 /// One session's variables.
 pub(super) struct Room {
@@ -107,9 +107,19 @@ impl Room {
     fn set(&self, name: &str, value: Value, access: Access<'_>) -> Result<Reply> {
         let checked = self.check_early(name, &value)?;
         let mut contents = self.contents.write();
-        self.check_write(&contents, name, &value, checked.as_ref(), access)?;
-        self.check_growth(&contents, std::iter::once((name, &value)))?;
-        let (variable, gone) = self.write(&mut contents, name, value)?;
+        self.check_open(&contents)?;
+        let usage = contents.usage();
+        // Written out, and not with the steps of the others, to look the name up only once.
+        let Some(record) = contents.records.get_mut(name) else {
+            return Err(missing(&contents, name));
+        };
+        check_record(record, name, &value, checked.as_ref(), access)?;
+        let sizes = (name, record.value.bytes_len(), value.bytes_len());
+        let usage = usage.rewritten(std::iter::once(sizes), &self.limits)?;
+        let gone = record.write(value, &self.limits);
+        let variable = record.view();
+        contents.bytes = usage.bytes;
+        self.tell(&mut contents, ChangeKind::Written, &variable, Some(&variable.value));
         drop(contents);
         drop(gone);
         Ok(Reply::Variable(variable))
@@ -269,7 +279,6 @@ impl Room {
         Ok(Some(rule))
     }
 
-    /// Short, or registered anew in between: the rule that holds now decides.
     fn check_write(
         &self,
         contents: &Contents,
@@ -278,11 +287,7 @@ impl Room {
         checked: Option<&Arc<Rule>>,
         access: Access<'_>,
     ) -> Result<()> {
-        let record = self.record(contents, name)?;
-        if !checked.is_some_and(|rule| Arc::ptr_eq(rule, &record.definition.rule)) {
-            record.definition.rule.check(name, value)?;
-        }
-        record.check_access(access)
+        check_record(self.record(contents, name)?, name, value, checked, access)
     }
 
     fn check_growth<'a>(
@@ -298,12 +303,7 @@ impl Room {
     }
 
     /// Writes what has been checked. Gives the variable, and what its history let go of.
-    fn write(
-        &self,
-        contents: &mut Contents,
-        name: &str,
-        value: Value,
-    ) -> Result<(Variable, Vec<Past>)> {
+    fn write(&self, contents: &mut Contents, name: &str, value: Value) -> Result<(Variable, Gone)> {
         let Contents { records, bytes, .. } = contents;
         let record = records.get_mut(name).ok_or_else(|| fault::not_found(name, [].into_iter()))?;
         *bytes = *bytes - record.value.bytes_len() + value.bytes_len();
@@ -348,6 +348,20 @@ impl Room {
     fn check_open(&self, contents: &Contents) -> Result<()> {
         if contents.is_closed { Err(fault::session_closed(&self.session)) } else { Ok(()) }
     }
+}
+
+/// Short, or registered anew in between: the rule that holds now decides.
+fn check_record(
+    record: &Record,
+    name: &str,
+    value: &Value,
+    checked: Option<&Arc<Rule>>,
+    access: Access<'_>,
+) -> Result<()> {
+    if !checked.is_some_and(|rule| Arc::ptr_eq(rule, &record.definition.rule)) {
+        record.definition.rule.check(name, value)?;
+    }
+    record.check_access(access)
 }
 
 fn missing(contents: &Contents, name: &str) -> Error {
