@@ -222,8 +222,8 @@ impl Tensor {
 
 fn kept(bytes: &Bytes) -> Bytes {
     match bytes.len() {
-        0..=SMALL_BYTES_MAX => small(bytes),
-        0..=VALUE_COPY_BYTES_MAX => Bytes::copy_from_slice(bytes),
+        length if length <= SMALL_BYTES_MAX => small(bytes),
+        length if length <= VALUE_COPY_BYTES_MAX => Bytes::copy_from_slice(bytes),
         _ => bytes.clone(),
     }
 }
