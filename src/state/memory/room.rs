@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::RandomState;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
 use crate::core::{Error, Result, Value};
 use crate::state::backend::{Access, Command, Measure, NewVariable, Reply, StoreLimits, Write};
@@ -147,27 +147,17 @@ impl Room {
     }
 
     fn update(&self, name: &str, update: &Update, access: Access<'_>) -> Result<Reply> {
-        let mut contents = self.contents.write();
+        let contents = self.contents.write();
         let record = self.record(&contents, name)?;
         let value = update.apply(name, &record.definition.rule, &record.value)?;
-        record.check_access(access)?;
-        self.check_growth(&contents, std::iter::once((name, &value)))?;
-        let (variable, gone) = self.write(&mut contents, name, value)?;
-        drop(contents);
-        drop(gone);
-        Ok(Reply::Variable(variable))
+        self.put(contents, name, value, access)
     }
 
     fn rollback(&self, name: &str, version: u64, access: Access<'_>) -> Result<Reply> {
-        let mut contents = self.contents.write();
+        let contents = self.contents.write();
         let record = self.record(&contents, name)?;
         let value = record.value_at(version)?.clone();
-        record.check_access(access)?;
-        self.check_growth(&contents, std::iter::once((name, &value)))?;
-        let (variable, gone) = self.write(&mut contents, name, value)?;
-        drop(contents);
-        drop(gone);
-        Ok(Reply::Variable(variable))
+        self.put(contents, name, value, access)
     }
 
     fn delete(&self, name: &str, access: Access<'_>) -> Result<Reply> {
@@ -300,6 +290,22 @@ impl Room {
             (name, old, value.bytes_len())
         });
         contents.usage().rewritten(sizes, &self.limits).map(drop)
+    }
+
+    /// Writes a value that keeps the rule.
+    fn put(
+        &self,
+        mut contents: RwLockWriteGuard<'_, Contents>,
+        name: &str,
+        value: Value,
+        access: Access<'_>,
+    ) -> Result<Reply> {
+        self.record(&contents, name)?.check_access(access)?;
+        self.check_growth(&contents, std::iter::once((name, &value)))?;
+        let (variable, gone) = self.write(&mut contents, name, value)?;
+        drop(contents);
+        drop(gone);
+        Ok(Reply::Variable(variable))
     }
 
     /// Writes what has been checked. Gives the variable, and what its history let go of.
