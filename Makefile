@@ -28,7 +28,7 @@ test-fast: ## unit tests, layering and house style, the Python side: no pool is 
 	@scripts/setup.sh test
 	scripts/test.sh fast
 
-test-faults: ## every fault scenario at full scale, ends with a table (ten minutes)
+test-faults: ## every fault scenario at full scale, ends with a table (17 minutes)
 	@scripts/setup.sh test
 	cargo test --test faults -- --all
 
