@@ -11,7 +11,7 @@
 enum { ATTACHMENTS_MAX = 4, BYTES_MAX = 64, DIMS_MAX = 8 };
 
 static spb_session session;
-static size_t variables, accepted, refused;
+static size_t variables, accepted, refused, updated;
 
 static cJSON *read_file(const char *path) {
     static char text[1 << 20];
@@ -139,6 +139,8 @@ static void expect_stored(const char *name, const spb_value *expected, uint64_t 
     spb_value_free(value);
 }
 
+static void run_updates(const cJSON *row, const char *name);
+
 static void run_variable(const cJSON *row) {
     char name[32];
     snprintf(name, sizeof name, "v%zu", variables++);
@@ -165,6 +167,49 @@ static void run_variable(const cJSON *row) {
     }
     expect_stored(name, stored, version);
     spb_value_free(stored);
+    run_updates(row, name);
+}
+
+/* Each update of a row, from the value that it says: to its result, or refused as it says. */
+static void run_updates(const cJSON *row, const char *name) {
+    spb_str variable = spb_str_z(name);
+    const cJSON *each;
+    cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(row, "updates")) {
+        spb_value *from = value_of(cJSON_GetObjectItemCaseSensitive(each, "from")), *after = NULL;
+        spb_value *update = value_of(cJSON_GetObjectItemCaseSensitive(each, "update"));
+        const cJSON *result = cJSON_GetObjectItemCaseSensitive(each, "result");
+        spb_error *error = NULL;
+        OK(spb_variable_set(session, variable, from, 0, NULL, ERR));
+        spb_status status =
+            spb_variable_update(session, variable, update, NULL, &after, NULL, &error);
+        if (result != NULL) {
+            CHECK(status == SPB_OK);
+            spb_value *expected = value_of(result);
+            expect_same(after, expected);
+            spb_value_free(expected);
+            spb_value_free(after);
+            updated++;
+        } else {
+            CHECK(after == NULL);
+            expect_refusal(each, status, error);
+        }
+        spb_value_free(from);
+        spb_value_free(update);
+    }
+}
+
+static void run_refused_update(const cJSON *document) {
+    spb_value *update = value_of(document), *after = NULL;
+    spb_error *error = NULL;
+    CHECK(spb_variable_update(session, SPB_STR("v0"), update, NULL, &after, NULL, &error) ==
+          SPB_E_INVALID_ARGUMENT);
+    CHECK(after == NULL);
+    cJSON *details = cJSON_Parse(spb_error_details_json(error).ptr);
+    CHECK(strcmp(text_of(details, "field"), "update") == 0);
+    cJSON_Delete(details);
+    spb_error_free(error);
+    spb_value_free(update);
+    refused++;
 }
 
 static void run_refused_variable(const cJSON *row) {
@@ -192,7 +237,10 @@ int main(int count, char **arguments) {
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(root, "refused_variables")) {
         run_refused_variable(row);
     }
-    CHECK(variables > 15 && accepted > 60 && refused > 150);
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(root, "refused_updates")) {
+        run_refused_update(row);
+    }
+    CHECK(variables > 15 && accepted > 60 && refused > 150 && updated > 20);
     cJSON_Delete(root);
     check_close(platform);
     return 0;

@@ -4,13 +4,14 @@ Owns the Python reading of the file: each value is decoded, so that what is stor
 would send. Must not know how the host checks; it reports what it saw as differences.
 """
 
+import functools
 import json
 from pathlib import Path
 
 import snakepit_bridge
 from snakepit_bridge import CallContext
-from snakepit_bridge.errors import BridgeError, Status, Unsupported
-from snakepit_bridge.values import decode, encode_variable
+from snakepit_bridge.errors import BridgeError, Status, Unsupported, ValueRefused
+from snakepit_bridge.values import decode, encode, encode_variable
 
 
 @snakepit_bridge.function
@@ -57,6 +58,8 @@ class _Run:
         for each in row["refused"]:
             self.refuse(name, row, each)
         self.same(row, stored, self.session[name])
+        for each in row["updates"]:
+            self.update(name, each)
 
     def refuse(self, name, row, each):
         try:
@@ -71,6 +74,21 @@ class _Run:
             lambda: self.session.register("never", row["type"], value, constraints_of(row)),
         )
         for call in calls:
+            self.expect(each, each["details"], each["status"], call)
+
+    def update(self, name, each):
+        change = value_of(each["update"])
+        try:
+            encode(change)
+        except ValueRefused:
+            # Python sends a float that is not finite only as the whole value of a variable.
+            return
+        self.session.set(name, value_of(each["from"]))
+        if "result" in each:
+            self.same(each, value_of(each["result"]), self.session.update(name, **change))
+            self.accepted += 1
+        else:
+            call = functools.partial(self.session.update, name, **change)
             self.expect(each, each["details"], each["status"], call)
 
     def refused_variable(self, row):
