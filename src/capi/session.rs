@@ -77,7 +77,7 @@ pub unsafe extern "C" fn spb_session_open(
         // SAFETY: the caller vouches for the struct.
         let options = unsafe { resolved(options) }?;
         let session = home.platform().open_session(options)?;
-        handle_table::insert(Arc::new(SessionObject { session, home }))
+        SessionObject::hand_out(session, home)
     })
 }
 
@@ -99,7 +99,7 @@ pub extern "C" fn spb_session_join(
     guard_out(out, err, || {
         let home = home(platform)?;
         let session = home.platform().session(id.text("id")?)?;
-        handle_table::insert(Arc::new(SessionObject { session, home }))
+        SessionObject::hand_out(session, home)
     })
 }
 
@@ -206,6 +206,13 @@ pub(super) unsafe fn resolved(options: *const spb_session_options) -> Result<Ses
     match unsafe { read_optional(options, "options") }? {
         Some(given) => given.resolve(),
         None => Ok(SessionOptions::default()),
+    }
+}
+
+impl SessionObject {
+    /// A handle for it.
+    pub(super) fn hand_out(session: Session, home: Arc<Home>) -> Result<spb_session> {
+        handle_table::insert(Arc::new(SessionObject { session, home }))
     }
 }
 

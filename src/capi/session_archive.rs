@@ -3,7 +3,6 @@
 
 use std::mem::MaybeUninit;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::api::Archive;
 
@@ -37,7 +36,7 @@ pub unsafe extern "C" fn spb_session_clone(
         // SAFETY: the caller vouches for the struct.
         let options = unsafe { resolved(options) }?;
         let session = object.session.clone_as(options)?;
-        handle_table::insert(Arc::new(SessionObject { session, home: object.home.clone() }))
+        SessionObject::hand_out(session, object.home.clone())
     })
 }
 
@@ -89,7 +88,7 @@ pub unsafe extern "C" fn spb_session_import(
         refuse_blocking()?;
         let archive = Archive::read_from(path, home.platform().archive_bytes_max())?;
         let session = home.platform().import_session(archive, options)?;
-        handle_table::insert(Arc::new(SessionObject { session, home }))
+        SessionObject::hand_out(session, home)
     })
 }
 
@@ -136,6 +135,6 @@ pub unsafe extern "C" fn spb_session_import_value(
         // SAFETY: the caller vouches for the struct.
         let options = unsafe { resolved(options) }?;
         let session = home.platform().import_session(archive, options)?;
-        handle_table::insert(Arc::new(SessionObject { session, home }))
+        SessionObject::hand_out(session, home)
     })
 }

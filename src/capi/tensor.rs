@@ -16,7 +16,7 @@ use super::lent::checked_bytes;
 use super::options::{Options, check_reserved, read};
 use super::status::spb_status;
 use super::text_view::slice;
-use super::value::{spb_value, view_attachment};
+use super::value::{dtype_of, spb_value, view_attachment};
 
 /// A tensor in memory. Elements are little-endian; element (i, j, ...) lies i * strides[0] +
 /// j * strides[1] + ... elements behind `data`.
@@ -117,13 +117,6 @@ pub fn aligned(tensor: &Tensor, bytes: usize) -> Bytes {
     Bytes::from(copy).slice(before..)
 }
 
-/// The dtype that a number of the header stands for.
-pub fn dtype_of(number: u32) -> Result<DType> {
-    let index = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
-    let dtype = DType::ALL.get(index).copied();
-    dtype.ok_or_else(|| Error::invalid(format!("dtype {number} is none of SPB_DTYPE_*")))
-}
-
 fn view_of(value: Option<&spb_value>, index: usize, tensor: &Tensor) -> Result<spb_tensor_view> {
     let attachments = value.map(|value| value.get().attachments()).unwrap_or_default();
     let attachment = attachments.get(index).ok_or_else(|| null_argument("value"))?;
@@ -145,7 +138,7 @@ fn view_of(value: Option<&spb_value>, index: usize, tensor: &Tensor) -> Result<s
 /// Data, shape and strides are as long as the view says.
 unsafe fn read_view(view: spb_tensor_view) -> Result<Tensor> {
     check_reserved(view.reserved, "tensor.reserved")?;
-    let dtype = dtype_of(view.dtype)?;
+    let dtype = dtype_of(view.dtype, "dtype")?;
     if view.item_bytes != 0 && view.item_bytes != item_bytes(dtype) {
         let (given, name, size) = (view.item_bytes, dtype.name(), dtype.bytes());
         let message = format!("tensor.item_bytes is {given}, and an element of {name} has {size}");

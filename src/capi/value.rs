@@ -223,14 +223,18 @@ unsafe fn read_attachment(given: &spb_attachment) -> Result<Attachment> {
         SPB_ATTACHMENT_BLOB if given.dtype == 0 && shape.is_empty() => Ok(Attachment::Blob(data)),
         SPB_ATTACHMENT_BLOB => Err(Error::invalid("a blob attachment has a dtype or a shape")),
         SPB_ATTACHMENT_TENSOR => {
-            let index = usize::try_from(given.dtype).unwrap_or(usize::MAX).wrapping_sub(1);
-            let dtype = DType::ALL.get(index).copied().ok_or_else(|| {
-                Error::invalid(format!("attachment dtype {} is none of SPB_DTYPE_*", given.dtype))
-            })?;
+            let dtype = dtype_of(given.dtype, "attachment dtype")?;
             Tensor::new(dtype, shape.to_vec(), data).map(Attachment::Tensor)
         }
         kind => Err(Error::invalid(format!("attachment kind {kind} is none of SPB_ATTACHMENT_*"))),
     }
+}
+
+/// The element type of a number of the header; `what` begins the refusal of one that is none.
+pub fn dtype_of(number: u32, what: &str) -> Result<DType> {
+    let index = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
+    let dtype = DType::ALL.get(index).copied();
+    dtype.ok_or_else(|| Error::invalid(format!("{what} {number} is none of SPB_DTYPE_*")))
 }
 
 pub fn view_attachment(attachment: &Attachment) -> spb_attachment {

@@ -172,6 +172,7 @@ fn document(json: &spb_str, argument: &str) -> Result<Option<Bytes>> {
     Ok(text.map(|text| Bytes::copy_from_slice(text.as_bytes())))
 }
 
-fn expected(version: u64) -> Option<u64> {
+/// The condition of a version in the header, where 0 is none.
+pub(super) fn expected(version: u64) -> Option<u64> {
     (version != 0).then_some(version)
 }

@@ -14,6 +14,7 @@ use super::options::{Options, read_optional};
 use super::status::spb_status;
 use super::text_view::spb_str;
 use super::value::{required, spb_value};
+use super::variable::expected;
 
 /// On what condition a variable is written. Start from SPB_WRITE_OPTIONS_INIT; NULL and zero mean
 /// no condition.
@@ -221,9 +222,8 @@ impl WriteOptions {
 
     fn access(&self) -> Result<Access<'_>> {
         let Some(options) = &self.0 else { return Ok(Access::ANY) };
-        let version = options.expected_version;
         Ok(Access {
-            expected_version: (version != 0).then_some(version),
+            expected_version: expected(options.expected_version),
             owner: options.owner.optional_text("options.owner")?,
         })
     }

@@ -16,6 +16,7 @@ use super::options::check_reserved;
 use super::status::spb_status;
 use super::text_view::{slice, spb_str};
 use super::value::spb_value;
+use super::variable::expected;
 
 /// One write of several.
 #[derive(Clone, Copy)]
@@ -134,7 +135,7 @@ impl spb_variable_write {
         Ok(Write {
             name: self.name.text("writes.name")?.to_owned(),
             value: value.get().clone(),
-            expected_version: (self.expected_version != 0).then_some(self.expected_version),
+            expected_version: expected(self.expected_version),
         })
     }
 }

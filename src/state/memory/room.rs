@@ -106,23 +106,7 @@ impl Room {
 
     fn set(&self, name: &str, value: Value, access: Access<'_>) -> Result<Reply> {
         let checked = self.check_early(name, &value)?;
-        let mut contents = self.contents.write();
-        self.check_open(&contents)?;
-        let usage = contents.usage();
-        // Written out, and not with the steps of the others, to look the name up only once.
-        let Some(record) = contents.records.get_mut(name) else {
-            return Err(missing(&contents, name));
-        };
-        check_record(record, name, &value, checked.as_ref(), access)?;
-        let sizes = (name, record.value.bytes_len(), value.bytes_len());
-        let usage = usage.rewritten(std::iter::once(sizes), &self.limits)?;
-        let gone = record.write(value, &self.limits);
-        let variable = record.view();
-        contents.bytes = usage.bytes;
-        self.tell(&mut contents, ChangeKind::Written, &variable, Some(&variable.value));
-        drop(contents);
-        drop(gone);
-        Ok(Reply::Variable(variable))
+        self.put(self.contents.write(), name, value, checked.as_ref(), access)
     }
 
     fn set_many(&self, writes: Vec<Write>, owner: Option<&str>) -> Result<Reply> {
@@ -132,7 +116,8 @@ impl Room {
         let mut contents = self.contents.write();
         for (write, checked) in writes.iter().zip(early) {
             let access = Access { expected_version: write.expected_version, owner };
-            self.check_write(&contents, &write.name, &write.value, checked?.as_ref(), access)?;
+            let record = self.record(&contents, &write.name)?;
+            check_record(record, &write.name, &write.value, checked?.as_ref(), access)?;
         }
         self.check_growth(&contents, writes.iter().map(|write| (&*write.name, &write.value)))?;
         let (mut variables, mut gone) = (Vec::with_capacity(writes.len()), Vec::new());
@@ -149,15 +134,17 @@ impl Room {
     fn update(&self, name: &str, update: &Update, access: Access<'_>) -> Result<Reply> {
         let contents = self.contents.write();
         let record = self.record(&contents, name)?;
-        let value = update.apply(name, &record.definition.rule, &record.value)?;
-        self.put(contents, name, value, access)
+        let rule = record.definition.rule.clone();
+        let value = update.apply(name, &rule, &record.value)?;
+        self.put(contents, name, value, Some(&rule), access)
     }
 
     fn rollback(&self, name: &str, version: u64, access: Access<'_>) -> Result<Reply> {
         let contents = self.contents.write();
         let record = self.record(&contents, name)?;
+        let rule = record.definition.rule.clone();
         let value = record.value_at(version)?.clone();
-        self.put(contents, name, value, access)
+        self.put(contents, name, value, Some(&rule), access)
     }
 
     fn delete(&self, name: &str, access: Access<'_>) -> Result<Reply> {
@@ -269,17 +256,6 @@ impl Room {
         Ok(Some(rule))
     }
 
-    fn check_write(
-        &self,
-        contents: &Contents,
-        name: &str,
-        value: &Value,
-        checked: Option<&Arc<Rule>>,
-        access: Access<'_>,
-    ) -> Result<()> {
-        check_record(self.record(contents, name)?, name, value, checked, access)
-    }
-
     fn check_growth<'a>(
         &self,
         contents: &Contents,
@@ -292,17 +268,28 @@ impl Room {
         contents.usage().rewritten(sizes, &self.limits).map(drop)
     }
 
-    /// Writes a value that keeps the rule.
+    /// Checks and writes one value, with one look-up of its name. `checked` is the rule that it was
+    /// held against already.
     fn put(
         &self,
         mut contents: RwLockWriteGuard<'_, Contents>,
         name: &str,
         value: Value,
+        checked: Option<&Arc<Rule>>,
         access: Access<'_>,
     ) -> Result<Reply> {
-        self.record(&contents, name)?.check_access(access)?;
-        self.check_growth(&contents, std::iter::once((name, &value)))?;
-        let (variable, gone) = self.write(&mut contents, name, value)?;
+        self.check_open(&contents)?;
+        let usage = contents.usage();
+        let Some(record) = contents.records.get_mut(name) else {
+            return Err(missing(&contents, name));
+        };
+        check_record(record, name, &value, checked, access)?;
+        let sizes = (name, record.value.bytes_len(), value.bytes_len());
+        let usage = usage.rewritten(std::iter::once(sizes), &self.limits)?;
+        let gone = record.write(value, &self.limits);
+        let variable = record.view();
+        contents.bytes = usage.bytes;
+        self.tell(&mut contents, ChangeKind::Written, &variable, Some(&variable.value));
         drop(contents);
         drop(gone);
         Ok(Reply::Variable(variable))
