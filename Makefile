@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast test-faults test-state test-systemd lint header bench clean
+.PHONY: help setup demo test test-fast test-frameworks test-faults test-state test-systemd lint header bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -27,6 +27,10 @@ test: ## every test: Rust, C hosts, Python
 test-fast: ## unit tests, layering and house style, the Python side: no pool is started
 	@scripts/setup.sh test
 	scripts/test.sh fast
+
+test-frameworks: ## DSPy, LangChain and plain Python for real, with this host as their model (under five minutes)
+	@scripts/setup.sh test
+	cargo test --test frameworks
 
 test-faults: ## every fault scenario at full scale, ends with a table (17 minutes)
 	@scripts/setup.sh test

@@ -124,6 +124,8 @@ python_packages() {
     with_stamp run "$(digest python/requirements-dspy.txt scripts/requirements-build.txt)" \
         pip_install -r python/requirements-dspy.txt -r scripts/requirements-build.txt
     [ "$PURPOSE" = test ] || return 0
+    with_stamp langchain "$(digest python/requirements-langchain.txt)" \
+        pip_install -c python/requirements-dspy.txt -r python/requirements-langchain.txt
     with_stamp test "$(digest scripts/requirements-test.txt)" \
         pip_install -c python/requirements-dspy.txt -r scripts/requirements-test.txt
 }
