@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use snakepit_bridge::api::{Invocation, Platform, ToolSpec};
-use snakepit_bridge::core::{Result, Value};
+use snakepit_bridge::core::Value;
 
 use super::support::Tool;
 
