@@ -7,21 +7,18 @@ belongs to one thread, is never used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dspy
-from dspy.utils.callback import BaseCallback
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import BridgeError, InvalidArgument
+from snakepit_bridge.errors import InvalidArgument
 from snakepit_bridge.frameworks.base import Framework, operation
 
 from . import lm, program, schemas
-from .abort import CallEnded
-from .program import Program, ProgramRefused
-from .signature import SignatureRefused
+from .faults import faults
+from .program import Program
+from .records import Record, recording
 from .streaming import streamed
 from .tools import agent_tools
 
@@ -68,26 +65,24 @@ class DSPyFramework(Framework):
 
 
 async def _run(kind: str, ctx: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
-    with _faults():
+    with faults():
         tools = await agent_tools(ctx, parameters["tools"]) if kind == "react" else []
         module = Program.from_parameters(kind, parameters).build(tools)
         inputs, adapter = parameters["inputs"], parameters.get("adapter") or "chat"
         program.check_inputs(module, inputs)
-        calls = _LmCalls()
         settings = {
             "lm": lm.build_lm(parameters["lm"], ctx),
             "adapter": program.make_adapter(adapter),
-            "callbacks": [calls],
-            # DSPy would keep the last ten thousand of each for the whole process.
+            # DSPy would keep the last ten thousand for the whole process.
             "trace": [],
-            "disable_history": True,
             # An untyped input counts as text there, so any other value would be logged as a
             # mismatch.
             "warn_on_type_mismatch": False,
         }
-        with dspy.context(**settings), dspy.track_usage() as usage:
+        record = Record(history=bool(parameters.get("history")))
+        with recording(record), dspy.context(**settings):
             prediction = await _predict(module, inputs, adapter, ctx)
-        return _result(kind, prediction, usage.get_total_tokens(), calls.count)
+        return _result(kind, prediction, record)
 
 
 async def _predict(
@@ -99,64 +94,11 @@ async def _predict(
         return await module.acall(**inputs)
 
 
-def _result(
-    kind: str, prediction: dspy.Prediction, usage: dict[str, dict[str, Any]], lm_calls: int
-) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "outputs": program.outputs(prediction),
-        "usage": _counts(usage),
-        "lm_calls": lm_calls,
-    }
+def _result(kind: str, prediction: dspy.Prediction, record: Record) -> dict[str, Any]:
+    result: dict[str, Any] = {"outputs": program.outputs(prediction), **record.report()}
     if kind == "react":
         result["trajectory"] = program.trajectory(prediction)
     return result
 
 
-def _counts(usage: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """The token counts of all models together; a count that nobody reported is left out, not
-    zero."""
-    totals: dict[str, int] = {}
-    for entry in usage.values():
-        for name in _USAGE:
-            if (count := entry.get(name)) is not None:
-                totals[name] = totals.get(name, 0) + count
-    return totals
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Gives each failure its own status instead of DSPy's wrapping of it."""
-    try:
-        yield
-        return
-    except CallEnded as ended:
-        own: Exception = ended.cause
-    except (ProgramRefused, SignatureRefused) as refused:
-        own = InvalidArgument(str(refused))
-    except Exception as error:
-        own = lm.explain_missing_litellm(error) or _bridge_cause(error) or error
-    # Raised outside the handlers: DSPy's errors have `own` as their cause, so it must not have them
-    # as its context.
-    raise own
-
-
-def _bridge_cause(error: BaseException) -> BridgeError | None:
-    """The bridge's own error behind one of DSPy's language model errors."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, BridgeError):
-        seen = seen.__cause__
-    return seen
-
-
-class _LmCalls(BaseCallback):
-    """Counts requests to the language model, retries of one request not among them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        self.count += 1
-
-
-_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 _CACHE_ENTRIES_MAX = 10_000
