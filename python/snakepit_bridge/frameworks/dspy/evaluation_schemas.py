@@ -1,4 +1,4 @@
-"""JSON Schemas of metrics and data: what the host checks before a call is sent, and tells people.
+"""JSON Schemas of metrics and data: what the host checks before a call, and shows to people.
 
 It owns words and limits only. Which keys go with which kind of metric is checked when the metric is
 built, with better words than a schema has. It must not import DSPy: the schemas are data.

@@ -93,6 +93,7 @@ class DSPyFramework(ProgramOperations, Framework):
             ctx,
             call_lm=parameters["lm"],
             adapter=parameters.get("adapter"),
+            history=bool(parameters.get("history")),
             # The parameters are where the document's keys stand.
             place="",
         )

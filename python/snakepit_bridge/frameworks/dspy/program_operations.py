@@ -19,8 +19,9 @@ from . import program_schemas as schemas
 from .build import gather, make
 from .describe import described
 from .documents import Program, parse
+from .faults import faults
 from .learned import saved, with_state
-from .running import Runner, faults
+from .running import Runner
 from .stored import Resolved, resolve
 
 __all__ = ["ProgramOperations"]
@@ -40,11 +41,12 @@ class ProgramOperations:
         lm: dict[str, Any] | None = None,
         adapter: str | None = None,
         config: dict[str, Any] | None = None,
+        history: bool = False,
     ) -> dict[str, Any]:
         """Runs a program: the one in a variable, by its newest or by an older version, or a
         document."""
         return await self.runner.run(
-            program, inputs, ctx, call_lm=lm, adapter=adapter, config=config
+            program, inputs, ctx, call_lm=lm, adapter=adapter, config=config, history=history
         )
 
     @operation(parameters=schemas.PROGRAM, result=schemas.DESCRIPTION, idempotent=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schemas import ADAPTER, LM, RESULT, SAMPLING
+from .schemas import ADAPTER, HISTORY, LM, RESULT, SAMPLING
 
 __all__ = [
     "DESCRIPTION",
@@ -57,6 +57,7 @@ RUN: dict[str, Any] = {
             "properties": SAMPLING,
             "description": "Sampling settings, before those of the program and of lm.",
         },
+        "history": HISTORY,
     },
 }
 

@@ -16,7 +16,7 @@ from snakepit_bridge.errors import ConstraintViolation
 from .checks import at, known_name, listed, refused
 from .documents import Program
 
-__all__ = ["check_inputs", "check_outputs", "outputs", "token_counts", "trajectory"]
+__all__ = ["check_inputs", "check_outputs", "outputs", "trajectory"]
 
 
 def check_inputs(program: Program, module: dspy.Module, inputs: dict[str, Any]) -> None:
@@ -70,17 +70,6 @@ def trajectory(program: Program, prediction: dspy.Prediction) -> list[dict[str, 
     if "history" in prediction:
         return _native_steps(prediction.history)
     return _steps(prediction.trajectory)
-
-
-def token_counts(usage: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """The token counts of all models together; a count that nobody reported is left out, not
-    zero."""
-    totals: dict[str, int] = {}
-    for entry in usage.values():
-        for name in _USAGE:
-            if (count := entry.get(name)) is not None:
-                totals[name] = totals.get(name, 0) + count
-    return totals
 
 
 def _parameters(module: dspy.Module) -> dict[str, bool] | None:
@@ -171,5 +160,4 @@ def _shown(value: Any) -> str:
 
 
 _OWN = ("trajectory", "history", "termination_reason")
-_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 _SHOWN_MAX = 200

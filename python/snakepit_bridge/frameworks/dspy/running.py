@@ -11,23 +11,22 @@ from contextlib import contextmanager
 from typing import Any
 
 import dspy
-from dspy.utils.callback import BaseCallback
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import BridgeError, InvalidArgument
+from snakepit_bridge.errors import InvalidArgument
 
-from . import lm, results
-from .abort import CallEnded
+from . import results
 from .build import gather, make, own_lm
 from .cache import ModuleCache
 from .calls import acall, calling
 from .documents import Program
+from .faults import faults
 from .kinds import uses_native_calls
-from .signature import SignatureRefused
+from .records import Record, recording
 from .stored import Resolved, resolve
 from .streaming import streamed
 
-__all__ = ["Prepared", "Runner", "faults", "make_adapter"]
+__all__ = ["Prepared", "Runner", "make_adapter"]
 
 
 class Prepared:
@@ -46,15 +45,13 @@ class Prepared:
         self._native = uses_native_calls(module)
 
     @contextmanager
-    def settings(self, ctx: CallContext, *callbacks: BaseCallback) -> Iterator[None]:
+    def settings(self, ctx: CallContext) -> Iterator[None]:
         """DSPy's settings for runs of this program."""
         settings = {
             "lm": self.lm,
             "adapter": make_adapter(self.adapter, native_tools=self._native),
-            "callbacks": list(callbacks),
-            # DSPy would keep the last ten thousand of each for the whole process.
+            # DSPy would keep the last ten thousand for the whole process.
             "trace": [],
-            "disable_history": True,
             # An untyped input counts as text there, so any other value would be logged as a
             # mismatch.
             "warn_on_type_mismatch": False,
@@ -104,14 +101,20 @@ class Runner:
         return prepared
 
     async def run(
-        self, reference: Any, inputs: dict[str, Any], ctx: CallContext, **call: Any
+        self,
+        reference: Any,
+        inputs: dict[str, Any],
+        ctx: CallContext,
+        *,
+        history: bool = False,
+        **call: Any,
     ) -> dict[str, Any]:
-        """Runs a program once and reports; streams if the caller listens. `call` as for
-        `prepare`."""
+        """Runs a program once and reports, with what was said to language models if `history`;
+        streams if the caller listens. `call` as for `prepare`."""
         with faults():
             prepared = await self.prepare(reference, ctx, **call)
-            calls = _LmCalls()
-            with prepared.settings(ctx, calls), dspy.track_usage() as usage:
+            record = Record(history)
+            with recording(record), prepared.settings(ctx):
                 if ctx.streaming:
                     with streamed(prepared.module, prepared.adapter, ctx):
                         prediction = await prepared.predict(inputs)
@@ -119,8 +122,7 @@ class Runner:
                     prediction = await prepared.predict(inputs)
             result: dict[str, Any] = {
                 "outputs": results.outputs(prediction),
-                "usage": results.token_counts(usage.get_total_tokens()),
-                "lm_calls": calls.count,
+                **record.report(),
             }
             steps = results.trajectory(prepared.program, prediction)
             if steps is not None:
@@ -136,23 +138,6 @@ def make_adapter(name: str, *, native_tools: bool = False) -> dspy.Adapter:
     return _ADAPTERS[name](**({"use_native_function_calling": True} if native_tools else {}))
 
 
-@contextmanager
-def faults() -> Iterator[None]:
-    """Gives each failure its own status instead of DSPy's wrapping of it."""
-    try:
-        yield
-        return
-    except CallEnded as ended:
-        own: Exception = ended.cause
-    except SignatureRefused as refused:
-        own = InvalidArgument(str(refused))
-    except Exception as error:
-        own = lm.explain_missing_litellm(error) or _bridge_cause(error) or error
-    # Raised outside the handlers: DSPy's errors have `own` as their cause, so it must not have them
-    # as its context.
-    raise own
-
-
 def _check_supports(prepared: Prepared, settings: dict[str, Any] | None) -> None:
     if not prepared._native or settings is None or settings.get("kind") != "host_tool":
         return
@@ -161,24 +146,6 @@ def _check_supports(prepared: Prepared, settings: dict[str, Any] | None) -> None
             'lm.supports without "tools", which native_tool_calls of the program needs: the host '
             "tool must answer with tool_calls (docs/host_lm.md)"
         )
-
-
-def _bridge_cause(error: BaseException) -> BridgeError | None:
-    """The bridge's own error behind one of DSPy's language model errors."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, BridgeError):
-        seen = seen.__cause__
-    return seen
-
-
-class _LmCalls(BaseCallback):
-    """Counts requests to the language model, retries of one request not among them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        self.count += 1
 
 
 _ADAPTERS: dict[str, Any] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ADAPTER", "DOCUMENT", "LM", "LM_KINDS", "RESULT", "SAMPLING", "parameters"]
+__all__ = ["ADAPTER", "DOCUMENT", "HISTORY", "LM", "LM_KINDS", "RESULT", "SAMPLING", "parameters"]
 
 
 def parameters(kind: str) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def parameters(kind: str) -> dict[str, Any]:
             "properties": SAMPLING,
             "description": "Sampling settings of this program, before those of lm.",
         },
+        "history": HISTORY,
     }
     required = ["signature", "inputs", "lm"]
     if kind == "react":
@@ -171,6 +172,12 @@ ADAPTER: dict[str, Any] = {
     "description": "How fields are written into prompts and read from answers.",
 }
 
+HISTORY: dict[str, Any] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Tell in the result what language models were asked and what they answered.",
+}
+
 # The keys of a program document. What is inside signature, lm, config, options and programs is
 # checked with better words than a schema has.
 DOCUMENT: dict[str, dict[str, Any]] = {
@@ -206,7 +213,15 @@ RESULT: dict[str, Any] = {
                 "total_tokens": {"type": "integer"},
             },
         },
+        "usage_by_model": {"type": "object", "description": "The same for each model."},
         "lm_calls": {"type": "integer", "description": "Requests to the language model."},
+        "history": {
+            "type": "array",
+            "description": "With `history`: each request with model, messages, settings, outputs "
+            "and usage, oldest first.",
+            "items": {"type": "object"},
+        },
+        "history_dropped": {"type": "integer", "description": "Older ones that did not fit."},
         "trajectory": {
             "type": "array",
             "description": "An agent's steps, in order.",
