@@ -108,7 +108,10 @@ def _infer_rules_options() -> dict[str, Option]:
 
 
 _MIPRO: dict[str, tuple[dict[str, Any], str]] = {
-    "auto": _AUTO,
+    "auto": words.either(
+        "How much to spend; null: as `num_candidates` and `num_trials` say.",
+        enum=["light", "medium", "heavy", None],
+    ),
     "num_candidates": words.count("Candidates, with `auto` null."),
     "num_trials": words.count("Trials, with `auto` null."),
     "max_bootstrapped_demos": words.BOOTSTRAP["max_bootstrapped_demos"],

@@ -117,7 +117,8 @@ RESULT: dict[str, Any] = {
         "lm_calls": {"type": "integer"},
         "lm_failures": {"type": "integer", "description": "Requests that failed for good."},
         "metric_calls": {"type": "integer"},
-        "usage": {"type": "object", "description": "Tokens of all models and threads."},
+        "usage": {"type": "object", "description": "Tokens of all models together."},
+        "usage_by_model": {"type": "object", "description": "Tokens of each model."},
         "seconds": {"type": "number"},
     },
 }
