@@ -45,6 +45,10 @@ class _Engine:
         self.supports_reasoning = False
         self.supported_params = frozenset({"response_format"} & supports)
 
+    def __deepcopy__(self, memo: Any) -> Any:
+        # DSPy copies programs with their language models; the call that this one asks for is one.
+        return self
+
     def _ask(self, request: lm15.Request) -> dict[str, Any]:
         return wire.chat_request(request, self._model, self._extra)
 

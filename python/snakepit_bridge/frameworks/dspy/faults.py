@@ -15,7 +15,6 @@ from snakepit_bridge.errors import BridgeError, InvalidArgument, Status, Unsuppo
 from snakepit_bridge.failures import cut
 
 from .abort import CallEnded
-from .program import ProgramRefused
 from .signature import SignatureRefused
 from .wire import TOO_LONG
 
@@ -51,7 +50,7 @@ def own_error(error: Exception) -> Exception:
         return missing
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, (ProgramRefused, SignatureRefused)):
+        if isinstance(seen, SignatureRefused):
             return InvalidArgument(str(seen))
         if isinstance(seen, dspy.AdapterParseError):
             return _unreadable(seen)

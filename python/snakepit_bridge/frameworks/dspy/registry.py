@@ -1,6 +1,6 @@
-"""What configured modules offer to DSPy operations by name: their metrics.
+"""What configured modules offer to DSPy operations by name: their metrics and programs.
 
-It owns the decorator and the names. A function is here because a configured module was imported and
+It owns the decorators and the names. Something is here because a configured module was imported and
 its decorator ran; a name from the wire only ever looks up this registry.
 """
 
@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["ARGUMENTS_MAX", "METRICS", "arguments", "metric"]
+__all__ = ["ARGUMENTS_MAX", "METRICS", "PROGRAMS", "arguments", "metric", "program"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,6 +25,18 @@ def metric(target: Any = None, *, name: str | None = None) -> Any:
     if target is None:
         return lambda wrapped: _register(wrapped, name)
     return _register(target, name)
+
+
+def program(target: Any = None, *, name: str | None = None) -> Any:
+    """Offers a `dspy.Module` class of a configured module, or a function that makes such a module,
+    to program documents: `{"module": "python", "options": {"name": ..., "arguments": {...}}}`.
+
+    It is called with the document's arguments. Its predictors are what optimizers improve and what
+    `state` keeps. A class without `aforward` runs on a thread.
+    """
+    if target is None:
+        return lambda wrapped: _offer(wrapped, name)
+    return _offer(target, name)
 
 
 def arguments(function: Callable[..., Any]) -> int:
@@ -48,9 +60,21 @@ def _register(target: Function, name: str | None) -> Function:
     return target
 
 
+def _offer(target: Any, name: str | None) -> Any:
+    if not inspect.isclass(target) and not inspect.isfunction(target):
+        raise TypeError(f"{target!r} is neither a class nor a function, which a program must be")
+    key = name or target.__name__
+    known = PROGRAMS.get(key)
+    if known is not None and _place(known) != _place(target):
+        raise TypeError(f"program {key!r} is taken by {_place(known)}")
+    PROGRAMS[key] = target
+    return target
+
+
 def _place(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
 METRICS: dict[str, Callable[..., Any]] = {}
+PROGRAMS: dict[str, Callable[..., Any]] = {}
 ARGUMENTS_MAX = 5
