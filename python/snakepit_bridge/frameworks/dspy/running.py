@@ -1,6 +1,6 @@
 """One run of a program: resolved, built, run in DSPy's settings for this call, reported.
 
-It owns the order of a run and the statuses of its failures. `dspy.configure`, which is process-wide
+It owns the order of a run. `dspy.configure`, which is process-wide
 and belongs to one thread, is never used.
 """
 
@@ -109,21 +109,18 @@ class Runner:
         history: bool = False,
         **call: Any,
     ) -> dict[str, Any]:
-        """Runs a program once and reports, with what was said to language models if `history`;
+        """Runs a program once and reports, with `history` what was said to language models too;
         streams if the caller listens. `call` as for `prepare`."""
         with faults():
             prepared = await self.prepare(reference, ctx, **call)
             record = Record(history)
-            with recording(record), prepared.settings(ctx):
+            with prepared.settings(ctx), recording(record):
                 if ctx.streaming:
                     with streamed(prepared.module, prepared.adapter, ctx):
                         prediction = await prepared.predict(inputs)
                 else:
                     prediction = await prepared.predict(inputs)
-            result: dict[str, Any] = {
-                "outputs": results.outputs(prediction),
-                **record.report(),
-            }
+            result: dict[str, Any] = {"outputs": results.outputs(prediction), **record.report()}
             steps = results.trajectory(prepared.program, prediction)
             if steps is not None:
                 result["trajectory"] = steps
