@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("dspy")
 
 from dspy.teleprompt import BootstrapFewShot
+
 from optimizer_fakes import HINT, PROGRAM, ROWS, OptimizingContext, Pupil, host_tool, parameters
 from snakepit_bridge import errors
 from snakepit_bridge.frameworks.dspy.optimizers import OPTIMIZERS, optimize
@@ -112,7 +113,7 @@ def test_the_variable_has_a_new_version_and_was_locked_meanwhile():
     assert all(each["qa"].startswith("optimizing with BootstrapFewShot") for each in holders)
     assert not ctx.session.locks
     new = ctx.session.values["qa"][1]
-    assert new["state"]["self"]["demos"][0]["augmented"] is True
+    assert new["state"]["demos"][0]["augmented"] is True
     assert {name: new[name] for name in PROGRAM} == PROGRAM
 
 

@@ -30,9 +30,7 @@ class Listener(BaseCallback):
         given = (inputs.get("kwargs") or {}).get("n") or instance.kwargs.get("n")
         self._run.asks_lm(given or 1)
 
-    def on_lm_end(
-        self, call_id: str, outputs: Any, exception: BaseException | None = None
-    ) -> None:
+    def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         if isinstance(exception, Exception):
             self._run.failed(exception)
 

@@ -109,9 +109,7 @@ class _Work:
 
         return await on_thread(self._run, work)
 
-    async def scored(
-        self, document: dict[str, Any], compiled: Compiled, job: Job
-    ) -> float | None:
+    async def scored(self, document: dict[str, Any], compiled: Compiled, job: Job) -> float | None:
         """The score of the new document."""
         lm = compiled.lm or self._given.get("lm")
         built = await self._preparing.build(document, lm)

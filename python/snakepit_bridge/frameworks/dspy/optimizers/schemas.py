@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation_schemas import DATA, METRIC
-from ..schemas import ADAPTER, LM
 from ..program_schemas import REFERENCE
+from ..schemas import ADAPTER, LM
 from .table import OPTIMIZERS
 from .training import TRAINING_SCHEMA
 
