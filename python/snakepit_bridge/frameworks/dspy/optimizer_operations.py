@@ -28,6 +28,12 @@ class OptimizerOperations:
         nothing is written unless the run ends well."""
         return await optimize(ctx, parameters, self.runner.interpreter)
 
+    @operation(parameters=PARAMETERS, result=RESULT, streaming=True, idempotent=True)
+    async def optimize_retried(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
+        """As `optimize`, but run again from the beginning, in another worker, when its worker is
+        lost: for models and metrics that may be asked twice."""
+        return await optimize(ctx, parameters, self.runner.interpreter)
+
     @operation(
         parameters={"type": "object", "properties": {}, "additionalProperties": False},
         result=LISTED,
