@@ -95,8 +95,7 @@ async def gather(
     for part in parts:
         if "reward" in part.options:
             # Refused now, not when the first attempt is over.
-            place = at(part.place, "options.reward")
-            build_metric(part.options["reward"], ctx, where=place)
+            _check_reward(part, ctx)
         if "data" in part.options:
             rows[part.place], versions[part.place] = await _rows(part, ctx)
     return Material(tools, values, rows, versions, interpreter)
@@ -177,6 +176,14 @@ def _make(
         apply_state(module, program.state, at(program.place, "state"))
     made.append((program, module))
     return module
+
+
+def _check_reward(program: Program, ctx: CallContext) -> None:
+    place = at(program.place, "options.reward")
+    try:
+        build_metric(program.options["reward"], ctx, where=place)
+    except InvalidArgument as fault:
+        raise Refused(fault.message, details={"place": place}) from None
 
 
 def _below(program: Program, made: list[tuple[Program, dspy.Module]]) -> list[dspy.Module]:

@@ -46,6 +46,8 @@ def known_name(name: str, names: Iterable[str], place: str, what: str) -> None:
     known = list(names)
     if name in known:
         return
+    if not known:
+        raise refused(place, f"no {what} `{name}`, and there are none")
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f", did you mean `{near[0]}`?" if near else ","
     raise refused(place, f"no {what} `{name}`{hint} expected one of {listed(known)}")

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import dspy
-from dspy.utils.callback import BaseCallback
 
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument
@@ -46,15 +45,13 @@ class Prepared:
         self._native = uses_native_calls(module)
 
     @contextmanager
-    def settings(self, ctx: CallContext, *callbacks: BaseCallback) -> Iterator[None]:
+    def settings(self, ctx: CallContext) -> Iterator[None]:
         """DSPy's settings for runs of this program."""
         settings = {
             "lm": self.lm,
             "adapter": make_adapter(self.adapter, native_tools=self._native),
-            "callbacks": list(callbacks),
-            # DSPy would keep the last ten thousand of each for the whole process.
+            # DSPy would keep the last ten thousand for the whole process.
             "trace": [],
-            "disable_history": True,
             # An untyped input counts as text there, so any other value would be logged as a
             # mismatch.
             "warn_on_type_mismatch": False,
@@ -110,16 +107,19 @@ class Runner:
         ctx: CallContext,
         *,
         history: bool = False,
+        status: list[str] | None = None,
         **call: Any,
     ) -> dict[str, Any]:
         """Runs a program once and reports, with `history` what was said to language models too;
-        streams if the caller listens. `call` as for `prepare`."""
+        streams if the caller listens, messages of the kinds in `status`. `call` as for
+        `prepare`."""
         with faults():
             prepared = await self.prepare(reference, ctx, **call)
             record = Record(history)
             with prepared.settings(ctx), recording(record):
                 if ctx.streaming:
-                    with streamed(prepared.module, prepared.adapter, ctx):
+                    wanted = ("tool",) if status is None else status
+                    with streamed(prepared.module, prepared.adapter, ctx, wanted):
                         prediction = await prepared.predict(inputs)
                 else:
                     prediction = await prepared.predict(inputs)

@@ -17,6 +17,7 @@ __all__ = [
     "RECORD",
     "RESULT",
     "SAMPLING",
+    "STATUS",
     "parameters",
 ]
 
@@ -40,6 +41,7 @@ def parameters(kind: str) -> dict[str, Any]:
             "description": "Sampling settings of this program, before those of lm.",
         },
         "history": HISTORY,
+        "status": STATUS,
     }
     required = ["signature", "inputs", "lm"]
     if kind == "react":
@@ -177,6 +179,14 @@ LM: dict[str, Any] = {
     "oneOf": list(LM_KINDS.values()),
 }
 
+STATUS: dict[str, Any] = {
+    "type": "array",
+    "items": {"enum": ["tool", "module", "lm"]},
+    "default": ["tool"],
+    "description": "Streaming: which messages come between tokens: of tools that are called, of "
+    "modules that begin, of language models that are asked.",
+}
+
 HISTORY: dict[str, Any] = {
     "type": "boolean",
     "default": False,
@@ -186,6 +196,12 @@ HISTORY: dict[str, Any] = {
 ADAPTER: dict[str, Any] = {
     "enum": ["chat", "json", "xml"],
     "description": "How fields are written into prompts and read from answers.",
+}
+
+HISTORY: dict[str, Any] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Tell in the result what language models were asked and what they answered.",
 }
 
 # The keys of a program document. What is inside signature, lm, config, options and programs is
