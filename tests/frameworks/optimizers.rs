@@ -1,5 +1,5 @@
-//! DSPy's optimizers in real workers, with this host as the model that they work with and, for some,
-//! as the metric, the trainer and the embedder.
+//! DSPy's optimizers in real workers, with this host as the model that they work with and, for
+//! some, as the metric, the trainer and the embedder.
 //!
 //! The model writes a word backwards once its prompt shows how, by a demonstration or by an
 //! instruction that says so. So a program gets better exactly when an optimizer works.
@@ -219,6 +219,26 @@ fn stuck(session: &Session, operation: &str, name: &str) -> Arc<Operation> {
     operation
 }
 
+/// Runs that end by themselves: a metric that fails, options that there are not or not so.
+fn refused_or_failed(platform: &Arc<Platform>, session: &Session) {
+    answering(platform, "raises", json!({"type": "object"}), |_| {
+        Err(Error::new(Status::Unavailable, "the judge is out"))
+    });
+    let mut given = parameters("qa", "GEPA", json!({"auto": "light"}));
+    given["metric"]["tool"] = json!("raises");
+    let failed = run(session, "dspy", "optimize", given).unwrap_err();
+    assert_eq!(failed.status(), Status::Unavailable, "{failed:?}");
+    let unknown = parameters("qa", "GEPA", json!({"max_metric_cals": 9}));
+    let refused = run(session, "dspy", "optimize", unknown).unwrap_err();
+    assert_eq!(refused.status(), Status::InvalidArgument);
+    assert!(refused.message().contains("did you mean `max_metric_calls`?"), "{refused}");
+    let wrong = parameters("qa", "GEPA", json!({"max_metric_calls": "many"}));
+    assert_eq!(
+        run(session, "dspy", "optimize", wrong).unwrap_err().status(),
+        Status::InvalidArgument
+    );
+}
+
 #[test]
 fn what_goes_wrong_is_told_and_leaves_the_old_version_free() {
     let (platform, _directory) = platform();
@@ -267,22 +287,7 @@ fn what_goes_wrong_is_told_and_leaves_the_old_version_free() {
     assert_eq!(late.status(), Status::Deadline, "{late:?}");
     assert_eq!(write().unwrap(), 4, "the lock ended with the call");
 
-    answering(&platform, "raises", json!({"type": "object"}), |_| {
-        Err(Error::new(Status::Unavailable, "the judge is out"))
-    });
-    let mut given = parameters("qa", "GEPA", json!({"auto": "light"}));
-    given["metric"]["tool"] = json!("raises");
-    let failed = run(&session, "dspy", "optimize", given).unwrap_err();
-    assert_eq!(failed.status(), Status::Unavailable, "{failed:?}");
-    let unknown = parameters("qa", "GEPA", json!({"max_metric_cals": 9}));
-    let refused = run(&session, "dspy", "optimize", unknown).unwrap_err();
-    assert_eq!(refused.status(), Status::InvalidArgument);
-    assert!(refused.message().contains("did you mean `max_metric_calls`?"), "{refused}");
-    let wrong = parameters("qa", "GEPA", json!({"max_metric_calls": "many"}));
-    assert_eq!(
-        run(&session, "dspy", "optimize", wrong).unwrap_err().status(),
-        Status::InvalidArgument
-    );
+    refused_or_failed(&platform, &session);
     assert_eq!(write().unwrap(), 5, "nothing was written, nothing is locked");
     close(&platform);
 }
