@@ -19,6 +19,7 @@ from snakepit_bridge.errors import (  # noqa: E402
     NotFound,
     ToolFailed,
     TypeMismatch,
+    Unavailable,
     Unsupported,
     VersionConflict,
 )
@@ -331,6 +332,50 @@ def test_neighbours_are_the_demos_and_are_embedded_once(framework, ctx):
     assert "Tokyo" in ctx.model.requests[-1]["messages"][2]["content"]
 
 
+def test_neighbours_may_be_worked_out_first(framework, ctx):
+    async def embed(args: Any, emit: Any) -> Any:
+        return [[float("pan" in text), float("way" in text)] for text in args["texts"]]
+
+    ctx.session.tools.add("embed", embed)
+    document = json.loads(json.dumps(KINDS["knn_few_shot"]))
+    document["programs"]["module"]["module"] = "chain_of_thought"
+    document["options"]["bootstrap"] = {"max_bootstrapped_demos": 1}
+    inputs = {"question": "Japan, again?"}
+    result = call(framework, "run", ctx, program=document, inputs=inputs, lm=HOST)
+    assert result["outputs"]["answer"] == "Tokyo"
+    first, last = ctx.model.requests
+    assert "capital of Japan?" in first["messages"][-1]["content"]
+    assert "The question is about japan." in last["messages"][2]["content"], "its own reasoning"
+
+
+def test_many_runs_of_one_program_at_once_do_not_count_each_others_failures(framework):
+    async def scenario() -> None:
+        ctx = context()
+        begun = 0
+
+        async def model(request: Any, emit: Any) -> Any:
+            nonlocal begun
+            begun += 1
+            await asyncio.sleep(0)
+            if begun % 2:
+                raise ToolFailed("every second one")
+            return ctx.model.text(request)
+
+        async def judge(args: Any, emit: Any) -> Any:
+            return 1
+
+        ctx.session.tools.add("lm", model)
+        ctx.session.tools.add("judge", judge)
+        document = json.loads(json.dumps(KINDS["best_of_n"]))
+        document["options"]["n"] = 50
+        handler = framework.operations()["run"].handler
+        calls = [handler(ctx, program=document, inputs=ASK, lm=HOST) for _ in range(10)]
+        for result in await asyncio.gather(*calls):
+            assert result["outputs"]["answer"] == "Lima"
+
+    asyncio.run(scenario())
+
+
 def test_code_runs_only_where_the_configuration_says_so(framework, ctx):
     document = {"module": "program_of_thought", "signature": "question -> answer"}
     with pytest.raises(Unsupported, match=r'off: turn it on with the option \{"interpreter"'):
@@ -400,6 +445,16 @@ def test_what_a_tool_answers_without_a_wanted_field_is_refused_by_name(framework
     document["options"]["outputs"] = {"answer": "facts.colour"}
     with pytest.raises(InvalidArgument, match="step facts: answered without `colour`"):
         run(framework, ctx, document)
+
+
+def test_a_tool_that_fails_in_a_sequence_ends_it_with_the_tools_own_status(framework, ctx):
+    async def closed(args: Any, emit: Any) -> Any:
+        raise Unavailable("the atlas is closed", details={"opens": "monday"})
+
+    ctx.session.tools.add("lookup", closed, "Facts.", LOOKUP_SCHEMA)
+    with pytest.raises(Unavailable, match="the atlas is closed") as caught:
+        run(framework, ctx, KINDS["sequence"])
+    assert caught.value.details == {"opens": "monday"} and ctx.model.requests == []
 
 
 def test_the_write_of_a_state_is_a_version_of_its_variable(framework, ctx):

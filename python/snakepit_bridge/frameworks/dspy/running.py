@@ -21,7 +21,8 @@ from .cache import ModuleCache
 from .calls import acall, calling
 from .documents import Program
 from .faults import faults
-from .kinds import uses_native_calls
+from .kinds import PYTHON, uses_native_calls
+from .models import HostModel
 from .records import Record, recording
 from .stored import Resolved, resolve
 from .streaming import streamed
@@ -42,14 +43,14 @@ class Prepared:
     ) -> None:
         self.source, self.program, self.module = source, program, module
         self.lm, self.adapter = model, adapter
-        self._native = uses_native_calls(module)
+        self.native = _native(program, module)
 
     @contextmanager
     def settings(self, ctx: CallContext) -> Iterator[None]:
         """DSPy's settings for runs of this program."""
         settings = {
             "lm": self.lm,
-            "adapter": make_adapter(self.adapter, native_tools=self._native),
+            "adapter": make_adapter(self.adapter, native_tools=self.native),
             # DSPy would keep the last ten thousand for the whole process.
             "trace": [],
             # An untyped input counts as text there, so any other value would be logged as a
@@ -97,7 +98,7 @@ class Runner:
         )
         model = own_lm(program, call_lm, material, ctx)
         prepared = Prepared(source, program, module, model, adapter or program.adapter or "chat")
-        _check_supports(prepared, call_lm or program.lm)
+        _check_supports(prepared)
         return prepared
 
     async def run(
@@ -138,14 +139,23 @@ def make_adapter(name: str, *, native_tools: bool = False) -> dspy.Adapter:
     return _ADAPTERS[name](**({"use_native_function_calling": True} if native_tools else {}))
 
 
-def _check_supports(prepared: Prepared, settings: dict[str, Any] | None) -> None:
-    if not prepared._native or settings is None or settings.get("kind") != "host_tool":
+def _native(program: Program, module: dspy.Module) -> bool:
+    """Whether an agent in it wants the model's own tool calls. To look for it in the module takes
+    a while, and is needed only where that has classes of the user's own."""
+    parts = list(program.walk())
+    if any(part.kind is PYTHON for part in parts):
+        return uses_native_calls(module)
+    return any(part.options.get("native_tool_calls", False) for part in parts)
+
+
+def _check_supports(prepared: Prepared) -> None:
+    model = prepared.lm
+    if not prepared.native or not isinstance(model, HostModel) or model.supports_function_calling:
         return
-    if "tools" not in (settings.get("supports") or ()):
-        raise InvalidArgument(
-            'lm.supports without "tools", which native_tool_calls of the program needs: the host '
-            "tool must answer with tool_calls (docs/host_lm.md)"
-        )
+    raise InvalidArgument(
+        'lm.supports without "tools", which native_tool_calls of the program needs: the host '
+        "tool must answer with tool_calls (docs/host_lm.md)"
+    )
 
 
 _ADAPTERS: dict[str, Any] = {

@@ -198,12 +198,6 @@ ADAPTER: dict[str, Any] = {
     "description": "How fields are written into prompts and read from answers.",
 }
 
-HISTORY: dict[str, Any] = {
-    "type": "boolean",
-    "default": False,
-    "description": "Tell in the result what language models were asked and what they answered.",
-}
-
 # The keys of a program document. What is inside signature, lm, config, options and programs is
 # checked with better words than a schema has.
 DOCUMENT: dict[str, dict[str, Any]] = {

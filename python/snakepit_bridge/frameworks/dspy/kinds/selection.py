@@ -8,6 +8,7 @@ for a run in which every attempt failed. It must not know who measures.
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 from typing import Any
@@ -24,12 +25,12 @@ __all__ = ["BEST_OF_N", "ENSEMBLE", "REFINE"]
 
 
 class BestOfN(dspy.BestOfN):
-    """DSPy's, which counts its failures down: so it starts each run with all of them allowed, and
-    ends with the last failure if there was nothing else."""
+    """DSPy's, which counts its failures down in itself: so each run has a copy with all of them
+    allowed, and ends with the last failure if there was nothing else."""
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """Runs until the reward is reached, or all attempts are used up."""
-        return _attempts(self, super().forward, inputs)
+        return _attempts(self, dspy.BestOfN.forward, inputs)
 
 
 class Refine(dspy.Refine):
@@ -37,7 +38,7 @@ class Refine(dspy.Refine):
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """As `BestOfN`, with advice from one attempt to the next."""
-        return _attempts(self, super().forward, inputs)
+        return _attempts(self, dspy.Refine.forward, inputs)
 
 
 class Ensemble(dspy.Module):
@@ -82,10 +83,11 @@ class _LastFailure(BaseCallback):
 
 
 def _attempts(module: Any, forward: Any, inputs: dict[str, Any]) -> dspy.Prediction:
-    module.fail_count = module.N
+    own = copy.copy(module)
+    own.fail_count = own.N
     seen = _LastFailure()
     with dspy.context(callbacks=[*dspy.settings.callbacks, seen]):
-        chosen = forward(**inputs)
+        chosen = forward(own, **inputs)
     if chosen is None:
         raise seen.exception or RuntimeError(f"none of {module.N} attempts gave an answer")
     return chosen
@@ -146,7 +148,6 @@ BEST_OF_N = Kind(
     programs="module",
     options=_ATTEMPTS,
     required=("reward",),
-    stateless=False,
     fields=_inner_fields,
 )
 
@@ -157,7 +158,6 @@ REFINE = Kind(
     programs="module",
     options=_ATTEMPTS,
     required=("reward",),
-    stateless=False,
     fields=_inner_fields,
 )
 
