@@ -6,4 +6,5 @@
 mod support;
 
 mod model;
+mod operations;
 mod programs;
