@@ -487,6 +487,27 @@ def test_what_a_tool_answers_without_a_wanted_field_is_refused_by_name(framework
         run(framework, ctx, document)
 
 
+def test_a_later_step_may_take_the_whole_answer_of_an_earlier_one(framework, ctx):
+    async def keep(args: Any, emit: Any) -> Any:
+        return args["all"]
+
+    schema = {"type": "object", "properties": {"all": {"type": "object"}}}
+    ctx.session.tools.add("keep", keep, "Keeps.", schema)
+    document = {
+        "module": "sequence",
+        "tools": ["keep"],
+        "programs": {"draft": KINDS["chain_of_thought"]},
+        "options": {
+            "steps": [
+                {"program": "draft", "inputs": {"question": "question"}},
+                {"tool": "keep", "inputs": {"all": "draft"}},
+            ],
+        },
+    }
+    kept = run(framework, ctx, document)["outputs"]["result"]
+    assert kept == {"reasoning": "The question is about peru.", "answer": "Lima"}
+
+
 def test_a_tool_that_fails_in_a_sequence_ends_it_with_the_tools_own_status(framework, ctx):
     async def closed(args: Any, emit: Any) -> Any:
         raise Unavailable("the atlas is closed", details={"opens": "monday"})
