@@ -7,4 +7,5 @@ mod support;
 
 mod model;
 mod operations;
+mod optimizers;
 mod programs;
