@@ -5,5 +5,6 @@
 
 mod support;
 
+mod langchain;
 mod model;
 mod programs;

@@ -27,7 +27,7 @@ from .pipeline import Needs, build_pipeline
 from .running import Usage, run_events, run_graph, run_pipeline
 from .schemas import schema
 from .tools import known_tools
-from .wire import failure, plain, shown
+from .wire import failure, plain, schema_of
 
 __all__ = ["LangChainFramework"]
 
@@ -103,8 +103,8 @@ class LangChainFramework(Framework):
             found, runnable = await _pipeline(ctx, parameters)
             drawn = runnable.get_graph()
             return {
-                "input_schema": shown(runnable.get_input_jsonschema()),
-                "output_schema": shown(runnable.get_output_jsonschema()),
+                "input_schema": schema_of(runnable.get_input_jsonschema),
+                "output_schema": schema_of(runnable.get_output_jsonschema),
                 "steps": [node.name for node in drawn.nodes.values()],
                 "pipeline": found.origin(),
             }
@@ -152,7 +152,9 @@ class LangChainFramework(Framework):
     async def graph_resume(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Answers what a graph waits for, and goes on with it."""
         with faults():
-            return await self._run(ctx, parameters, threads.command(parameters))
+            graph, config = self._at(ctx, parameters, None)
+            waiting = list((await graph.aget_state(config)).interrupts)
+            return await self._run(ctx, parameters, threads.command(parameters, waiting))
 
     @operation(**schema("graph_state"), idempotent=True)
     async def graph_state(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:

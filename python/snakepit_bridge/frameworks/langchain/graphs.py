@@ -17,7 +17,7 @@ from langgraph.pregel import Pregel
 from snakepit_bridge.errors import InvalidArgument
 
 from .checks import nearest
-from .wire import shown
+from .wire import schema_of
 
 __all__ = ["Graphs"]
 
@@ -48,8 +48,8 @@ class Graphs:
             {
                 "name": name,
                 "nodes": [node for node in graph.nodes if not node.startswith("__")],
-                "input_schema": shown(graph.get_input_jsonschema()),
-                "output_schema": shown(graph.get_output_jsonschema()),
+                "input_schema": schema_of(graph.get_input_jsonschema),
+                "output_schema": schema_of(graph.get_output_jsonschema),
             }
             for name, graph in sorted(self._graphs.items())
         ]

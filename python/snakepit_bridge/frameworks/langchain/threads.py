@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command, Interrupt, StateSnapshot
 
-from snakepit_bridge.errors import InvalidArgument
+from snakepit_bridge.errors import InvalidArgument, StateError
 
 from .running import Usage
 from .wire import plain, shown
@@ -40,14 +40,24 @@ def durability(thread: str | None, parameters: dict[str, Any]) -> dict[str, Any]
     return {} if thread is None else {"durability": parameters.get("durability", "sync")}
 
 
-def command(parameters: dict[str, Any]) -> Command[Any]:
-    """The answer to a graph that waits. Raises `InvalidArgument` unless there is exactly one."""
+def command(parameters: dict[str, Any], waiting: list[Interrupt]) -> Command[Any]:
+    """The answer to what a graph waits for. Raises `InvalidArgument` unless there is exactly one
+    form of it, and it fits, and `StateError` where nothing waits."""
     given = [name for name in ("value", "values") if name in parameters]
     if len(given) != 1:
         raise InvalidArgument(
             f"{len(given)} of value and values, expected one: value answers the interrupt that "
             "waits, values several by their ids"
         )
+    ids = [each.id for each in waiting]
+    if not ids:
+        raise StateError(f"thread {parameters['thread']!r} waits for no answer")
+    if given == ["value"] and len(ids) > 1:
+        raise InvalidArgument(f"value for {len(ids)} interrupts, expected values by their ids")
+    if given == ["values"]:
+        for id in parameters["values"]:
+            if id not in ids:
+                raise InvalidArgument(f"values.{id}, expected one of {', '.join(ids)}")
     return Command(resume=parameters[given[0]], update=parameters.get("update"))
 
 

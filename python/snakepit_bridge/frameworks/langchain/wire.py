@@ -8,20 +8,20 @@ is left for the bridge to refuse, or named by its type where the reader only loo
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langgraph.types import Command, Interrupt, Send
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
 from snakepit_bridge.errors import BridgeError
 
 from .messages import message_words
 
-__all__ = ["failure", "plain", "shown"]
+__all__ = ["failure", "plain", "schema_of", "shown"]
 
 
 def plain(obj: Any) -> Any:
@@ -33,6 +33,15 @@ def shown(obj: Any) -> Any:
     """As `plain`, for events: what has no form is named by its type, as `{"type": "module.Name"}`,
     so that one odd object does not end the stream."""
     return _Plain(lossy=True).of(obj)
+
+
+def schema_of(describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The JSON Schema that LangChain makes of a type, or, of a type that has none, that of any
+    value: a state may hold what only Python knows."""
+    try:
+        return shown(describe())
+    except PydanticUserError:
+        return {}
 
 
 def failure(error: BaseException) -> dict[str, Any]:
