@@ -446,6 +446,10 @@ def test_an_agents_thread_goes_on(framework: Any) -> None:
     texts = [each["content"] for each in result["messages"]]
     assert texts == ["one", "you said one", "two", "you said two"]
     assert run(framework, "threads", ctx)["threads"][0]["thread"] == "t"
+    on = run(framework, "agent", ctx, agent={}, input=None, thread="t")
+    assert on["messages"] == result["messages"] and on["lm_calls"] == 0
+    with pytest.raises(InvalidArgument, match="input null without thread"):
+        run(framework, "agent", ctx, agent={}, input=None)
     run(framework, "delete_thread", ctx, thread="t")
     assert run(framework, "threads", ctx) == {"threads": []}
     assert [name for name in ctx.session.kept if name.startswith("langgraph")] == []

@@ -8,26 +8,41 @@ use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{
-    ChunkOutcome, ExecuteRequest, Invocation, Platform, RegisterVariable, Timeout, ToolSpec,
+    ChunkOutcome, ExecuteRequest, Invocation, Platform, RegisterVariable, Session, Timeout,
+    ToolSpec,
 };
-use snakepit_bridge::core::{Error, Status, Value};
+use snakepit_bridge::core::{Error, Result, Status, Value};
 
 use super::support::{
-    LONG, Tool, answering, chunks, close, eventually, finish, outcome, platform, request, run,
-    session, start_stream,
+    LONG, Tool, chunks, close, config, eventually, finish, outcome, request, run, session,
+    start_stream,
 };
 
 #[test]
-fn pipelines_run_whole_in_batches_and_token_by_token() {
+fn pipelines_run_whole_and_streamed_and_fail_by_name() {
     let platform = open(1);
-    let session = session(&platform);
-    let seen = model(&platform, rules);
+    whole_in_batches_and_token_by_token(&room(&platform));
+    events_in_the_order_in_which_things_happen(&room(&platform));
+    what_goes_wrong_is_typed_and_the_worker_goes_on(&room(&platform));
+    close(&platform);
+}
+
+#[test]
+fn agents_use_host_tools_and_end_with_their_reader() {
+    let platform = open(1);
+    tools_forms_and_failures(&room(&platform));
+    an_abandoned_stream_ends_its_model(&room(&platform));
+    close(&platform);
+}
+
+fn whole_in_batches_and_token_by_token((platform, session): &Room) {
+    let seen = model(platform, session, rules);
     let parameters = json!({"pipeline": say(), "input": {"question": "a b"}, "lm": lm()});
-    let result = run(&session, "langchain", "invoke", parameters.clone()).unwrap();
+    let result = run(session, "langchain", "invoke", parameters.clone()).unwrap();
     assert_eq!(result["output"], "you said a b");
     assert_eq!((&result["lm_calls"], &result["usage"]["total_tokens"]), (&json!(1), &json!(7)));
 
-    let stream = start_stream(&session, "langchain", "invoke", &parameters);
+    let stream = start_stream(session, "langchain", "invoke", &parameters);
     let texts: Vec<Json> = chunks(&stream).iter().map(|chunk| chunk["text"].clone()).collect();
     assert_eq!(texts, ["you ", "said ", "a ", "b"]);
     let streamed = outcome(&stream).unwrap().to_document().unwrap();
@@ -36,7 +51,7 @@ fn pipelines_run_whole_in_batches_and_token_by_token() {
 
     let inputs: Vec<Json> = (0..40).map(|number| json!({"question": number})).collect();
     let batch = json!({"pipeline": say(), "inputs": inputs, "lm": lm(), "max_concurrency": 8});
-    let result = run(&session, "langchain", "batch", batch).unwrap();
+    let result = run(session, "langchain", "batch", batch).unwrap();
     let expected: Vec<Json> =
         (0..40).map(|number| json!({"output": format!("you said {number}")})).collect();
     assert_eq!((&result["results"], &result["failed"]), (&json!(expected), &json!(0)));
@@ -50,18 +65,14 @@ fn pipelines_run_whole_in_batches_and_token_by_token() {
     };
     session.register_variable(stored).unwrap();
     let stored = json!({"pipeline": "say", "input": "x", "lm": lm()});
-    let result = run(&session, "langchain", "invoke", stored).unwrap();
+    let result = run(session, "langchain", "invoke", stored).unwrap();
     assert_eq!(result["pipeline"], json!({"variable": "say", "version": 1}));
-    close(&platform);
 }
 
-#[test]
-fn events_come_in_the_order_in_which_things_happen() {
-    let platform = open(1);
-    let session = session(&platform);
-    model(&platform, rules);
+fn events_in_the_order_in_which_things_happen((platform, session): &Room) {
+    model(platform, session, rules);
     let parameters = json!({"pipeline": say(), "input": {"question": "a"}, "lm": lm()});
-    let stream = start_stream(&session, "langchain", "events", &parameters);
+    let stream = start_stream(session, "langchain", "events", &parameters);
     let mut names: Vec<String> = Vec::new();
     for chunk in chunks(&stream) {
         let name = format!("{} {}", chunk["event"].as_str().unwrap(), chunk["name"]);
@@ -83,18 +94,14 @@ fn events_come_in_the_order_in_which_things_happen() {
     assert!(order.is_sorted(), "{order:?} of {names:?}");
     let result = outcome(&stream).unwrap().to_document().unwrap();
     assert_eq!(result["output"], "you said a");
-    close(&platform);
 }
 
-#[test]
-fn an_agent_uses_host_tools_answers_in_form_and_hears_of_failures() {
-    let platform = open(1);
-    let session = session(&platform);
-    let seen = model(&platform, rules);
-    weather(&platform);
+fn tools_forms_and_failures((platform, session): &Room) {
+    let seen = model(platform, session, rules);
+    weather(platform, session);
     let agent = json!({"tools": ["weather"], "system_prompt": "Be brief."});
     let parameters = json!({"agent": agent, "input": "Bern", "lm": lm()});
-    let stream = start_stream(&session, "langchain", "agent", &parameters);
+    let stream = start_stream(session, "langchain", "agent", &parameters);
     let shown = chunks(&stream);
     let nodes: Vec<&Json> =
         shown.iter().filter(|chunk| chunk["type"] == "update").map(|each| &each["node"]).collect();
@@ -112,27 +119,26 @@ fn an_agent_uses_host_tools_answers_in_form_and_hears_of_failures() {
     assert_eq!(asked["tools"][0]["function"]["parameters"]["required"], json!(["city"]));
 
     let elsewhere = json!({"agent": agent, "input": "Rome", "lm": lm()});
-    let result = run(&session, "langchain", "agent", elsewhere).unwrap();
+    let result = run(session, "langchain", "agent", elsewhere).unwrap();
     assert_eq!(result["output"], "it says TOOL_FAILED: no such city");
 
     let schema = json!({"type": "object", "properties": {"sky": {"type": "string"}},
                         "required": ["sky"], "additionalProperties": false});
     let formed = json!({"tools": ["weather"], "response_schema": schema});
     let parameters = json!({"agent": formed, "input": "Bern", "lm": lm()});
-    let result = run(&session, "langchain", "agent", parameters).unwrap();
+    let result = run(session, "langchain", "agent", parameters).unwrap();
     assert_eq!(result["structured"], json!({"sky": "clear"}));
-    close(&platform);
 }
 
 #[test]
 fn a_thread_goes_on_in_another_worker_after_the_first_was_killed() {
     let platform = open(2);
     let session = session(&platform);
-    model(&platform, rules);
-    let notes = notes(&platform);
+    let seen = model(&platform, &session, rules);
+    let notes = notes(&platform, &session);
     let killed = Arc::new(Mutex::new(None::<i64>));
     let first = killed.clone();
-    answering(&platform, "doom", json!({"type": "object"}), move |arguments| {
+    answers(&platform, &session, "doom", json!({"type": "object"}), move |arguments| {
         let pid = arguments["pid"].as_i64().unwrap();
         let mut killed = first.lock();
         if killed.is_none() {
@@ -159,19 +165,18 @@ fn a_thread_goes_on_in_another_worker_after_the_first_was_killed() {
     assert_ne!(pids.first(), pids.last());
     assert_eq!(*notes.lock(), 1, "what was done before is not done again");
 
-    // An agent's conversation, too: its first worker is killed between two calls.
-    let parameters = |text: &str| json!({"agent": {}, "input": text, "lm": lm(), "thread": "chat"});
-    run(&session, "langchain", "agent", parameters("one")).unwrap();
-    for pid in pids.iter().filter(|pid| Some(**pid) != *killed.lock()) {
-        kill(*pid);
-    }
-    eventually("the conversation goes on", || {
-        run(&session, "langchain", "threads", json!({})).is_ok()
-    });
-    let result = run(&session, "langchain", "agent", parameters("two")).unwrap();
-    let texts: Vec<&Json> =
-        result["messages"].as_array().unwrap().iter().map(|each| &each["content"]).collect();
-    assert_eq!(texts, ["one", "you said one", "two", "you said two"]);
+    // An agent of a module's own, too: the worker is killed while the agent uses a tool.
+    *killed.lock() = None;
+    let messages = json!({"messages": [{"role": "user", "content": "where?"}]});
+    let chat = |input: Json| json!({"graph": "chat", "thread": "chat", "input": input});
+    let error = run(&session, "langchain", "graph_invoke", chat(messages)).unwrap_err();
+    assert_eq!(error.status(), Status::WorkerLost, "{error}");
+    let result = run(&session, "langchain", "graph_invoke", chat(Json::Null)).unwrap();
+    let messages = result["output"]["messages"].as_array().unwrap();
+    let roles: Vec<&Json> = messages.iter().map(|each| &each["role"]).collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "assistant"]);
+    assert_eq!(messages.last().unwrap()["content"], "it says spared");
+    assert_eq!(seen.lock().len(), 2, "the model is not asked again for what it has answered");
     close(&platform);
 }
 
@@ -179,8 +184,8 @@ fn a_thread_goes_on_in_another_worker_after_the_first_was_killed() {
 fn a_graph_waits_for_an_answer_and_its_thread_can_be_read_and_deleted() {
     let platform = open(2);
     let session = session(&platform);
-    model(&platform, rules);
-    notes(&platform);
+    model(&platform, &session, rules);
+    notes(&platform, &session);
     let at = json!({"graph": "survey", "thread": "t"});
     let mut begin = at.clone();
     begin["input"] = json!({"question": "sky"});
@@ -212,34 +217,31 @@ fn a_graph_waits_for_an_answer_and_its_thread_can_be_read_and_deleted() {
     close(&platform);
 }
 
-#[test]
-fn what_goes_wrong_is_typed_and_the_worker_goes_on() {
-    let platform = open(1);
-    let session = session(&platform);
+fn what_goes_wrong_is_typed_and_the_worker_goes_on((platform, session): &Room) {
     let silent = Arc::new(Mutex::new(Vec::<Arc<Invocation>>::new()));
-    model(&platform, rules);
-    weather(&platform);
+    model(platform, session, rules);
+    weather(platform, session);
     let held = silent.clone();
     let spec = ToolSpec { name: "silent".to_owned(), ..ToolSpec::default() };
     let sink = Tool(move |invocation: &Arc<Invocation>| {
         held.lock().push(invocation.clone());
         None
     });
-    platform.register_tool(None, spec, Arc::new(sink)).unwrap();
+    platform.register_tool(Some(session), spec, Arc::new(sink)).unwrap();
 
     let steps = json!([{"kind": "prompt", "template": "{a}"}, {"kind": "modl"}]);
     let bad = json!({"pipeline": {"kind": "sequence", "steps": steps}, "input": {}, "lm": lm()});
-    let error = run(&session, "langchain", "invoke", bad).unwrap_err();
+    let error = run(session, "langchain", "invoke", bad).unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument);
     assert!(error.message().starts_with("pipeline.steps[1].kind 'modl', expected"), "{error}");
 
     let tool = |name: &str| json!({"kind": "tool", "tool": name, "timeout_ms": 100});
     let failing = json!({"pipeline": tool("weather"), "input": {"city": "Rome"}});
-    let error = run(&session, "langchain", "invoke", failing).unwrap_err();
+    let error = run(session, "langchain", "invoke", failing).unwrap_err();
     assert_eq!((error.status(), error.message()), (Status::ToolFailed, "no such city"));
 
     let never = json!({"pipeline": tool("silent"), "input": {}});
-    let error = run(&session, "langchain", "invoke", never).unwrap_err();
+    let error = run(session, "langchain", "invoke", never).unwrap_err();
     assert_eq!(error.status(), Status::Deadline);
     eventually("the tool is told", || silent.lock().iter().all(|each| each.is_cancelled()));
 
@@ -255,15 +257,11 @@ fn what_goes_wrong_is_typed_and_the_worker_goes_on() {
     assert_eq!(silent.lock().len(), 2);
 
     let parameters = json!({"pipeline": say(), "input": {"question": "a b"}, "lm": lm()});
-    let result = run(&session, "langchain", "invoke", parameters).unwrap();
+    let result = run(session, "langchain", "invoke", parameters).unwrap();
     assert_eq!(result["output"], "you said a b");
-    close(&platform);
 }
 
-#[test]
-fn a_stream_that_is_abandoned_ends_its_model() {
-    let platform = open(1);
-    let session = session(&platform);
+fn an_abandoned_stream_ends_its_model((platform, session): &Room) {
     let asked = Arc::new(Mutex::new(None::<Arc<Invocation>>));
     let keep = asked.clone();
     let spec = ToolSpec { name: "lm".to_owned(), ..ToolSpec::default() };
@@ -272,12 +270,12 @@ fn a_stream_that_is_abandoned_ends_its_model() {
         invocation.emit(Value::from_document(&json!("first "))).unwrap();
         None
     });
-    platform.register_tool(None, spec, Arc::new(endless)).unwrap();
+    platform.register_tool(Some(session), spec, Arc::new(endless)).unwrap();
     for (operation, parameters) in [
         ("invoke", json!({"pipeline": say(), "input": "x", "lm": lm()})),
         ("agent", json!({"agent": {}, "input": "x", "lm": lm(), "thread": "t"})),
     ] {
-        let stream = start_stream(&session, "langchain", operation, &parameters);
+        let stream = start_stream(session, "langchain", operation, &parameters);
         let ChunkOutcome::Chunk(chunk) = stream.next_chunk(Some(LONG)) else {
             panic!("{operation} shows nothing")
         };
@@ -288,14 +286,27 @@ fn a_stream_that_is_abandoned_ends_its_model() {
         eventually("the model is told", || model.is_cancelled());
     }
     let quick = json!({"pipeline": {"kind": "constant", "value": 1}, "input": null});
-    assert_eq!(run(&session, "langchain", "invoke", quick).unwrap()["output"], 1);
-    close(&platform);
+    assert_eq!(run(session, "langchain", "invoke", quick).unwrap()["output"], 1);
 }
 
-/// Workers that serve LangChain with the graphs of `spb_graphs`.
+/// A platform, and a session with tools of its own, so that one worker serves several rooms.
+type Room = (Arc<Platform>, Session);
+
+fn room(platform: &Arc<Platform>) -> Room {
+    (platform.clone(), session(platform))
+}
+
+/// Workers that serve LangChain with the graphs of `spb_graphs`, forked from a template that has
+/// imported it once.
 fn open(workers: usize) -> Arc<Platform> {
-    let graphs = json!({"survey": "spb_graphs:survey", "doomed": "spb_graphs:DOOMED"});
-    platform(workers, &json!({"langchain": {"graphs": graphs}}))
+    let graphs = json!({
+        "survey": "spb_graphs:survey",
+        "doomed": "spb_graphs:DOOMED",
+        "chat": "spb_graphs:CHAT",
+    });
+    let mut config = config(workers, &json!({"langchain": {"graphs": graphs}}));
+    config["pools"]["default"]["backend"] = json!({"kind": "forkserver"});
+    super::support::open(&config)
 }
 
 fn lm() -> Json {
@@ -309,7 +320,7 @@ fn say() -> Json {
 
 /// Registers a chat model as tool `lm`; it streams when it is asked to, in pieces that end at
 /// blanks. What it was asked is kept.
-fn model<F>(platform: &Arc<Platform>, rule: F) -> Arc<Mutex<Vec<Json>>>
+fn model<F>(platform: &Arc<Platform>, session: &Session, rule: F) -> Arc<Mutex<Vec<Json>>>
 where
     F: Fn(&Json) -> Json + Clone + Send + Sync + 'static,
 {
@@ -331,7 +342,7 @@ where
         Some(Ok(Value::from_document(&answer)))
     });
     let spec = ToolSpec { name: "lm".to_owned(), ..ToolSpec::default() };
-    platform.register_tool(None, spec, Arc::new(sink)).unwrap();
+    platform.register_tool(Some(session), spec, Arc::new(sink)).unwrap();
     seen
 }
 
@@ -357,24 +368,38 @@ fn rules(request: &Json) -> Json {
     }
 }
 
-fn weather(platform: &Arc<Platform>) {
+fn weather(platform: &Arc<Platform>, session: &Session) {
     let schema = json!({"type": "object", "required": ["city"],
                         "properties": {"city": {"type": "string"}}});
-    answering(platform, "weather", schema, |arguments| match arguments["city"].as_str() {
+    answers(platform, session, "weather", schema, |arguments| match arguments["city"].as_str() {
         Some("Bern") => Ok(json!({"sky": "clear"})),
         _ => Err(Error::new(Status::ToolFailed, "no such city")),
     });
 }
 
 /// The tool `note`, and how often it was called.
-fn notes(platform: &Arc<Platform>) -> Arc<Mutex<usize>> {
+fn notes(platform: &Arc<Platform>, session: &Session) -> Arc<Mutex<usize>> {
     let count: Arc<Mutex<usize>> = Arc::default();
     let counted = count.clone();
-    answering(platform, "note", json!({"type": "object"}), move |_| {
+    answers(platform, session, "note", json!({"type": "object"}), move |_| {
         *counted.lock() += 1;
         Ok(json!(null))
     });
     count
+}
+
+/// Registers a tool of the session whose answer is a function of its arguments.
+fn answers<F>(platform: &Arc<Platform>, session: &Session, name: &str, schema: Json, answer: F)
+where
+    F: Fn(&Json) -> Result<Json, Error> + Clone + Send + Sync + 'static,
+{
+    let spec =
+        ToolSpec { name: name.to_owned(), input_schema: Some(schema), ..ToolSpec::default() };
+    let sink = Tool(move |invocation: &Arc<Invocation>| {
+        let arguments = invocation.arguments().to_document().unwrap();
+        Some(answer(&arguments).map(|answer| Value::from_document(&answer)))
+    });
+    platform.register_tool(Some(session), spec, Arc::new(sink)).unwrap();
 }
 
 fn kill(pid: i64) {

@@ -1,7 +1,7 @@
 """Graphs for the tests of the framework `langchain`, as a user's own module has them: built when it
 is imported, with the host as model and tools of whichever call runs them.
 
-It owns the graphs `survey`, `doom` and `pair`. Must not know who calls them.
+It owns the graphs `survey`, `DOOMED`, `CHAT` and `PAIR`. Must not know who calls them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from langchain.agents import create_agent
+from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
@@ -86,6 +88,12 @@ def _doomed() -> StateGraph:
     return graph
 
 
+@tool
+async def whereabouts() -> str:
+    """Tells the host which process it is, which may be the end of it."""
+    return await host_tool("doom").ainvoke({"pid": os.getpid()})
+
+
 async def _left(state: State) -> dict[str, Any]:
     return {"steps": [interrupt("left?")]}
 
@@ -103,5 +111,6 @@ def _pair() -> Any:
     return graph.compile().with_config(tags=["pair"])
 
 
+CHAT = create_agent(MODEL, [whereabouts])
 DOOMED = _doomed()
 PAIR = _pair()

@@ -123,7 +123,11 @@ class LangChainFramework(Framework):
             fields.end()
             usage = Usage()
             config = threads.config(thread, usage, made.recursion_limit)
-            given = agent_input(parameters["input"], "input")
+            given = parameters["input"]
+            if given is not None:
+                given = agent_input(given, "input")
+            elif thread is None:
+                raise InvalidArgument("input null without thread, expected a text or messages")
             modes = parameters.get("modes", _MODES)
             more = threads.durability(thread, parameters)
             values, _ = await run_graph(made.graph, given, config, ctx, modes, **more)

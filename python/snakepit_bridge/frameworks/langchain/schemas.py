@@ -146,9 +146,10 @@ _FAILURE: dict[str, Any] = _object(
     }
 )
 _MESSAGES: dict[str, Any] = {
-    "description": "A text, or messages in the words of docs/host_lm.md.",
+    "description": "A text, or messages in the words of docs/host_lm.md. Null, with a thread, goes "
+    "on from where it stopped.",
     "oneOf": [
-        {"type": "string"},
+        {"type": ["string", "null"]},
         {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}},
     ],
 }
