@@ -5,6 +5,7 @@
 
 mod support;
 
+mod langchain;
 mod model;
 mod operations;
 mod optimizers;
