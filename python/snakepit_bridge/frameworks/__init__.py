@@ -59,6 +59,7 @@ ENTRY_POINT_GROUP = "snakepit_bridge.frameworks"
 BUILT_IN = {
     "python": ("snakepit_bridge.frameworks.python", "PythonFramework"),
     "dspy": ("snakepit_bridge.frameworks.dspy", "DSPyFramework"),
+    "transformers": ("snakepit_bridge.frameworks.transformers", "TransformersFramework"),
 }
 
 __all__ = ["Framework", "FrameworkLoadError", "Operation", "load", "operation"]
