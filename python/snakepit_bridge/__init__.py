@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     )
     from .frameworks.base import Framework, operation
     from .functions import function
+    from .hooks import ToolHooks
     from .locks import VariableLock
     from .session import Session
+    from .tool_functions import tool
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
     from .variables import Change, Lock, Past, Variable
     from .watches import Changes
@@ -68,6 +70,8 @@ _HOMES = {
     ),
     "frameworks.base": ("Framework", "operation"),
     "functions": ("function",),
+    "hooks": ("ToolHooks",),
+    "tool_functions": ("tool",),
     "batch": ("Batch",),
     "locks": ("VariableLock",),
     "session": ("Session",),
@@ -102,6 +106,7 @@ __all__ = [
     "StateError",
     "Status",
     "ToolFailed",
+    "ToolHooks",
     "ToolInfo",
     "ToolStream",
     "Tools",
@@ -116,6 +121,7 @@ __all__ = [
     "current",
     "function",
     "operation",
+    "tool",
 ]
 
 
