@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .hooks import ToolHooks
     from .locks import VariableLock
     from .session import Session
+    from .tensor_hints import Tensor
     from .tool_functions import tool
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
     from .variables import Change, Lock, Past, Variable
@@ -75,6 +76,7 @@ _HOMES = {
     "batch": ("Batch",),
     "locks": ("VariableLock",),
     "session": ("Session",),
+    "tensor_hints": ("Tensor",),
     "variables": ("Change", "Lock", "Past", "Variable"),
     "watches": ("Changes",),
     "tools": ("AsyncToolStream", "ToolInfo", "ToolStream", "Tools"),
@@ -105,6 +107,7 @@ __all__ = [
     "Session",
     "StateError",
     "Status",
+    "Tensor",
     "ToolFailed",
     "ToolHooks",
     "ToolInfo",

@@ -22,8 +22,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """What the decorator was told. Schemas are JSON Schema, or None: arguments and result from type
-    hints, chunks anything. `timeout` is in seconds.
+    """What the decorator was told. Schemas are JSON Schema, or None: from type hints. `timeout` is
+    in seconds.
     """
 
     name: str | None = None
@@ -72,8 +72,8 @@ def tool(target: Any = None, **options: Any) -> Any:
     Plain, `async`, generator and async generator functions are welcome; what generators yield are
     chunks, the return value of a plain generator is the result. A first parameter annotated
     `CallContext` receives the running call. The description is the docstring unless given, the
-    schemas come from the type hints unless given; the host holds arguments, chunks and result
-    against them. `timeout`: seconds that a call may take. `max_in_flight`: calls in one pool at
+    schemas come from the type hints unless given; arguments, chunks and result are held against
+    them. `timeout`: seconds that a call may take. `max_in_flight`: calls in one pool at
     once. `idempotent`: a call may be repeated when its worker was lost.
     """
     if target is not None:
@@ -104,6 +104,7 @@ class _Entry:
                 result=given.output_schema,
                 streaming=given.streaming,
                 idempotent=given.idempotent,
+                chunk=given.chunk_schema,
             ),
             skip=int(takes_context),
             takes_context=takes_context,
@@ -111,7 +112,6 @@ class _Entry:
         handler = hooked(operation.handler, operation.kind, operation.name, given.hooks)
         doc = operation.doc if given.description is None else given.description
         rules = {
-            "chunk": given.chunk_schema,
             "timeout_ms": None if given.timeout is None else math.ceil(given.timeout * 1000),
             "max_in_flight": given.max_in_flight,
         }

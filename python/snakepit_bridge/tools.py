@@ -57,7 +57,7 @@ class Tools:
         self._call = call
 
     def list(self) -> ToolInfos:
-        """All tools that may be called, with their schemas."""
+        """All tools that may be called, with their schemas; each name once, as a call means it."""
         return _tool_infos(self._call.bridge.wait(self._call, self._query()))
 
     async def alist(self) -> ToolInfos:
@@ -208,6 +208,10 @@ def _result(item: tuple[Any, ...]) -> Any:
 
 
 def _tool_infos(item: tuple[Any, ...]) -> ToolInfos:
+    # Where several pools offer a name, a call means the first.
+    told: dict[str, dict[str, Any]] = {}
+    for tool in orjson.loads(item[1]):
+        told.setdefault(tool["name"], tool)
     return [
         ToolInfo(
             name=tool["name"],
@@ -223,7 +227,7 @@ def _tool_infos(item: tuple[Any, ...]) -> ToolInfos:
             max_in_flight=tool.get("max_in_flight"),
             timeout=_seconds(tool.get("timeout_ms")),
         )
-        for tool in orjson.loads(item[1])
+        for tool in told.values()
     ]
 
 

@@ -30,7 +30,7 @@ pub struct OperationEntry {
     pub streaming: bool,
     /// Running it twice is as good as once.
     pub idempotent: bool,
-    /// It is a tool, and promises this.
+    /// It is a tool, and held to this.
     pub tool: Option<ToolRules>,
     /// Where its calls are counted.
     pub metrics: Arc<OperationMetrics>,
@@ -50,8 +50,6 @@ struct AnnouncedOperation {
     streaming: bool,
     #[serde(default)]
     idempotent: bool,
-    #[serde(default)]
-    result: Option<Json>,
     #[serde(default)]
     tool: Option<AnnouncedTool>,
 }
@@ -104,8 +102,7 @@ impl OperationEntry {
         metrics: Arc<OperationMetrics>,
     ) -> Result<Self> {
         let what = format!("parameters schema of {framework}.{name}");
-        let result = announced.result;
-        let tool = announced.tool.map(|tool| ToolRules::compile(name, tool, result)).transpose()?;
+        let tool = announced.tool.map(|tool| ToolRules::new(name, &tool));
         Ok(OperationEntry {
             framework: framework.to_owned(),
             name: name.to_owned(),

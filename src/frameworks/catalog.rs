@@ -107,7 +107,7 @@ impl Catalog {
             "scope": "platform",
             "input_schema": announced["parameters"],
             "output_schema": announced["result"],
-            "chunk_schema": announced["tool"]["chunk"],
+            "chunk_schema": announced["chunk"],
             "streaming": operation.streaming,
             "idempotent": operation.idempotent,
             "max_in_flight": announced["tool"]["max_in_flight"],

@@ -20,14 +20,10 @@ impl CallPeer for Call {
     fn chunk(&self, sequence: u64, value: Value) {
         let (Some(operation), Some(meter)) = (self.live_operation(), self.meter()) else { return };
         self.has_chunks.store(true, Ordering::Release);
-        if let Err(broken) = self.check_chunk(&value) {
-            return operation.stop(broken);
-        }
         operation.deliver_chunk(Chunk { sequence, value, credit: meter.credit() });
     }
 
     fn finished(&self, outcome: Result<Value>) {
-        let outcome = outcome.and_then(|result| self.checked_result(result));
         self.count_result(&outcome);
         self.pool.protection.answered(self.subject());
         let operation = self.live_operation();

@@ -1,11 +1,11 @@
 //! A call that is a call of a Python tool: the check against what was announced, the tool's own
-//! time and places, results and chunks that keep its schemas; and the tools that a call has called.
+//! time and places; and the tools that a call has called.
 //!
 //! How a call is sent, and what it is retried for, is not known here.
 
 use std::sync::Arc;
 
-use crate::core::{Deadline, Result, Value};
+use crate::core::{Deadline, Result};
 use crate::frameworks::OperationEntry;
 use crate::tools::Invocation;
 
@@ -43,22 +43,6 @@ impl Call {
         let timeout = entry.as_ref().and_then(|entry| entry.tool.as_ref()?.timeout);
         let own = timeout.and_then(|timeout| self.started.checked_add(timeout));
         self.request.deadline.min(own.map_or(Deadline::NEVER, Deadline::at))
-    }
-
-    /// The result, if the tool keeps its word.
-    pub(super) fn checked_result(&self, result: Value) -> Result<Value> {
-        if let Some(tool) = self.entry().as_ref().and_then(|entry| entry.tool.as_ref()) {
-            tool.check_result(&result)?;
-        }
-        Ok(result)
-    }
-
-    /// The same for a chunk.
-    pub(super) fn check_chunk(&self, chunk: &Value) -> Result<()> {
-        match self.entry().as_ref().and_then(|entry| entry.tool.as_ref()) {
-            Some(tool) => tool.check_chunk(chunk),
-            None => Ok(()),
-        }
     }
 
     /// A tool has been called on behalf of this call.

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy
 
@@ -51,8 +51,10 @@ def blob(data: bytes, grid: numpy.ndarray) -> dict:
     return {"data": data[::-1], "grid": grid * 2}
 
 
-@tool(chunk_schema={"type": "integer"})
-def count(to: int, fail_at: int = -1, wrong_at: int = -1, ledger: str = "") -> Iterator[int]:
+@tool
+def count(
+    to: int, fail_at: int = -1, wrong_at: int = -1, ledger: str = ""
+) -> Generator[int, None, int]:
     """Counts up; what it returns is how far it came."""
     number = -1
     try:

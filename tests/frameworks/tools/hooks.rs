@@ -7,7 +7,7 @@ use snakepit_bridge::api::{HookedCall, ToolHooks};
 use snakepit_bridge::core::{Error, Result, Status, Value};
 
 use super::super::support::{close, run, session};
-use super::{Kept, call, document, from_python, host_tool, named, pools};
+use super::{Kept, call, document, from_python, host_tool, named, one_pool};
 
 struct Watch(Kept<String>);
 
@@ -42,7 +42,7 @@ impl ToolHooks for Watch {
 
 #[test]
 fn the_hosts_hooks_stand_around_its_tools_whoever_calls() {
-    let platform = pools();
+    let platform = one_pool();
     let session = session(&platform);
     let seen: Kept<String> = Kept::default();
     platform.add_tool_hooks(Arc::new(Watch(seen.clone())));
@@ -65,7 +65,7 @@ fn the_hosts_hooks_stand_around_its_tools_whoever_calls() {
 
 #[test]
 fn pythons_hooks_stand_around_pythons_tools() {
-    let platform = pools();
+    let platform = one_pool();
     let session = session(&platform);
     for way in [call, from_python] {
         assert_eq!(way(&session, "hooked", json!({"text": "x"})).unwrap(), "a[b[b(a(x))]]");

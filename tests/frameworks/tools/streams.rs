@@ -9,7 +9,7 @@ use snakepit_bridge::api::{ChunkOutcome, Invocation, Platform, Session, ToolRequ
 use snakepit_bridge::core::{Error, Result, Status, Value};
 
 use super::super::support::{LONG, chunks, close, eventually, outcome, run, session};
-use super::{Kept, begin, document, host_tool, named, pools, tool_request};
+use super::{Kept, begin, document, host_tool, named, one_pool, tool_request};
 
 fn stream(name: &str, arguments: &Json) -> ToolRequest {
     ToolRequest { stream: true, ..tool_request(name, arguments) }
@@ -39,7 +39,7 @@ fn emit(invocation: &Arc<Invocation>, number: u64, behind: impl FnOnce()) -> boo
 
 #[test]
 fn the_host_takes_what_pythons_tools_yield() {
-    let platform = pools();
+    let platform = one_pool();
     let session = session(&platform);
     let ledger = tempfile::tempdir().unwrap();
     let ledger = ledger.path().join("ledger");
@@ -61,7 +61,7 @@ fn the_host_takes_what_pythons_tools_yield() {
     let operation = begin(&session, stream("count", &json!({"to": 9, "wrong_at": 2})));
     assert_eq!(chunks(&operation), [0, 1].map(Json::from));
     let error = outcome(&operation).unwrap_err();
-    assert_eq!((error.status(), &error.details()["tool"]), (Status::ToolFailed, &json!("count")));
+    assert_eq!((error.status(), &error.details()["path"]), (Status::TypeMismatch, &json!("$")));
     let endless = json!({"to": 1_000_000_000, "ledger": ledger});
     let operation = begin(&session, stream("count", &endless));
     assert!(matches!(operation.next_chunk(Some(LONG)), ChunkOutcome::Chunk(_)));
@@ -102,7 +102,7 @@ fn endless(platform: &Arc<Platform>) -> Kept<bool> {
 
 #[test]
 fn python_takes_what_the_hosts_tools_emit() {
-    let platform = pools();
+    let platform = one_pool();
     let session = session(&platform);
     let gate = Arc::new((Mutex::new(None::<u64>), Condvar::new()));
     let told = gate.clone();
@@ -156,7 +156,7 @@ fn python_takes_what_the_hosts_tools_emit() {
 
 #[test]
 fn python_takes_what_another_python_tool_yields() {
-    let platform = pools();
+    let platform = one_pool();
     let session = session(&platform);
     let ledger = tempfile::tempdir().unwrap();
     let ledger = ledger.path().join("ledger");
