@@ -18,3 +18,4 @@ mod optimizers;
 mod programs;
 mod python;
 mod third_party;
+mod tools;
