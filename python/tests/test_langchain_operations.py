@@ -20,6 +20,7 @@ from snakepit_bridge.errors import (  # noqa: E402
     Unsupported,
 )
 from snakepit_bridge.frameworks import load  # noqa: E402
+from snakepit_bridge.frameworks.langchain import built  # noqa: E402
 
 ASK = {"kind": "prompt", "messages": [{"role": "user", "content": "{question}"}]}
 SAY = {"kind": "sequence", "steps": [ASK, {"kind": "model"}, {"kind": "parser"}]}
@@ -355,6 +356,31 @@ def test_an_input_that_lacks_a_variable_is_refused_by_name(framework: Any) -> No
         match=r"input of pipeline.steps\[0\]: 'question' missing, given qestion; did you mean",
     ):
         run(framework, "invoke", context(), pipeline=SAY, input={"qestion": "x"})
+
+
+def test_what_was_built_is_used_again_for_equal_documents_and_tools_only(framework: Any) -> None:
+    step = {"kind": "model", "tools": ["weather"]}
+    asked = []
+    for description in ("old", "old", "new"):
+        ctx = context()
+        ctx.session.tools.add("weather", weather, description, WEATHER_SCHEMA)
+        run(framework, "invoke", ctx, pipeline=step, input="x")
+        asked.append(ctx.model.requests[0]["tools"][0]["function"]["description"])
+    assert asked == ["old", "old", "new"]
+    for temperature in (0.1, 0.9):
+        ctx = context()
+        lm = {**HOST, "temperature": temperature}
+        run(framework, "invoke", ctx, pipeline=SAY, input="x", lm=lm)
+        assert ctx.model.requests[0]["temperature"] == temperature
+
+
+def test_builds_are_bounded() -> None:
+    cache = built.BuiltCache()
+    things = [cache.get([number], object) for number in range(200)]
+    assert cache.get([199], object) is things[199]
+    assert cache.get([0], object) is not things[0]
+    large = cache.get(["x" * 100_000], object)
+    assert cache.get(["x" * 100_000], object) is not large
 
 
 def test_providers_are_named_with_their_package_and_keys_by_their_name(framework: Any) -> None:

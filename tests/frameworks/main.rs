@@ -3,8 +3,16 @@
 //!
 //! One file per room, one test per promise; each test opens its own platform.
 
+#[path = "../abi/built.rs"]
+mod built;
+#[path = "../abi/program.rs"]
+#[expect(dead_code, reason = "shared with other programs of tests")]
+mod program;
 mod support;
 
+mod introspection;
 mod langchain;
 mod model;
 mod programs;
+mod python;
+mod third_party;

@@ -6,6 +6,7 @@ structured answer is asked for. It must not know how a graph is run or where its
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,12 @@ class Agent:
     schema: dict[str, Any] | None
     place: str
 
+    def with_saver(self, saver: BaseCheckpointSaver | None) -> Any:
+        """The graph, with its threads kept by `saver`."""
+        graph = copy.copy(self.graph)
+        graph.checkpointer = saver
+        return graph
+
     def structured(self, values: dict[str, Any]) -> Any:
         """The structured answer in the agent's state, checked; None where none was asked for."""
         if self.schema is None:
@@ -52,7 +59,6 @@ def build_agent(
     fields: Fields,
     known: Known,
     lm: dict[str, Any] | None,
-    checkpointer: BaseCheckpointSaver | None = None,
 ) -> Agent:
     """The agent of a document. Raises `InvalidArgument` naming the place at fault."""
     settings = fields.take("lm", dict, "settings of a language model", lm)
@@ -70,7 +76,6 @@ def build_agent(
         tools,
         system_prompt=fields.text("system_prompt", None),
         response_format=None if schema is None else _strategy(schema, settings),
-        checkpointer=checkpointer,
     )
     # Each request to the model but the last is followed by a superstep of tools.
     return Agent(graph, 2 * max_steps, schema, fields.place)
