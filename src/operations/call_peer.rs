@@ -20,10 +20,14 @@ impl CallPeer for Call {
     fn chunk(&self, sequence: u64, value: Value) {
         let (Some(operation), Some(meter)) = (self.live_operation(), self.meter()) else { return };
         self.has_chunks.store(true, Ordering::Release);
+        if let Err(broken) = self.check_chunk(&value) {
+            return operation.stop(broken);
+        }
         operation.deliver_chunk(Chunk { sequence, value, credit: meter.credit() });
     }
 
     fn finished(&self, outcome: Result<Value>) {
+        let outcome = outcome.and_then(|result| self.checked_result(result));
         self.count_result(&outcome);
         self.pool.protection.answered(self.subject());
         let operation = self.live_operation();
@@ -51,13 +55,14 @@ impl CallPeer for Call {
             session: self.request.session.id().to_string(),
             operation: operation.host_id(),
             traceparent: tool_trace(&ask.traceparent, &self.request.trace),
-            deadline: self.request.deadline.min(own),
+            deadline: self.deadline().min(own),
             stream: ask.stream,
             depth: self.request.depth,
         };
         self.lend(request);
         let session = self.request.session.id();
         let keep = |invocation: &Arc<Invocation>| {
+            self.note_tool(invocation);
             let invocation = Arc::downgrade(invocation);
             self.progress.lock().tools_open.insert(request, invocation.clone());
             replier.keep(Arc::new(InvocationPeer { invocation }));

@@ -398,6 +398,46 @@ static void executes(void) {
     CHECK(out.id == 0);
 }
 
+static void tool_calls(void) {
+    spb_tool_call_options options = SPB_TOOL_CALL_OPTIONS_INIT;
+    options.name = SPB_STR("nobody_has_it");
+    spb_operation out = {7};
+    EACH_BAD_ID(id) {
+        if (id == session.id) continue;
+        EXPECT(SPB_E_HANDLE, spb_tool_call((spb_session){id}, &options, &to_queue, &out, ERR));
+        CHECK(out.id == 0);
+    }
+    EACH_BAD_ID(id) {
+        if (id == 0) continue;
+        options.parent.id = id;
+        EXPECT(SPB_E_HANDLE, spb_tool_call(session, &options, NULL, &out, ERR));
+    }
+    options.parent.id = 0;
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_tool_call(session, NULL, NULL, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_tool_call(session, &options, NULL, NULL, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_tool_call(session, &options, NULL, &out, ERR));
+    spb_str *const texts[] = {&options.name, &options.pool, &options.traceparent};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        spb_str before = *texts[i];
+        EACH_BAD_TEXT(text, status) {
+            *texts[i] = text;
+            EXPECT(status, spb_tool_call(session, &options, NULL, &out, ERR));
+        }
+        *texts[i] = before;
+    }
+    options.flags = 2;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_tool_call(session, &options, NULL, &out, ERR));
+    options.flags = 0;
+    options.timeout_ms = INT64_MIN;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_tool_call(session, &options, NULL, &out, ERR));
+    options.timeout_ms = 0;
+    options.name = SPB_STR("");
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_tool_call(session, &options, NULL, &out, ERR));
+    options.struct_size = 3;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_tool_call(session, &options, NULL, &out, ERR));
+    CHECK(out.id == 0);
+}
+
 static void sinks(void) {
     spb_operation out = {7};
     spb_sink sink = spb_sink_queue(queue, 1);
@@ -485,7 +525,7 @@ static void tools(void) {
            spb_tool_register(platform, session, &options, NULL, &tool, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_tool_list(platform, session, NULL, ERR));
     spb_str *const texts[] = {&options.name, &options.description, &options.input_schema_json,
-                              &options.output_schema_json};
+                              &options.output_schema_json, &options.chunk_schema_json};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         spb_str before = *texts[i];
         EACH_BAD_TEXT(text, status) {
@@ -497,7 +537,7 @@ static void tools(void) {
     options.input_schema_json = SPB_STR("{\"type\": 3}");
     EXPECT(SPB_E_INVALID_ARGUMENT, REGISTER(platform, session));
     options.input_schema_json = SPB_STR("");
-    options.flags = 1;
+    options.flags = 2;
     EXPECT(SPB_E_INVALID_ARGUMENT, REGISTER(platform, session));
     options.flags = 0;
     options.name = SPB_STR("two words");
@@ -748,6 +788,7 @@ int main(void) {
     struct_sizes();
     operations();
     executes();
+    tool_calls();
     sinks();
     queues();
     tools();

@@ -15,3 +15,4 @@ mod model;
 mod programs;
 mod python;
 mod third_party;
+mod tools;
