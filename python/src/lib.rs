@@ -3,8 +3,8 @@
 //! The worker dials home: [`connect`] opens one connection to the platform, and everything between
 //! the two travels on it. Python sees plain objects ([`link`], [`request`]); the connection lives
 //! in [`engine`], on a thread of its own that needs no GIL. [`scan`] tells Python which values may
-//! go to the JSON encoder as they are, [`schema`] whether what was encoded is what was declared. The module may be imported before a fork; no thread and no
-//! runtime exist before `connect`.
+//! go to the JSON encoder as they are, [`schema`] whether what was encoded is what was declared.
+//! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
 //! Read in this order: connect, link, link_state, request, engine, then what they translate with.
 

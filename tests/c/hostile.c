@@ -207,12 +207,6 @@ static void pools(void) {
         CHECK(operation.id == 0 && out == NULL);
         spb_pool_free(bad);
     }
-    spb_value *out = GARBAGE;
-    EXPECT(SPB_OK, spb_pool_get(platform, SPB_STR(""), &pool, ERR));
-    EXPECT(SPB_E_NOT_FOUND, spb_pool_schema(pool, SPB_STR("nothing"), &out, ERR));
-    CHECK(out == NULL);
-    EACH_BAD_TEXT(text, status) EXPECT(status, spb_pool_schema(pool, text, &out, ERR));
-    spb_pool_free(pool);
 }
 
 static void sessions(void) {

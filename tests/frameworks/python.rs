@@ -1,10 +1,11 @@
 //! Plain Python: what functions get and give, how streams end, and how refusals read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{ChunkOutcome, ExecuteRequest, Session, Timeout};
+use snakepit_bridge::api::{ChunkOutcome, ExecuteRequest, Operation, Session, Timeout};
 use snakepit_bridge::core::{Attachment, DType, Error, Status, Tensor, Value};
 
 use super::support::{
@@ -184,54 +185,79 @@ fn an_array_of_another_kind_is_refused_with_both_kinds() {
 fn generators_stream_return_fail_and_are_left_half_way() {
     let platform = platform(1, &frameworks());
     let session = session(&platform);
-    let stream = |operation: &str, parameters: Json| {
-        start_stream(&session, "python", operation, &parameters)
-    };
-    let left = || call(&session, "left", json!({}));
+    they_stream_and_return(&session);
+    they_fail_half_way(&session);
+    they_are_left_half_way(&session);
+    they_keep_to_what_they_declare(&session);
+    they_end_with_their_deadline(&session);
+    assert_eq!(call(&session, "many", json!({"first": "x"}))["first"], "x");
+    close(&platform);
+}
 
-    let operation = stream("countdown", json!({"start": 3}));
-    let numbers = |from: &[i64]| from.iter().map(|n| json!({"number": n})).collect::<Vec<_>>();
+fn stream(session: &Session, operation: &str, parameters: Json) -> Arc<Operation> {
+    start_stream(session, "python", operation, &parameters)
+}
+
+/// The generators that were closed since the last look.
+fn left(session: &Session) -> Json {
+    call(session, "left", json!({}))
+}
+
+fn numbers(from: &[i64]) -> Vec<Json> {
+    from.iter().map(|number| json!({"number": number})).collect()
+}
+
+fn they_stream_and_return(session: &Session) {
+    let operation = stream(session, "countdown", json!({"start": 3}));
     assert_eq!(chunks(&operation), numbers(&[3, 2, 1]));
     let end = outcome(&operation).unwrap().to_document().unwrap();
     assert_eq!(end, json!(["lift-off"]));
     // Who does not listen gets the result all the same.
-    assert_eq!(call(&session, "countdown", json!({"start": 3})), json!(["lift-off"]));
-    let operation = stream("ticks", json!({"count": 3}));
+    assert_eq!(call(session, "countdown", json!({"start": 3})), json!(["lift-off"]));
+    let operation = stream(session, "ticks", json!({"count": 3}));
     assert_eq!(chunks(&operation), [json!(0), json!(1), json!(2)]);
     assert_eq!(outcome(&operation).unwrap().to_document().unwrap(), Json::Null);
-    assert_eq!(left(), json!(["countdown", "countdown", "ticks"]));
+    assert_eq!(left(session), json!(["countdown", "countdown", "ticks"]));
+}
 
+fn they_fail_half_way(session: &Session) {
     let cases = [
         ("countdown", json!({"start": 3, "fail_at": 2}), numbers(&[3])),
         ("ticks", json!({"count": 3, "fail_at": 1}), vec![json!(0)]),
     ];
     for (name, parameters, before) in cases {
-        let operation = stream(name, parameters);
+        let operation = stream(session, name, parameters);
         assert_eq!(chunks(&operation), before);
         let error = outcome(&operation).unwrap_err();
         assert_eq!(error.status(), Status::PythonException);
         assert!(error.python().unwrap().type_name.ends_with("LookupError"));
         assert!(error.python().unwrap().traceback.contains("spb_plainmod.py"));
-        assert_eq!(left(), json!([name]));
+        assert_eq!(left(session), json!([name]));
     }
+}
 
-    for (name, parameters) in
-        [("countdown", json!({"start": 1_000_000})), ("ticks", json!({"count": 1_000_000}))]
-    {
-        let operation = stream(name, parameters);
+fn they_are_left_half_way(session: &Session) {
+    let endless =
+        [("countdown", json!({"start": 1_000_000})), ("ticks", json!({"count": 1_000_000}))];
+    for (name, parameters) in endless {
+        let operation = stream(session, name, parameters);
         assert!(matches!(operation.next_chunk(Some(LONG)), ChunkOutcome::Chunk(_)));
         operation.cancel();
         assert_eq!(outcome(&operation).unwrap_err().status(), Status::Cancelled);
-        eventually("the generator is closed", || left() == json!([name]));
+        eventually("the generator is closed", || left(session) == json!([name]));
     }
+}
 
-    let operation = stream("wrong_chunk", json!({}));
+fn they_keep_to_what_they_declare(session: &Session) {
+    let operation = stream(session, "wrong_chunk", json!({}));
     assert_eq!(chunks(&operation), [json!(1)]);
     let error = outcome(&operation).unwrap_err();
     assert_eq!(error.status(), Status::TypeMismatch);
     let expected = "chunk at $ is not as declared: \"two\" is not of type \"integer\"";
     assert_eq!(error.message(), expected);
+}
 
+fn they_end_with_their_deadline(session: &Session) {
     let late = ExecuteRequest {
         stream: true,
         timeout: Timeout::After(Duration::from_millis(300)),
@@ -239,8 +265,5 @@ fn generators_stream_return_fail_and_are_left_half_way() {
     };
     let operation = session.prepare(late).unwrap();
     operation.start(None);
-    assert!(operation.wait(Some(LONG)));
     assert_eq!(outcome(&operation).unwrap_err().status(), Status::Deadline);
-    assert_eq!(call(&session, "many", json!({"first": "x"}))["first"], "x");
-    close(&platform);
 }
