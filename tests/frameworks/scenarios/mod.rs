@@ -1,0 +1,12 @@
+//! The examples of DSPex as scenarios: each is what a user does with the platform, with this host
+//! as a language model whose answers depend on what it is asked.
+//!
+//! One platform serves them all, with a pool of two workers; each test has its own session and its
+//! own model.
+
+mod world;
+
+mod answers;
+mod corpus;
+mod entities;
+mod hops;
