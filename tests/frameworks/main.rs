@@ -5,6 +5,7 @@
 
 mod support;
 
+mod failures;
 mod model;
 mod programs;
 mod scenarios;

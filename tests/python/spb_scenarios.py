@@ -1,5 +1,5 @@
-"""What the scenarios of tests/frameworks run in Python besides DSPy: sums over many rows, and a
-function that takes as long as it is told to.
+"""What the scenarios of tests/frameworks run in Python besides DSPy: sums over many rows, functions
+that take as long as they are told to, and generators that fail.
 
 Each does one plain thing, so that a test can say exactly what it expects. It must not know which
 scenario calls it.
@@ -8,6 +8,7 @@ scenario calls it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from snakepit_bridge import CallContext, function
@@ -30,6 +31,22 @@ async def take(seconds: float) -> str:
     """Takes its time."""
     await asyncio.sleep(seconds)
     return "done"
+
+
+@function
+def generate(pieces: int) -> Iterator[str]:
+    """Streams some pieces, and then raises."""
+    for number in range(pieces):
+        yield f"piece {number}"
+    raise RuntimeError("out of paper")
+
+
+@function
+async def generate_async(pieces: int) -> AsyncIterator[str]:
+    """The same on the event loop."""
+    for number in range(pieces):
+        yield f"piece {number}"
+    raise RuntimeError("out of paper")
 
 
 def _totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
