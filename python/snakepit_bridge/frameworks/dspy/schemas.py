@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["RESULT", "parameters"]
+__all__ = ["ADAPTER", "DOCUMENT", "HISTORY", "LM", "LM_KINDS", "RESULT", "SAMPLING", "parameters"]
 
 
 def parameters(kind: str) -> dict[str, Any]:
@@ -16,12 +16,8 @@ def parameters(kind: str) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "signature": _SIGNATURE,
         "inputs": {"type": "object", "description": "A value for each input field."},
-        "lm": _LM,
-        "adapter": {
-            "enum": ["chat", "json", "xml"],
-            "default": "chat",
-            "description": "How fields are written into prompts and read from answers.",
-        },
+        "lm": LM,
+        "adapter": {**ADAPTER, "default": "chat"},
         "demos": {
             "type": "array",
             "items": {"type": "object"},
@@ -30,9 +26,10 @@ def parameters(kind: str) -> dict[str, Any]:
         "config": {
             "type": "object",
             "additionalProperties": False,
-            "properties": _SAMPLING,
+            "properties": SAMPLING,
             "description": "Sampling settings of this program, before those of lm.",
         },
+        "history": HISTORY,
     }
     required = ["signature", "inputs", "lm"]
     if kind == "react":
@@ -42,6 +39,11 @@ def parameters(kind: str) -> dict[str, Any]:
             "description": "Names of host tools that the agent may call.",
         }
         properties["max_iters"] = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}
+        properties["native_tool_calls"] = {
+            "type": "boolean",
+            "default": False,
+            "description": 'The model\'s own tool calls; lm needs "supports": ["tools"].',
+        }
         required.append("tools")
     return {
         "type": "object",
@@ -51,7 +53,7 @@ def parameters(kind: str) -> dict[str, Any]:
     }
 
 
-_SAMPLING: dict[str, Any] = {
+SAMPLING: dict[str, Any] = {
     "temperature": {"type": "number", "minimum": 0, "maximum": 2},
     "max_tokens": {"type": "integer", "minimum": 1},
     "top_p": {"type": "number", "minimum": 0, "maximum": 1},
@@ -80,6 +82,11 @@ _FIELD: dict[str, Any] = {
             "items": {"type": ["string", "integer", "boolean"]},
             "description": "In place of type: the only values allowed.",
         },
+        "min": {"type": "number", "description": "The least number allowed."},
+        "max": {"type": "number", "description": "The greatest number allowed."},
+        "min_length": {"type": "integer", "minimum": 0},
+        "max_length": {"type": "integer", "minimum": 0},
+        "pattern": {"type": "string", "description": "A regular expression for texts."},
     },
 }
 
@@ -100,7 +107,7 @@ _SIGNATURE: dict[str, Any] = {
 }
 
 _LM_COMMON: dict[str, Any] = {
-    **_SAMPLING,
+    **SAMPLING,
     "retries": {
         "type": "integer",
         "minimum": 0,
@@ -112,50 +119,84 @@ _LM_COMMON: dict[str, Any] = {
     "extra": {"type": "object", "description": "Handed on unchanged."},
 }
 
-_LM: dict[str, Any] = {
+LM_KINDS: dict[str, dict[str, Any]] = {
+    "host_tool": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["kind", "tool"],
+        "properties": {
+            "kind": {"const": "host_tool"},
+            "tool": {"type": "string", "minLength": 1, "description": "See docs/host_lm.md."},
+            "model": {"type": "string", "minLength": 1, "description": "Told to the tool."},
+            "supports": {
+                "type": "array",
+                "items": {"enum": ["tools", "response_format"]},
+                "description": "What the model behind the tool can do besides text.",
+            },
+            **_LM_COMMON,
+        },
+    },
+    "litellm": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["kind", "model"],
+        "properties": {
+            "kind": {"const": "litellm"},
+            "model": {
+                "type": "string",
+                "description": "provider/model, as openai/gpt-4o-mini.",
+            },
+            "api_key_env": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Name of the worker's environment variable that holds the key.",
+            },
+            "api_base": {"type": "string"},
+            "cache": {
+                "type": "boolean",
+                "default": False,
+                "description": "Keep answers in the worker's memory.",
+            },
+            **_LM_COMMON,
+        },
+    },
+}
+
+LM: dict[str, Any] = {
     "description": "The language model: a tool of the host, or a provider.",
-    "oneOf": [
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["kind", "tool"],
-            "properties": {
-                "kind": {"const": "host_tool"},
-                "tool": {"type": "string", "minLength": 1, "description": "See docs/host_lm.md."},
-                "model": {"type": "string", "minLength": 1, "description": "Told to the tool."},
-                "supports": {
-                    "type": "array",
-                    "items": {"enum": ["tools", "response_format"]},
-                    "description": "What the model behind the tool can do besides text.",
-                },
-                **_LM_COMMON,
-            },
-        },
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["kind", "model"],
-            "properties": {
-                "kind": {"const": "litellm"},
-                "model": {
-                    "type": "string",
-                    "description": "provider/model, as openai/gpt-4o-mini.",
-                },
-                "api_key_env": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "Name of the worker's environment variable that holds the key.",
-                },
-                "api_base": {"type": "string"},
-                "cache": {
-                    "type": "boolean",
-                    "default": False,
-                    "description": "Keep answers in the worker's memory.",
-                },
-                **_LM_COMMON,
-            },
-        },
-    ],
+    "oneOf": list(LM_KINDS.values()),
+}
+
+ADAPTER: dict[str, Any] = {
+    "enum": ["chat", "json", "xml"],
+    "description": "How fields are written into prompts and read from answers.",
+}
+
+HISTORY: dict[str, Any] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Tell in the result what language models were asked and what they answered.",
+}
+
+# The keys of a program document. What is inside signature, lm, config, options and programs is
+# checked with better words than a schema has.
+DOCUMENT: dict[str, dict[str, Any]] = {
+    "module": {"type": "string"},
+    "signature": {"type": ["string", "object"]},
+    "instructions": {"type": "string"},
+    "demos": {"type": "array", "items": {"type": "object"}},
+    "tools": {"type": "array", "items": {"type": "string", "minLength": 1}},
+    "lm": {"type": "object"},
+    "adapter": ADAPTER,
+    "config": {"type": "object"},
+    "options": {"type": "object"},
+    "programs": {
+        "type": "object",
+        "maxProperties": 256,
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": {"type": "object"},
+    },
+    "state": {"type": "object"},
 }
 
 RESULT: dict[str, Any] = {
@@ -172,7 +213,15 @@ RESULT: dict[str, Any] = {
                 "total_tokens": {"type": "integer"},
             },
         },
+        "usage_by_model": {"type": "object", "description": "The same for each model."},
         "lm_calls": {"type": "integer", "description": "Requests to the language model."},
+        "history": {
+            "type": "array",
+            "description": "With `history`: each request with model, messages, settings, outputs "
+            "and usage, oldest first.",
+            "items": {"type": "object"},
+        },
+        "history_dropped": {"type": "integer", "description": "Older ones that did not fit."},
         "trajectory": {
             "type": "array",
             "description": "An agent's steps, in order.",
@@ -182,9 +231,15 @@ RESULT: dict[str, Any] = {
                     "thought": {"type": "string"},
                     "tool": {"type": "string"},
                     "arguments": {"type": "object"},
+                    "code": {"type": "string", "description": "code_act, in place of a tool."},
                     "observation": {},
                 },
             },
+        },
+        "program": {
+            "type": "object",
+            "description": "Which version of which variable ran, for a program by name.",
+            "properties": {"variable": {"type": "string"}, "version": {"type": "integer"}},
         },
     },
 }

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio.from_thread
 import dspy
 
 from snakepit_bridge.context import CallContext
@@ -20,7 +21,7 @@ from snakepit_bridge.context import CallContext
 from .abort import ending
 from .fields import FieldReader
 
-__all__ = ["report", "streamed"]
+__all__ = ["report", "report_waiting", "streamed"]
 
 
 @contextmanager
@@ -45,6 +46,13 @@ async def report(message: str, **facts: Any) -> None:
     sink = dspy.settings.send_stream
     if sink is not None:
         await sink.show({"type": "status", "message": message, **facts})
+
+
+def report_waiting(message: str, **facts: Any) -> None:
+    """As `report`, from a thread that `in_thread` started."""
+    sink = dspy.settings.send_stream
+    if sink is not None:
+        anyio.from_thread.run(sink.show, {"type": "status", "message": message, **facts})
 
 
 class _Reader:
