@@ -21,6 +21,7 @@ use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
 use crate::transport::{CallStart, ToolPeer};
 
+use super::call_locks::HeldLock;
 use super::call_request::{CallPool, CallRequest};
 use super::call_watch::CallWatch;
 use super::loss::Loss;
@@ -60,6 +61,8 @@ pub(super) struct Progress {
     /// Tool calls that the host has not answered, by the worker's number for them; while there are
     /// any, the worker's capacity is lent.
     pub tools_open: FxHashMap<u64, Weak<Invocation>>,
+    /// What its handler has locked.
+    pub locks: Vec<HeldLock>,
     /// What its handler watches.
     watches: Vec<Weak<CallWatch>>,
     on_end: Option<Box<dyn FnOnce() + Send>>,
@@ -90,6 +93,7 @@ impl Call {
             place: Some(place),
             hold: Some(request.session.hold()),
             tools_open: FxHashMap::default(),
+            locks: Vec::new(),
             watches: Vec::new(),
             on_end: Some(on_end),
         };
@@ -232,6 +236,7 @@ impl Call {
             self.pool.metrics.running.dec();
         }
         self.end_watches();
+        self.end_locks();
     }
 
     /// Keeps a watch until the call's end; `false` when it has too many.
@@ -359,6 +364,7 @@ impl Work for Call {
         drop(kept);
         self.cancel_tools();
         self.end_watches();
+        self.end_locks();
         if let Some(on_end) = on_end {
             on_end();
         }
