@@ -48,9 +48,7 @@ async def _choices(
     return choices
 
 
-def _request(
-    model: dspy.LM, settings: dict[str, Any], parameters: dict[str, Any]
-) -> lm15.Request:
+def _request(model: dspy.LM, settings: dict[str, Any], parameters: dict[str, Any]) -> lm15.Request:
     messages = parameters.get("messages")
     if (messages is None) == (parameters.get("prompt") is None):
         raise InvalidArgument("expected exactly one of `prompt` and `messages`")

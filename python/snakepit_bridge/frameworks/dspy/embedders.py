@@ -15,7 +15,7 @@ from snakepit_bridge.errors import ToolFailed
 from .abort import ending
 from .calls import current_call
 
-__all__ = ["EMBEDDER_SCHEMA", "Embedder"]
+__all__ = ["Embedder"]
 
 
 class Embedder:
@@ -61,17 +61,4 @@ class Embedder:
         return vectors
 
 
-EMBEDDER_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["kind", "tool"],
-    "description": "Who makes vectors of texts: a host tool, asked with {texts}, which answers a "
-    "list of vectors or an array with a row for each.",
-    "properties": {
-        "kind": {"const": "host_tool"},
-        "tool": {"type": "string", "minLength": 1},
-        "batch_size": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 512},
-        "timeout_ms": {"type": "integer", "minimum": 1},
-    },
-}
 _PORTION = 512

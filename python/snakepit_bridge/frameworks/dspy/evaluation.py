@@ -26,9 +26,7 @@ from .running import Prepared, Runner
 __all__ = ["batch", "evaluate"]
 
 
-async def evaluate(
-    runner: Runner, ctx: CallContext, parameters: dict[str, Any]
-) -> dict[str, Any]:
+async def evaluate(runner: Runner, ctx: CallContext, parameters: dict[str, Any]) -> dict[str, Any]:
     """Runs a program on each example and judges what it answers."""
     with faults():
         metric = build_metric(parameters["metric"], ctx)

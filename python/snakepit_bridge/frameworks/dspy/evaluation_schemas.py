@@ -1,4 +1,4 @@
-"""JSON Schemas of metrics and data: what the host checks before a call, and shows to people.
+"""JSON Schemas of metrics, data and embedders: what the host checks, and shows to people.
 
 It owns words and limits only. Which keys go with which kind of metric is checked when the metric is
 built, with better words than a schema has. It must not import DSPy: the schemas are data.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["DATA", "METRIC"]
+__all__ = ["DATA", "EMBEDDER", "METRIC"]
 
 METRIC: dict[str, Any] = {
     "type": "object",
@@ -91,4 +91,18 @@ DATA: dict[str, Any] = {
             },
         },
     ],
+}
+
+EMBEDDER: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["kind", "tool"],
+    "description": "Who makes vectors of texts: a host tool, asked with {texts}, which answers a "
+    "list of vectors or an array with a row for each.",
+    "properties": {
+        "kind": {"const": "host_tool"},
+        "tool": {"type": "string", "minLength": 1},
+        "batch_size": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 512},
+        "timeout_ms": {"type": "integer", "minimum": 1},
+    },
 }

@@ -17,14 +17,16 @@ from snakepit_bridge.errors import InvalidArgument
 from snakepit_bridge.frameworks.base import Framework, operation
 
 from . import schemas
+from .data_operations import DataOperations
 from .kinds import interpreter_of
 from .program_operations import ProgramOperations
+from .retrieval import Retriever
 from .running import Runner
 
 __all__ = ["DSPyFramework"]
 
 
-class DSPyFramework(ProgramOperations, Framework):
+class DSPyFramework(ProgramOperations, DataOperations, Framework):
     """DSPy programs, kept as data in variables, with the host as language model and tools.
 
     Options: `modules`, importable modules with metrics and programs of the user's own;
@@ -46,6 +48,7 @@ class DSPyFramework(ProgramOperations, Framework):
         if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
             raise InvalidArgument("framework `dspy` option `modules`, expected module names")
         self.runner = Runner(interpreter_of(options))
+        self.retriever = Retriever()
         # A cache on disk would outlive the worker and be shared by nobody who knows of it.
         dspy.configure_cache(
             enable_disk_cache=False, enable_memory_cache=True, memory_max_entries=_CACHE_ENTRIES_MAX

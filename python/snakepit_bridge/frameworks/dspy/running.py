@@ -1,6 +1,6 @@
 """One run of a program: resolved, built, run in DSPy's settings for this call, reported.
 
-It owns the order of a run and the statuses of its failures. `dspy.configure`, which is process-wide
+It owns the order of a run. `dspy.configure`, which is process-wide
 and belongs to one thread, is never used.
 """
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dspy
+from dspy.utils.callback import BaseCallback
 
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument
@@ -45,13 +46,15 @@ class Prepared:
         self._native = uses_native_calls(module)
 
     @contextmanager
-    def settings(self, ctx: CallContext) -> Iterator[None]:
+    def settings(self, ctx: CallContext, *callbacks: BaseCallback) -> Iterator[None]:
         """DSPy's settings for runs of this program."""
         settings = {
             "lm": self.lm,
             "adapter": make_adapter(self.adapter, native_tools=self._native),
-            # DSPy would keep the last ten thousand for the whole process.
+            "callbacks": list(callbacks),
+            # DSPy would keep the last ten thousand of each for the whole process.
             "trace": [],
+            "disable_history": True,
             # An untyped input counts as text there, so any other value would be logged as a
             # mismatch.
             "warn_on_type_mismatch": False,
@@ -109,21 +112,18 @@ class Runner:
         history: bool = False,
         **call: Any,
     ) -> dict[str, Any]:
-        """Runs a program once and reports, with what was said to language models if `history`;
+        """Runs a program once and reports, with `history` what was said to language models too;
         streams if the caller listens. `call` as for `prepare`."""
         with faults():
             prepared = await self.prepare(reference, ctx, **call)
             record = Record(history)
-            with recording(record), prepared.settings(ctx):
+            with prepared.settings(ctx), recording(record):
                 if ctx.streaming:
                     with streamed(prepared.module, prepared.adapter, ctx):
                         prediction = await prepared.predict(inputs)
                 else:
                     prediction = await prepared.predict(inputs)
-            result: dict[str, Any] = {
-                "outputs": results.outputs(prediction),
-                **record.report(),
-            }
+            result: dict[str, Any] = {"outputs": results.outputs(prediction), **record.report()}
             steps = results.trajectory(prepared.program, prediction)
             if steps is not None:
                 result["trajectory"] = steps

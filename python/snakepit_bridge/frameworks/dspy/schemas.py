@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ADAPTER", "DOCUMENT", "HISTORY", "LM", "LM_KINDS", "RESULT", "SAMPLING", "parameters"]
+__all__ = [
+    "ADAPTER",
+    "DOCUMENT",
+    "HISTORY",
+    "LM",
+    "LM_KINDS",
+    "RECORD",
+    "RESULT",
+    "SAMPLING",
+    "parameters",
+]
 
 
 def parameters(kind: str) -> dict[str, Any]:
@@ -167,15 +177,15 @@ LM: dict[str, Any] = {
     "oneOf": list(LM_KINDS.values()),
 }
 
-ADAPTER: dict[str, Any] = {
-    "enum": ["chat", "json", "xml"],
-    "description": "How fields are written into prompts and read from answers.",
-}
-
 HISTORY: dict[str, Any] = {
     "type": "boolean",
     "default": False,
-    "description": "Tell in the result what language models were asked and what they answered.",
+    "description": "The result also tells what was asked of language models, and answered.",
+}
+
+ADAPTER: dict[str, Any] = {
+    "enum": ["chat", "json", "xml"],
+    "description": "How fields are written into prompts and read from answers.",
 }
 
 # The keys of a program document. What is inside signature, lm, config, options and programs is
@@ -199,29 +209,53 @@ DOCUMENT: dict[str, dict[str, Any]] = {
     "state": {"type": "object"},
 }
 
+_TOKENS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "prompt_tokens": {"type": "integer"},
+        "completion_tokens": {"type": "integer"},
+        "total_tokens": {"type": "integer"},
+    },
+}
+
+# What a result tells of the language models behind it.
+RECORD: dict[str, Any] = {
+    "usage": {
+        **_TOKENS,
+        "description": "Tokens as the language models counted them; empty if they did not.",
+    },
+    "usage_by_model": {
+        "type": "object",
+        "description": "The same for each model, by the name in `lm.model` (else of the tool).",
+        "additionalProperties": _TOKENS,
+    },
+    "lm_calls": {"type": "integer", "description": "Requests to language models."},
+    "history": {
+        "type": "array",
+        "description": "With `history`: the newest requests, oldest first.",
+        "items": {
+            "type": "object",
+            "required": ["model", "messages", "settings", "outputs", "usage"],
+            "properties": {
+                "model": {"type": "string"},
+                "messages": {"type": "array"},
+                "settings": {"type": "object"},
+                "outputs": {"type": "array"},
+                "usage": _TOKENS,
+                "answered_by": {"type": "string", "description": "As the model calls itself."},
+                "cost": {"type": "number", "description": "In US dollars, where it is known."},
+            },
+        },
+    },
+    "history_dropped": {"type": "integer", "description": "Older requests that were not kept."},
+}
+
 RESULT: dict[str, Any] = {
     "type": "object",
     "required": ["outputs", "usage", "lm_calls"],
     "properties": {
         "outputs": {"type": "object", "description": "The output fields, `reasoning` among them."},
-        "usage": {
-            "type": "object",
-            "description": "Tokens as the language model counted them; empty if it did not.",
-            "properties": {
-                "prompt_tokens": {"type": "integer"},
-                "completion_tokens": {"type": "integer"},
-                "total_tokens": {"type": "integer"},
-            },
-        },
-        "usage_by_model": {"type": "object", "description": "The same for each model."},
-        "lm_calls": {"type": "integer", "description": "Requests to the language model."},
-        "history": {
-            "type": "array",
-            "description": "With `history`: each request with model, messages, settings, outputs "
-            "and usage, oldest first.",
-            "items": {"type": "object"},
-        },
-        "history_dropped": {"type": "integer", "description": "Older ones that did not fit."},
+        **RECORD,
         "trajectory": {
             "type": "array",
             "description": "An agent's steps, in order.",

@@ -14,8 +14,8 @@ from dspy.teleprompt import BootstrapFewShot
 
 from ..calls import acall, in_thread
 from ..checks import at, refused
-from ..embedders import EMBEDDER_SCHEMA, Embedder
-from ..evaluation_schemas import DATA
+from ..embedders import Embedder
+from ..evaluation_schemas import DATA, EMBEDDER
 from .base import Fields, Kind, Parts
 
 __all__ = ["KNN_FEW_SHOT"]
@@ -100,7 +100,7 @@ KNN_FEW_SHOT = Kind(
     options={
         "k": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 3},
         "data": DATA,
-        "embedder": EMBEDDER_SCHEMA,
+        "embedder": EMBEDDER,
         "bootstrap": {
             "type": "object",
             "additionalProperties": False,
