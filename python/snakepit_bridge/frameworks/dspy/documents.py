@@ -166,6 +166,8 @@ def _programs(document: dict[str, Any], kind: Kind, place: str, depth: int) -> d
             known_name(name, ["module"], here, "program")
         if kind.programs == "module" and not given:
             raise refused(at(here, "module"), f"missing, {kind.name} needs it")
+    if kind.programs == "some" and not given and kind.name not in _MAY_BE_EMPTY:
+        raise refused(here, f"missing, {kind.name} needs one at least")
     return {name: _parse(each, at(here, name), depth + 1) for name, each in given.items()}
 
 
@@ -214,6 +216,9 @@ def _settings(settings: dict[str, Any], known: dict[str, Any], place: str) -> di
             check_value(value, known[name], at(place, name))
     return settings
 
+
+# Its steps may all be tools.
+_MAY_BE_EMPTY = ("sequence",)
 
 # A document from elsewhere must not be able to exhaust the stack.
 DEPTH_MAX = 16

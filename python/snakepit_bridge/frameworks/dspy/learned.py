@@ -24,13 +24,12 @@ def learned(document: dict[str, Any], module: dspy.Module) -> dict[str, Any]:
 
 
 def dumped(module: dspy.Module) -> dict[str, Any]:
-    """DSPy's JSON state of the module, without language models."""
+    """DSPy's JSON state of the module, without language models: that of each predictor by its name,
+    or for a module that is a predictor itself just that."""
     state = module.dump_state(json_mode=True)
-    predictors: dict[str, Any] = {}
-    for name, part in state.items():
-        # What the bootstrapping kept is for it alone: neither running nor training uses it again.
-        predictors[name] = {**part, "lm": None, "traces": [], "train": []}
-    return copy.deepcopy(predictors)
+    if isinstance(module, dspy.Predict):
+        return copy.deepcopy({**state, **_OWN})
+    return copy.deepcopy({name: {**part, **_OWN} for name, part in state.items()})
 
 
 def saved(module: dspy.Module) -> dict[str, Any]:
@@ -50,20 +49,28 @@ def with_state(
 
 def apply_state(module: dspy.Module, state: dict[str, Any], place: str) -> None:
     """Lays `state` over the module. Raises `Refused` naming the predictor and the field."""
-    named = dict(module.named_parameters())
     given = {name: part for name, part in state.items() if name != "metadata"}
+    if isinstance(module, dspy.Predict):
+        _check(module, given, place)
+        _load(module, given)
+        return
+    named = dict(module.named_parameters())
     for name in given:
         known_name(name, named, place, "predictor")
     for name, predictor in named.items():
         if name not in given:
             raise refused(place, f"predictor `{name}` missing, expected all of {listed(named)}")
         _check(predictor, given[name], f"{place}[{name!r}]")
-    # Set one by one: `Module.load_state` would first do it all to a deep copy, against the errors
-    # that have been looked for here.
+    # One by one: `Module.load_state` would first do it all to a deep copy, against the errors that
+    # have been looked for here.
     for name, predictor in named.items():
-        lm = predictor.lm
-        predictor.load_state({"traces": [], "train": [], **given[name], "lm": None})
-        predictor.lm = lm
+        _load(predictor, given[name])
+
+
+def _load(predictor: dspy.Predict, part: dict[str, Any]) -> None:
+    lm = predictor.lm
+    predictor.load_state({**part, **_OWN})
+    predictor.lm = lm
 
 
 def _check(predictor: dspy.Predict, part: Any, place: str) -> None:
@@ -118,3 +125,5 @@ _PART: dict[str, dict[str, Any]] = {
     "lm": {},
 }
 _NEEDED = ("demos", "signature")
+# What a state is not to bring back: what the bootstrapping kept is for it alone.
+_OWN: dict[str, Any] = {"lm": None, "traces": [], "train": []}

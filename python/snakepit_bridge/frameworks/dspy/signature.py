@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import keyword
-import re
+import types
+import typing
 from typing import Annotated, Any
 
 import dspy
@@ -64,7 +65,13 @@ def _make(fields: list[Field], instructions: str) -> type[dspy.Signature]:
         if field.description is not None:
             options["desc"] = field.description
         put = dspy.InputField if field.kind == "input" else dspy.OutputField
-        made[field.name] = (field.type, put(**options))
+        info = put(**options)
+        if "pattern" in field.constraints:
+            # The one constraint that DSPy has no words for in a prompt.
+            told = info.json_schema_extra.setdefault("constraints", "")
+            words = f"matching the regular expression: {field.constraints['pattern']}"
+            info.json_schema_extra["constraints"] = ", ".join(filter(None, (told, words)))
+        made[field.name] = (field.type, info)
     try:
         return dspy.Signature(made, instructions)
     except (TypeError, ValueError, NameError) as error:
@@ -155,17 +162,25 @@ def _constraints(field: dict[str, Any], type_: Any, where: str) -> dict[str, Any
             continue
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise SignatureRefused(f"{where}: {key} {value!r}, expected {expected}")
+        if not _holds(type_, _LIMITED[key]):
+            raise SignatureRefused(f"{where}: {key} for a type that cannot have it")
         constraints[word] = value
-    try:
-        if "pattern" in constraints:
-            re.compile(constraints["pattern"])
-        if constraints:
-            pydantic.TypeAdapter(Annotated[type_, pydantic.Field(**constraints)])
-    except (re.error, TypeError, pydantic.errors.PydanticUserError, SchemaError) as fault:
-        names = ", ".join(key for key in _CONSTRAINTS if field.get(key) is not None)
-        kind = getattr(type_, "__name__", str(type_))
-        raise SignatureRefused(f"{where}: {names} for type {kind}: {fault}") from None
+    if "pattern" in constraints:
+        try:
+            pydantic.TypeAdapter(Annotated[str, pydantic.Field(pattern=constraints["pattern"])])
+        except (pydantic.errors.PydanticUserError, SchemaError) as fault:
+            raise SignatureRefused(
+                f"{where}: pattern {constraints['pattern']!r} is not a regular expression: {fault}"
+            ) from None
     return constraints
+
+
+def _holds(type_: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether the type, or all of its alternatives but None, are of these kinds."""
+    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+        rest = [each for each in typing.get_args(type_) if each is not type(None)]
+        return bool(rest) and all(_holds(each, kinds) for each in rest)
+    return (typing.get_origin(type_) or type_) in kinds
 
 
 def _field_type(field: dict[str, Any], where: str) -> Any:
@@ -186,6 +201,13 @@ _CONSTRAINTS: dict[str, tuple[str, tuple[type, ...], str]] = {
     "min_length": ("min_length", (int,), "an integer"),
     "max_length": ("max_length", (int,), "an integer"),
     "pattern": ("pattern", (str,), "a regular expression"),
+}
+_LIMITED: dict[str, tuple[type, ...]] = {
+    "min": (int, float),
+    "max": (int, float),
+    "min_length": (str, list, dict),
+    "max_length": (str, list, dict),
+    "pattern": (str,),
 }
 _FIELD_KEYS = ("name", "kind", "type", "description", "choices", *_CONSTRAINTS)
 

@@ -7,7 +7,6 @@ It must not know calls.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from dspy.primitives.local_interpreter import LocalInterpreter
 
 from snakepit_bridge.errors import Unsupported
 
+from ..calls import in_thread
 from .base import Kind, Parts
 
 __all__ = ["CODE_ACT", "INTERPRETERS", "PROGRAM_OF_THOUGHT", "interpreter_of"]
@@ -37,6 +37,10 @@ class CodeAct(dspy.CodeAct):
             interpreter_factory=lambda: make(tools),
         )
         self.tools = {}
+
+    async def aforward(self, **inputs: Any) -> dspy.Prediction:
+        """On a thread: what DSPy's inherits here is that of another agent."""
+        return await in_thread(lambda: dspy.CodeAct.forward(self, **inputs))
 
 
 def interpreter_of(options: dict[str, Any]) -> Callable[[Tools], Any] | None:
@@ -69,21 +73,16 @@ def _function(tool: dspy.Tool) -> Callable[..., Any]:
 
 def _program_of_thought(parts: Parts) -> dspy.Module:
     make = _configured(parts, "program_of_thought")
-    with warnings.catch_warnings():
-        # DSPy announces the end of this module; it is still there in the versions that are allowed.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return dspy.ProgramOfThought(
-            parts.signature,
-            max_iters=parts.options["max_iters"],
-            interpreter_factory=lambda: make({}),
-        )
+    return dspy.ProgramOfThought(
+        parts.signature,
+        max_iters=parts.options["max_iters"],
+        interpreter_factory=lambda: make({}),
+    )
 
 
 def _code_act(parts: Parts) -> dspy.Module:
     _configured(parts, "code_act")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return CodeAct(parts)
+    return CodeAct(parts)
 
 
 def _configured(parts: Parts, kind: str) -> Callable[[Tools], Any]:
