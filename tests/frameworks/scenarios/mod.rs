@@ -4,9 +4,12 @@
 //! One platform serves them all, with a pool of two workers; each test has its own session and its
 //! own model.
 
+mod corpus;
 mod world;
 
 mod answers;
-mod corpus;
+mod calls;
+mod composed;
 mod entities;
 mod hops;
+mod rows;

@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{Platform, Session};
+use snakepit_bridge::core::Value;
+use snakepit_bridge::state::RegisterVariable;
 
 use super::super::model::{Prompt, Seen, model};
 use super::super::support::{self, session};
@@ -47,8 +49,30 @@ impl Stage {
     /// The whole result.
     pub fn whole(&self, operation: &str, mut parameters: Json) -> Json {
         parameters["lm"] = self.lm();
+        self.bare(operation, parameters)
+    }
+
+    /// The same for an operation that takes no language model.
+    pub fn bare(&self, operation: &str, parameters: Json) -> Json {
         support::run(&self.session, "dspy", operation, parameters).unwrap()
     }
+}
+
+/// Keeps a program in a variable of the session.
+pub fn store(session: &Session, name: &str, program: &Json) {
+    register(session, name, "program", program);
+}
+
+/// Makes a variable of the session.
+pub fn register(session: &Session, name: &str, type_name: &str, value: &Json) {
+    let variable = RegisterVariable {
+        name: name.to_owned(),
+        type_name: type_name.to_owned(),
+        initial: Value::from_document(value),
+        constraints: None,
+        metadata: None,
+    };
+    session.register_variable(variable).unwrap();
 }
 
 /// The setting that names a model of this host.
@@ -70,5 +94,9 @@ pub fn input<'a>(prompt: &'a Prompt, field: &str) -> &'a str {
 /// Two workers with DSPy and the functions of the scenarios. It is open as long as the program
 /// runs: its workers go with it.
 static PLATFORM: LazyLock<Arc<Platform>> = LazyLock::new(|| {
-    support::platform(2, &json!({"dspy": {}, "python": {"modules": ["spb_scenarios"]}}))
+    let frameworks = json!({
+        "dspy": {"modules": ["spb_programs"]},
+        "python": {"modules": ["spb_scenarios"]},
+    });
+    support::platform(2, &frameworks)
 });
