@@ -29,7 +29,8 @@ fn a_language_model_is_asked_directly() {
         {"role": "assistant", "content": "HELLO"},
         {"role": "user", "content": "and now"},
     ]);
-    let parameters = json!({"messages": messages, "lm": stage.lm(), "config": {"temperature": 0.5}});
+    let parameters =
+        json!({"messages": messages, "lm": stage.lm(), "config": {"temperature": 0.5}});
     let operation = start_stream(&stage.session, "dspy", "lm", &parameters);
     let tokens = chunks(&operation);
     let result = outcome(&operation).unwrap().to_document().unwrap();
@@ -112,7 +113,8 @@ fn everything_that_is_used_here_can_be_looked_up() {
     assert_eq!(error.status(), Status::NotFound);
     assert!(error.message().contains("dspy"), "{error}");
     // What the schema says is what is held against a call, with the place.
-    let wrong: Json = json!({"signature": "a -> b", "inputs": {"a": 1}, "lm": lm("x"), "adapter": "yaml"});
+    let wrong: Json =
+        json!({"signature": "a -> b", "inputs": {"a": 1}, "lm": lm("x"), "adapter": "yaml"});
     let error = run(&stage.session, "dspy", "predict", wrong).unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument);
     assert!(error.to_string().contains("adapter"), "{error}");

@@ -37,7 +37,8 @@ fn a_sequence_of_programs_with_a_tool_of_the_host_between_them() {
         Ok(json!({"text": text.to_uppercase(), "changed": text.len()}))
     });
     store(&stage.session, "letter", &letter_program("Write English."));
-    let run = |program: Json| stage.whole("run", json!({"program": program, "inputs": {"name": "Ada"}}));
+    let run =
+        |program: Json| stage.whole("run", json!({"program": program, "inputs": {"name": "Ada"}}));
     let result = run(json!("letter"));
     let expected = json!({
         "letter": "Best wishes: DEAR ADA, THANK YOU",
@@ -76,7 +77,8 @@ fn a_python_program_asks_the_hosts_retriever_in_its_middle() {
         let count = usize::try_from(arguments["k"].as_u64().unwrap()).unwrap();
         Ok(json!(search(arguments["query"].as_str().unwrap(), count)))
     });
-    let options = json!({"name": "Research", "arguments": {"tool": "research_search", "passages": 1}});
+    let options =
+        json!({"name": "Research", "arguments": {"tool": "research_search", "passages": 1}});
     let program = json!({"module": "python", "options": options, "lm": stage.lm()});
     store(&stage.session, "research", &program);
     let questions = ["Who designed the bridge of Lowmere?", "Which river does Sarn lie on?"];

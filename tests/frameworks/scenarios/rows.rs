@@ -19,8 +19,7 @@ fn fifty_thousand_rows_arrive_whole_by_either_way() {
     let inline = run(&stage.session, "python", "totals", json!({"rows": rows})).unwrap();
     assert_eq!(inline, expected);
     register(&stage.session, "rows", "json", &rows);
-    let stored =
-        run(&stage.session, "python", "totals_of", json!({"variable": "rows"})).unwrap();
+    let stored = run(&stage.session, "python", "totals_of", json!({"variable": "rows"})).unwrap();
     assert_eq!(stored, expected);
     // A program without a language model labels each of them; one in seven is wrong on purpose.
     let options = json!({"name": "Sorter", "arguments": {"bound": 0}});
