@@ -84,6 +84,7 @@ WRONG = [
     ),
     ({**ASK, "options": {"n": 1}}, "program.options", "no option of predict `n`"),
     ({**ASK, "lm": {"kind": "ether"}}, "program.lm.kind", "'ether'"),
+    ({**ASK, "lm": {"kind": {"variable": "x"}}}, "program.lm.kind", "expected"),
     ({**ASK, "lm": {"kind": "host_tool"}}, "program.lm.tool", "missing"),
     (
         {**ASK, "lm": {"kind": "host_tool", "tool": "lm", "temprature": 1}},

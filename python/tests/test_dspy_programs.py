@@ -19,6 +19,7 @@ from snakepit_bridge.errors import (  # noqa: E402
     NotFound,
     ToolFailed,
     TypeMismatch,
+    Unavailable,
     Unsupported,
     VersionConflict,
 )
@@ -400,6 +401,16 @@ def test_what_a_tool_answers_without_a_wanted_field_is_refused_by_name(framework
     document["options"]["outputs"] = {"answer": "facts.colour"}
     with pytest.raises(InvalidArgument, match="step facts: answered without `colour`"):
         run(framework, ctx, document)
+
+
+def test_a_tool_that_fails_in_a_sequence_ends_it_with_the_tools_own_status(framework, ctx):
+    async def closed(args: Any, emit: Any) -> Any:
+        raise Unavailable("the atlas is closed", details={"opens": "monday"})
+
+    ctx.session.tools.add("lookup", closed, "Facts.", LOOKUP_SCHEMA)
+    with pytest.raises(Unavailable, match="the atlas is closed") as caught:
+        run(framework, ctx, KINDS["sequence"])
+    assert caught.value.details == {"opens": "monday"} and ctx.model.requests == []
 
 
 def test_the_write_of_a_state_is_a_version_of_its_variable(framework, ctx):

@@ -95,7 +95,7 @@ pub fn input<'a>(prompt: &'a Prompt, field: &str) -> &'a str {
 /// runs: its workers go with it.
 static PLATFORM: LazyLock<Arc<Platform>> = LazyLock::new(|| {
     let frameworks = json!({
-        "dspy": {"modules": ["spb_programs"]},
+        "dspy": {"modules": ["spb_research"]},
         "python": {"modules": ["spb_scenarios"]},
     });
     support::platform(2, &frameworks)

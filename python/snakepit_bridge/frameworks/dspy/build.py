@@ -38,7 +38,7 @@ class Material:
 
     tools: dict[str, ToolInfo] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, list[dspy.Example]] = field(default_factory=dict)
     versions: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     interpreter: Callable[..., Any] | None = None
 
@@ -90,7 +90,7 @@ async def gather(
         if binding.variable not in values:
             values[binding.variable] = await ctx.session.aget(binding.variable)
     tools = await known_tools(ctx) if any(part.tools for part in parts) else {}
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[dspy.Example]] = {}
     versions: dict[str, tuple[Any, ...]] = {}
     for part in parts:
         if "reward" in part.options:
@@ -197,7 +197,7 @@ def _lm(program: Program, material: Material, ctx: CallContext) -> dspy.LM:
     return build_lm(resolved(settings, known, place, material), ctx)
 
 
-async def _rows(program: Program, ctx: CallContext) -> tuple[list[dict[str, Any]], tuple[Any, ...]]:
+async def _rows(program: Program, ctx: CallContext) -> tuple[list[dspy.Example], tuple[Any, ...]]:
     """The rows that option `data` means, and what tells them from later ones."""
     data, where = program.options["data"], at(program.place, "options.data")
     version: tuple[Any, ...] = ()
@@ -205,6 +205,6 @@ async def _rows(program: Program, ctx: CallContext) -> tuple[list[dict[str, Any]
         variable = await ctx.session.avariable(data["variable"])
         version = (ctx.session.id, variable.id, data.get("version", variable.version))
     inputs, _ = program.fields()
-    required = [name for name, needed in (inputs or {}).items() if needed]
-    loaded = await aload_examples(data, ctx, required, where=where)
-    return [row.toDict() for row in loaded], version
+    names = list(inputs or {})
+    optional = [name for name in names if not (inputs or {})[name]]
+    return await aload_examples(data, ctx, names, optional=optional, where=where), version

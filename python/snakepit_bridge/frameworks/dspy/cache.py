@@ -7,6 +7,7 @@ again, and nothing has to be told to be old. It must not know calls.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -33,9 +34,9 @@ class ModuleCache:
         self._entries: OrderedDict[bytes, Any] = OrderedDict()
 
     def program(self, document: dict[str, Any], place: str) -> tuple[Program, bytes]:
-        """The checked document, and its content."""
-        content = place.encode() + b"\0" + orjson.dumps(document, option=_SORTED)
-        program = self._found(b"p" + content, lambda: parse(document, place))
+        """The checked document, and what tells its content from any other."""
+        content = _digest(place.encode() + b"\0" + orjson.dumps(document, option=_SORTED))
+        program = self._found(content, lambda: parse(document, place))
         return program, content
 
     def module(
@@ -63,7 +64,7 @@ class ModuleCache:
             ],
             "rows": [list(version) for version in material.versions.values()],
         }
-        return self._found(b"m" + content + b"\0" + orjson.dumps(seen, option=_SORTED), make)
+        return self._found(content + _digest(orjson.dumps(seen, option=_SORTED)), make)
 
     def _found(self, key: bytes, make: Callable[[], Any]) -> Any:
         with self._lock:
@@ -76,6 +77,11 @@ class ModuleCache:
             while len(self._entries) > self._entries_max:
                 self._entries.popitem(last=False)
         return made
+
+
+def _digest(content: bytes) -> bytes:
+    """In place of the content, which may be large and would be kept as long as its module."""
+    return hashlib.blake2b(content, digest_size=32).digest()
 
 
 def _shareable(program: Program) -> bool:

@@ -199,7 +199,7 @@ def _lm(document: dict[str, Any], place: str) -> dict[str, Any] | None:
     if settings is None:
         return None
     kind = settings.get("kind")
-    if kind not in schemas.LM_KINDS:
+    if not isinstance(kind, str) or kind not in schemas.LM_KINDS:
         expected = " or ".join(f'"{name}"' for name in schemas.LM_KINDS)
         raise refused(at(here, "kind"), f"{kind!r}, expected {expected}")
     schema = schemas.LM_KINDS[kind]

@@ -33,7 +33,7 @@ class Parts:
     tools: list[dspy.Tool] = field(default_factory=list)
     programs: dict[str, dspy.Module] = field(default_factory=dict)
     inner: Mapping[str, Any] = field(default_factory=dict)
-    rows: list[dict[str, Any]] | None = None
+    rows: list[dspy.Example] | None = None
     interpreter: Any = None
 
 

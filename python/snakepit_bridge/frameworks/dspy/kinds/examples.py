@@ -22,12 +22,11 @@ __all__ = ["KNN_FEW_SHOT"]
 
 
 class Neighbours:
-    """Which examples are nearest to some inputs. Their vectors are asked for once, at the first
-    run, and shared by all copies of the module."""
+    """Which examples are nearest to some inputs. Their vectors are asked for at the first run, and
+    shared by all copies of the module."""
 
-    def __init__(self, rows: list[dict[str, Any]], inputs: list[str], k: int, embed: Any) -> None:
-        self._examples = [dspy.Example(**row).with_inputs(*inputs) for row in rows]
-        self._k, self._embed = k, embed
+    def __init__(self, examples: list[dspy.Example], k: int, embed: Embedder) -> None:
+        self._examples, self._k, self._embed = examples, k, embed
         self._nearest: KNN | None = None
 
     def __deepcopy__(self, memo: Any) -> Neighbours:
@@ -74,10 +73,8 @@ class KnnFewShot(dspy.Module):
 
 def _knn_few_shot(parts: Parts) -> dspy.Module:
     options, place = parts.options, parts.place
-    inputs, _ = parts.inner["module"].fields()
-    names = list(inputs) if inputs is not None else list((parts.rows or [{}])[0])
     embed = Embedder(options["embedder"], at(place, "options.embedder"))
-    neighbours = Neighbours(parts.rows or [], names, options["k"], embed)
+    neighbours = Neighbours(parts.rows or [], options["k"], embed)
     return KnnFewShot(parts.programs["module"], neighbours, options.get("bootstrap"))
 
 
