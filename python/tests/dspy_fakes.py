@@ -147,6 +147,9 @@ class FakeContext:
         return self.remaining
 
     async def aemit(self, chunk: Any) -> None:
+        self.emit(chunk)
+
+    def emit(self, chunk: Any) -> None:
         self.chunks.append(json.loads(json.dumps(chunk)))
 
 

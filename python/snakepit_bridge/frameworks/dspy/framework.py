@@ -97,6 +97,7 @@ class DSPyFramework(ProgramOperations, DataOperations, Framework):
             call_lm=parameters["lm"],
             adapter=parameters.get("adapter"),
             history=bool(parameters.get("history")),
+            status=parameters.get("status"),
             # The parameters are where the document's keys stand.
             place="",
         )

@@ -18,6 +18,7 @@ from snakepit_bridge.host_lm import Answer
 from . import wire
 from .engines import AsyncHostEngine, HostEngine
 from .records import Record, current_record, model_name, plain_counts, told_name
+from .streaming import numbered, numbered_waiting, report, report_waiting
 
 __all__ = ["HostModel", "ProviderModel"]
 
@@ -29,13 +30,21 @@ class _Recorded(dspy.LM):
         """Asks and waits."""
         if (record := current_record()) is not None:
             record.asked()
-        return super().__call__(prompt, messages=messages, **kwargs)
+        report_waiting("lm", f"asking {self._name}", model=self._name)
+        with numbered_waiting():
+            return super().__call__(prompt, messages=messages, **kwargs)
 
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         """As a call, for the event loop."""
         if (record := current_record()) is not None:
             record.asked()
-        return await super().acall(prompt, messages=messages, **kwargs)
+        await report("lm", f"asking {self._name}", model=self._name)
+        with numbered():
+            return await super().acall(prompt, messages=messages, **kwargs)
+
+    @property
+    def _name(self) -> str:
+        return told_name(self.model)
 
     def update_history(self, entry: dict[str, Any]) -> None:
         """Called by DSPy with what was asked and answered; it would keep it for the process."""
@@ -73,6 +82,7 @@ class HostModel(_Recorded):
         record = current_record()
         if record is not None:
             record.asked()
+        await report("lm", f"asking {self._name}", model=self._name)
         answer = await self._asked(chat)
         self._report(record, chat, answer)
         return [answer.content]

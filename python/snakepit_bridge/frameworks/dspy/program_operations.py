@@ -42,11 +42,19 @@ class ProgramOperations:
         adapter: str | None = None,
         config: dict[str, Any] | None = None,
         history: bool = False,
+        status: list[str] | None = None,
     ) -> dict[str, Any]:
         """Runs a program: the one in a variable, by its newest or by an older version, or a
         document."""
         return await self.runner.run(
-            program, inputs, ctx, call_lm=lm, adapter=adapter, config=config, history=history
+            program,
+            inputs,
+            ctx,
+            call_lm=lm,
+            adapter=adapter,
+            config=config,
+            history=history,
+            status=status,
         )
 
     @operation(parameters=schemas.PROGRAM, result=schemas.DESCRIPTION, idempotent=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schemas import ADAPTER, HISTORY, LM, RESULT, SAMPLING
+from .schemas import ADAPTER, HISTORY, LM, RESULT, SAMPLING, STATUS
 
 __all__ = [
     "DESCRIPTION",
@@ -58,6 +58,7 @@ RUN: dict[str, Any] = {
             "description": "Sampling settings, before those of the program and of lm.",
         },
         "history": HISTORY,
+        "status": STATUS,
     },
 }
 

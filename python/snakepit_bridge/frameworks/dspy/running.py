@@ -110,16 +110,19 @@ class Runner:
         ctx: CallContext,
         *,
         history: bool = False,
+        status: list[str] | None = None,
         **call: Any,
     ) -> dict[str, Any]:
         """Runs a program once and reports, with `history` what was said to language models too;
-        streams if the caller listens. `call` as for `prepare`."""
+        streams if the caller listens, messages of the kinds in `status`. `call` as for
+        `prepare`."""
         with faults():
             prepared = await self.prepare(reference, ctx, **call)
             record = Record(history)
             with prepared.settings(ctx), recording(record):
                 if ctx.streaming:
-                    with streamed(prepared.module, prepared.adapter, ctx):
+                    wanted = ("tool",) if status is None else status
+                    with streamed(prepared.module, prepared.adapter, ctx, wanted):
                         prediction = await prepared.predict(inputs)
                 else:
                     prediction = await prepared.predict(inputs)

@@ -17,6 +17,7 @@ __all__ = [
     "RECORD",
     "RESULT",
     "SAMPLING",
+    "STATUS",
     "parameters",
 ]
 
@@ -40,6 +41,7 @@ def parameters(kind: str) -> dict[str, Any]:
             "description": "Sampling settings of this program, before those of lm.",
         },
         "history": HISTORY,
+        "status": STATUS,
     }
     required = ["signature", "inputs", "lm"]
     if kind == "react":
@@ -175,6 +177,14 @@ LM_KINDS: dict[str, dict[str, Any]] = {
 LM: dict[str, Any] = {
     "description": "The language model: a tool of the host, or a provider.",
     "oneOf": list(LM_KINDS.values()),
+}
+
+STATUS: dict[str, Any] = {
+    "type": "array",
+    "items": {"enum": ["tool", "module", "lm"]},
+    "default": ["tool"],
+    "description": "Streaming: which messages come between tokens: of tools that are called, of "
+    "modules that begin, of language models that are asked.",
 }
 
 HISTORY: dict[str, Any] = {

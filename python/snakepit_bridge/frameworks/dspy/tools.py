@@ -51,28 +51,28 @@ class HostTool(dspy.Tool):
     @with_callbacks
     def __call__(self, **arguments: Any) -> Any:
         """Calls it and waits."""
-        report_waiting(f"calling {self.name}", tool=self.name)
+        report_waiting("tool", f"calling {self.name}", tool=self.name)
         try:
             result = self.func(**self._validate_and_parse_args(**arguments))
         except BridgeError as error:
-            report_waiting(f"{self.name} failed: {error}", tool=self.name)
+            report_waiting("tool", f"{self.name} failed: {error}", tool=self.name)
             return self._told(error)
-        report_waiting(f"{self.name} answered", tool=self.name)
+        report_waiting("tool", f"{self.name} answered", tool=self.name)
         return result
 
     @with_callbacks
     async def acall(self, **arguments: Any) -> Any:
         """Calls it."""
-        await report(f"calling {self.name}", tool=self.name)
+        await report("tool", f"calling {self.name}", tool=self.name)
         try:
             parsed = self._validate_and_parse_args(**arguments)
             ctx = current_call()
             with ending(ctx):
                 result = await ctx.session.tools.acall(str(self.name), parsed)
         except BridgeError as error:
-            await report(f"{self.name} failed: {error}", tool=self.name)
+            await report("tool", f"{self.name} failed: {error}", tool=self.name)
             return self._told(error)
-        await report(f"{self.name} answered", tool=self.name)
+        await report("tool", f"{self.name} answered", tool=self.name)
         return result
 
     def _told(self, error: BridgeError) -> str:

@@ -102,7 +102,7 @@ def public_failure(error: BridgeError, model: str) -> dspy.LMError:
     made = failure(error)
     kind = _PUBLIC.get(type(made), dspy.LMProviderError)
     after = getattr(made, "retry_after", None)
-    return kind(str(error), model=model, provider="host", retry_after=after)
+    return kind(message=str(error), model=model, provider="host", retry_after=after)
 
 
 def may_pass(error: BridgeError) -> bool:
