@@ -15,10 +15,8 @@ from dspy_fakes import FakeContext, FakeSession, RuleModel
 from snakepit_bridge.errors import Busy, OperationCancelled
 from snakepit_bridge.variables import Variable
 
-WORDS = (
-    "amber bridge candle dragon ember forest garden harbor island jungle kettle ladder".split()
-)
-ROWS = [{"word": word, "answer": word[::-1]} for word in WORDS]
+_WORDS = "amber bridge candle dragon ember forest garden harbor island jungle kettle ladder"
+ROWS = [{"word": word, "answer": word[::-1]} for word in _WORDS.split()]
 PROGRAM = {"module": "predict", "signature": "word -> answer"}
 HINT = "Write the word backwards."
 

@@ -7,5 +7,6 @@ mod support;
 
 mod failures;
 mod model;
+mod optimizers;
 mod programs;
 mod scenarios;

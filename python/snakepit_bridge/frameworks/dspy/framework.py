@@ -19,6 +19,7 @@ from snakepit_bridge.frameworks.base import Framework, operation
 from . import schemas
 from .data_operations import DataOperations
 from .kinds import interpreter_of
+from .optimizer_operations import OptimizerOperations
 from .program_operations import ProgramOperations
 from .retrieval import Retriever
 from .running import Runner
@@ -26,7 +27,7 @@ from .running import Runner
 __all__ = ["DSPyFramework"]
 
 
-class DSPyFramework(ProgramOperations, DataOperations, Framework):
+class DSPyFramework(ProgramOperations, DataOperations, OptimizerOperations, Framework):
     """DSPy programs, kept as data in variables, with the host as language model and tools.
 
     Options: `modules`, importable modules with metrics and programs of the user's own;

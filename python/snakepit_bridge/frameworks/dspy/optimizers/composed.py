@@ -11,11 +11,11 @@ from typing import Any
 
 from dspy.teleprompt import BootstrapFewShot, Ensemble, KNNFewShot
 
-from ..embedders import EMBEDDER_SCHEMA
+from ..evaluation_schemas import EMBEDDER
 from ..program_schemas import REFERENCE
 from . import words
 from .job import Job
-from .spec import Compiled, Option, Optimizer, options_of
+from .spec import Compiled, Optimizer, Option, options_of
 
 __all__ = ["COMPOSED"]
 
@@ -37,16 +37,14 @@ def _knn(job: Job) -> Compiled:
         **({"bootstrap": bootstrap} if job.options["bootstrap"] else {}),
     }
     programs = {"module": job.document}
-    return Compiled(
-        document={"module": "knn_few_shot", "programs": programs, "options": options}
-    )
+    return Compiled(document={"module": "knn_few_shot", "programs": programs, "options": options})
 
 
 def _knn_options() -> dict[str, Option]:
     """DSPy's own, and those that it hands on to BootstrapFewShot."""
     own = options_of(KNNFewShot, {"k": words.count("Demonstrations per input.")})
     handed_on = {name: words.BOOTSTRAP[name] for name in _BOOTSTRAP}
-    embedder = {**EMBEDDER_SCHEMA, "description": "Who makes vectors of the inputs."}
+    embedder = {**EMBEDDER, "description": "Who makes vectors of the inputs."}
     bootstrap = {
         "type": "boolean",
         "default": True,

@@ -15,7 +15,7 @@ from ..checks import refused
 from . import words
 from .demonstrations import teaching
 from .job import Job
-from .spec import Compiled, Option, Optimizer, options_of
+from .spec import Compiled, Optimizer, Option, options_of
 
 __all__ = ["INSTRUCTIONS"]
 
@@ -66,7 +66,7 @@ def _check_mipro(job: Job) -> None:
     if options["auto"] is None and options["minibatch"] and options["minibatch_size"] > rows:
         raise refused(
             "options.minibatch_size",
-            f'{options["minibatch_size"]} with {rows} rows to validate on, expected at most that '
+            f"{options['minibatch_size']} with {rows} rows to validate on, expected at most that "
             'or "minibatch": false',
         )
 
@@ -75,7 +75,7 @@ def _check_simba(job: Job) -> None:
     if len(job.train) < job.options["bsize"]:
         raise refused(
             "options.bsize",
-            f'{job.options["bsize"]} with {len(job.train)} training rows, expected at most that',
+            f"{job.options['bsize']} with {len(job.train)} training rows, expected at most that",
         )
 
 
@@ -83,8 +83,10 @@ def _check_gepa(job: Job) -> None:
     given = [name for name in _GEPA_BUDGETS if job.options[name] is not None]
     if len(given) != 1:
         found = " and ".join(f"`{name}`" for name in given) or "none of them"
-        raise refused("options", f"{found}, expected exactly one of `auto`, `max_full_evals` and "
-                      "`max_metric_calls`")
+        raise refused(
+            "options",
+            f"{found}, expected exactly one of `auto`, `max_full_evals` and `max_metric_calls`",
+        )
 
 
 def _check_infer_rules(job: Job) -> None:
@@ -108,7 +110,10 @@ def _infer_rules_options() -> dict[str, Option]:
 
 
 _MIPRO: dict[str, tuple[dict[str, Any], str]] = {
-    "auto": _AUTO,
+    "auto": words.either(
+        "How much to spend; null: as `num_candidates` and `num_trials` say.",
+        enum=["light", "medium", "heavy", None],
+    ),
     "num_candidates": words.count("Candidates, with `auto` null."),
     "num_trials": words.count("Trials, with `auto` null."),
     "max_bootstrapped_demos": words.BOOTSTRAP["max_bootstrapped_demos"],

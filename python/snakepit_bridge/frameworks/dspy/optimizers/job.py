@@ -79,6 +79,7 @@ class Job:
     def _options(self, to_compile: bool) -> dict[str, Any]:
         known = self.optimizer.options
         return {
-            name: value for name, value in self.options.items()
+            name: value
+            for name, value in self.options.items()
             if known[name].to_compile == to_compile
         }

@@ -1,21 +1,20 @@
-"""How a run hears of what DSPy does: callbacks of language models and evaluations, a metric that
-counts, and the token usage of all threads together.
+"""How a run hears of what DSPy does: callbacks of language models and evaluations, and a metric
+that counts.
 
 It owns the translation of DSPy's events to those of the run. It must not know optimizers.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from dspy.utils.callback import BaseCallback
-from dspy.utils.usage_tracker import UsageTracker
 
+from ..abort import CallEnded
 from .run import Run
 
-__all__ = ["Counted", "Listener", "SharedUsage"]
+__all__ = ["Counted", "Listener"]
 
 
 class Listener(BaseCallback):
@@ -27,11 +26,11 @@ class Listener(BaseCallback):
         self._open: dict[str, tuple[Any, int]] = {}
 
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        self._run.asks_lm()
+        # One request of DSPy's for several answers is so many requests to a model.
+        given = (inputs.get("kwargs") or {}).get("n") or instance.kwargs.get("n")
+        self._run.asks_lm(given or 1)
 
-    def on_lm_end(
-        self, call_id: str, outputs: Any, exception: BaseException | None = None
-    ) -> None:
+    def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         if isinstance(exception, Exception):
             self._run.failed(exception)
 
@@ -72,24 +71,13 @@ class Counted:
         pred_trace: Any = None,
     ) -> Any:
         self._run.asks_metric()
-        score = self._judge(gold, pred, trace, pred_name, pred_trace)
+        try:
+            score = self._judge(gold, pred, trace, pred_name, pred_trace)
+        except CallEnded as ended:
+            self._run.stop(ended.cause)
+            raise
         self._run.judged()
         return score
-
-
-class SharedUsage(UsageTracker):
-    """Token counts of all threads together: DSPy gives each thread a deep copy, and forgets it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> SharedUsage:
-        return self
-
-    def add_usage(self, lm: str, usage_entry: dict[str, Any]) -> None:
-        with self._lock:
-            super().add_usage(lm, usage_entry)
 
 
 def _percent(score: Any) -> float | None:

@@ -18,12 +18,13 @@ from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import StateError
 
 from ..calls import calling
+from ..faults import faults
 from ..kinds import uses_native_calls
 from ..learned import learned
-from ..results import token_counts
-from ..running import faults, make_adapter
+from ..records import Record, recording
+from ..running import make_adapter
 from .job import Job
-from .listening import Listener, SharedUsage
+from .listening import Listener
 from .preparing import Built, Interpreter, Preparing
 from .progress import Progress
 from .run import Run
@@ -66,10 +67,10 @@ async def optimize(
         "before": before,
         "after": after,
         "trials": run.trials.told(),
+        **work.record.report(),
         "lm_calls": run.lm_calls,
         "lm_failures": run.lm_failures,
         "metric_calls": run.metric_calls,
-        "usage": token_counts(work.usage.get_total_tokens()),
         "seconds": round(time.monotonic() - started, 3),
     }
 
@@ -84,7 +85,7 @@ class _Work:
         self._run = run
         self._preparing = preparing
         self._given = parameters
-        self.usage = SharedUsage()
+        self.record = Record()
 
     def state(self) -> dict[str, Any]:
         """How far it is, for a chunk of progress."""
@@ -101,13 +102,14 @@ class _Work:
                 before = self._score("before", own, job)
                 self._run.enter("optimizing")
                 with self._settings(own, job.lm):
-                    return before, self._compile(job)
+                    compiled = self._compile(job)
+            if compiled.module is not None:
+                _keep_prefixes(compiled.module, own.module)
+            return before, compiled
 
         return await on_thread(self._run, work)
 
-    async def scored(
-        self, document: dict[str, Any], compiled: Compiled, job: Job
-    ) -> float | None:
+    async def scored(self, document: dict[str, Any], compiled: Compiled, job: Job) -> float | None:
         """The score of the new document."""
         lm = compiled.lm or self._given.get("lm")
         built = await self._preparing.build(document, lm)
@@ -149,15 +151,22 @@ class _Work:
             "lm": lm or built.lm,
             "adapter": make_adapter(built.adapter, native_tools=uses_native_calls(built.module)),
             "callbacks": [Listener(self._run)],
-            "usage_tracker": self.usage,
             "num_threads": self._given.get("threads") or _THREADS,
-            # DSPy would keep the last ten thousand of each for the whole process.
+            # DSPy would keep the last ten thousand for the whole process.
             "trace": [],
-            "disable_history": True,
             "warn_on_type_mismatch": False,
         }
-        with dspy.context(**settings), calling(self._ctx):
+        with recording(self.record), dspy.context(**settings), calling(self._ctx):
             yield
+
+
+def _keep_prefixes(module: dspy.Module, before: dspy.Module) -> None:
+    """COPRO also proposes prefixes for fields. No adapter of DSPy writes them into a prompt any
+    more, and a state is known by those that the fields' names give."""
+    for predictor, own in zip(module.predictors(), before.predictors(), strict=True):
+        for name, info in own.signature.fields.items():
+            prefix = info.json_schema_extra["prefix"]
+            predictor.signature = predictor.signature.with_updated_fields(name, prefix=prefix)
 
 
 def _document(document: dict[str, Any], compiled: Compiled) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class Preparing:
         material = await gather(program, self._ctx, self._interpreter)
         module = make(program, material, self._ctx)
         model = own_lm(program, lm, material, self._ctx)
-        return Built(program, module, model, self._given.get("adapter") or program.adapter or "chat")
+        return Built(
+            program, module, model, self._given.get("adapter") or program.adapter or "chat"
+        )
 
     async def job(
         self, optimizer: Optimizer, options: dict[str, Any], document: dict[str, Any]

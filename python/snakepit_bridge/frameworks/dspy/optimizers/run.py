@@ -12,7 +12,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import dspy
 
@@ -77,13 +76,13 @@ class Run:
         with self._lock:
             self._cause = self._cause or cause
 
-    def asks_lm(self) -> None:
+    def asks_lm(self, requests: int = 1) -> None:
         """The gate of requests to language models."""
-        self._pass("lm", "max_lm_calls")
+        self._pass("lm", "max_lm_calls", requests)
 
     def asks_metric(self) -> None:
         """The gate of judgements."""
-        self._pass("metric", "max_metric_calls")
+        self._pass("metric", "max_metric_calls", 1)
 
     def judged(self) -> None:
         """One more example of the current evaluation has its score."""
@@ -110,22 +109,22 @@ class Run:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, end - time.monotonic()))
 
-    def _pass(self, what: str, limit_name: str) -> None:
+    def _pass(self, what: str, limit_name: str, more: int) -> None:
         self._threads.add(threading.current_thread())
         try:
             self._ctx.check_cancelled()
         except OperationCancelled as over:
             self.stop(over)
         if self._cause is None:
-            self._count(what, limit_name)
+            self._count(what, limit_name, more)
         if self._cause is not None:
             raise CallEnded(self._cause)
 
-    def _count(self, what: str, limit_name: str) -> None:
+    def _count(self, what: str, limit_name: str, more: int) -> None:
         with self._lock:
             limit = self._limits[what]
-            if limit is None or self._counts[what] < limit:
-                self._counts[what] += 1
+            if limit is None or self._counts[what] + more <= limit:
+                self._counts[what] += more
                 return
         self.stop(
             ResourceExhausted(

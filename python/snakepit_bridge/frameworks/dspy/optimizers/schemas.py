@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..evaluation_schemas import DATA, METRIC
-from ..schemas import ADAPTER, LM
 from ..program_schemas import REFERENCE
+from ..schemas import ADAPTER, LM
 from .table import OPTIMIZERS
 from .training import TRAINING_SCHEMA
 
@@ -117,7 +117,8 @@ RESULT: dict[str, Any] = {
         "lm_calls": {"type": "integer"},
         "lm_failures": {"type": "integer", "description": "Requests that failed for good."},
         "metric_calls": {"type": "integer"},
-        "usage": {"type": "object", "description": "Tokens of all models and threads."},
+        "usage": {"type": "object", "description": "Tokens of all models together."},
+        "usage_by_model": {"type": "object", "description": "Tokens of each model."},
         "seconds": {"type": "number"},
     },
 }

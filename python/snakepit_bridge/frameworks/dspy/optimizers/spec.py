@@ -49,7 +49,8 @@ class Optimizer:
     `metric` is "required", "optional" or "feedback" (required, and asked for feedback). `models`
     names the language models besides `lm` that it may use. `make` gives DSPy's own object for a
     job, `arguments` those of its `compile`, `finish` turns what that gave into the result; one
-    without `make` is composed by `compose`. `trains`: it may change a model's weights. `check` refuses a job that DSPy would refuse half-way.
+    without `make` is composed by `compose`. `trains`: it may change a model's weights. `check`
+    refuses a job that DSPy would refuse half-way.
     """
 
     name: str

@@ -16,8 +16,7 @@ from .weights import WEIGHTS
 __all__ = ["OPTIMIZERS", "find"]
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    optimizer.name: optimizer
-    for optimizer in (*DEMONSTRATIONS, *INSTRUCTIONS, *WEIGHTS, *COMPOSED)
+    optimizer.name: optimizer for optimizer in (*DEMONSTRATIONS, *INSTRUCTIONS, *WEIGHTS, *COMPOSED)
 }
 
 

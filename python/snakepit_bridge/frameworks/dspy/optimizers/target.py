@@ -40,9 +40,7 @@ class Target:
 
 
 @contextlib.asynccontextmanager
-async def reserved(
-    reference: Any, ctx: CallContext, run: Run, what: str
-) -> AsyncIterator[Target]:
+async def reserved(reference: Any, ctx: CallContext, run: Run, what: str) -> AsyncIterator[Target]:
     """The target of `reference`, its variable locked during the block. `what` goes into the name of
     the lock's owner. Raises `Busy` while somebody else has it, and what `resolve` raises."""
     name = _variable(reference)

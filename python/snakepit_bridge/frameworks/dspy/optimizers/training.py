@@ -16,7 +16,6 @@ from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import BridgeError, ToolFailed
 
 from ..abort import CallEnded, ending
-from ..checks import refused
 from .run import Run
 
 __all__ = ["TRAINING_SCHEMA", "HostTrainer", "can_be_trained", "trained_model"]
@@ -26,11 +25,10 @@ Make = Callable[[str], dspy.LM]
 
 def can_be_trained(lm: dspy.LM, trainer: Provider, make: Make) -> dspy.LM:
     """`lm` with a trainer; `make` gives the language model of a trained one's name."""
-    tuned = _Trainable.__new__(_Trainable)
+    kind = type(lm)
+    tuned = object.__new__(type(f"Trainable{kind.__name__}", (_Trainable, kind), {}))
     tuned.__dict__.update(lm.__dict__)
-    tuned.provider = trainer
-    tuned.make = make
-    tuned.trained = None
+    tuned.provider, tuned.make, tuned.trained = trainer, make, None
     return tuned
 
 
@@ -80,25 +78,25 @@ class HostTrainer(Provider):
             raise RuntimeError(f"training failed: {error}") from error
 
 
-class _Trainable(dspy.LM):
-    """A language model that can be trained: a copy under another name asks the trained one."""
+class _Trainable:
+    """What a language model that can be trained has beside its own class: a copy under another name
+    asks the trained one."""
 
+    provider: Provider
     make: Make
     trained: str | None
 
-    def copy(self, **kwargs: Any) -> dspy.LM:
+    def __deepcopy__(self, memo: Any) -> Any:
+        # It is known by its identity to who trains: programs that are copied share it.
+        return self
+
+    def copy(self, **kwargs: Any) -> Any:
         name = kwargs.pop("model", None)
         if name is None:
-            return super().copy(**kwargs)
+            return super().copy(**kwargs)  # type: ignore[misc]
         made = can_be_trained(self.make(name), self.provider, self.make)
         made.trained = name
         return made.copy(**kwargs) if kwargs else made
-
-
-def check_trainer(settings: Any, place: str) -> None:
-    """Refuses settings of a trainer that cannot work."""
-    if not isinstance(settings, dict) or settings.get("kind") != "host_tool":
-        raise refused(place, 'expected {"kind": "host_tool", "tool": …}')
 
 
 def _name(answer: Any, tool: str) -> str:
