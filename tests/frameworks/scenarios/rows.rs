@@ -24,7 +24,7 @@ fn fifty_thousand_rows_arrive_whole_by_either_way() {
     // A program without a language model labels each of them; one in seven is wrong on purpose.
     let options = json!({"name": "Sorter", "arguments": {"bound": 0}});
     store(&stage.session, "sorter", &json!({"module": "python", "options": options}));
-    let result = stage.bare(
+    let result = stage.whole(
         "evaluate",
         json!({
             "program": "sorter",
