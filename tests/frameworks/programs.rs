@@ -120,7 +120,10 @@ fn versions_and_rollback(session: &Session) {
     let answer = |program: Json| {
         let parameters = json!({"program": program, "inputs": {"question": "Peru?"}});
         let result = run(session, "dspy", "run", parameters).unwrap();
-        (result["outputs"]["answer"].as_str().unwrap().to_owned(), result["program"]["version"].clone())
+        (
+            result["outputs"]["answer"].as_str().unwrap().to_owned(),
+            result["program"]["version"].clone(),
+        )
     };
     assert_eq!(answer(json!("ask")), ("Lima, claro".to_owned(), json!(2)));
     let pinned = json!({"variable": "ask", "version": 1});
@@ -138,8 +141,7 @@ fn bound_settings(session: &Session, seen: &super::model::Seen) {
     add(session, "heat", "float", &json!(0.25));
     let mut settings = lm();
     settings["temperature"] = json!({"variable": "heat"});
-    let document =
-        json!({"module": "predict", "signature": "question -> answer", "lm": settings});
+    let document = json!({"module": "predict", "signature": "question -> answer", "lm": settings});
     store(session, "bound", &document);
     let parameters = json!({"program": "bound", "inputs": {"question": "Peru?"}});
     for heat in [0.25, 0.75] {
@@ -196,15 +198,17 @@ fn nested_streams(session: &Session) {
             {"program": "polish", "inputs": {"draft": "ask.answer"}},
         ]},
     });
-    let parameters =
-        json!({"program": document, "inputs": {"question": "Peru?"}, "lm": lm()});
+    let parameters = json!({"program": document, "inputs": {"question": "Peru?"}, "lm": lm()});
     let operation = start_stream(session, "dspy", "run", &parameters);
     let told = chunks(&operation);
     let text = |field: &str| -> String {
         let tokens = told.iter().filter(|chunk| chunk["type"] == "token");
         tokens.filter(|chunk| chunk["field"] == field).filter_map(|c| c["text"].as_str()).collect()
     };
-    assert_eq!((text("answer").as_str(), text("final").as_str()), ("Lima, of course", "Lima, of course"));
+    assert_eq!(
+        (text("answer").as_str(), text("final").as_str()),
+        ("Lima, of course", "Lima, of course")
+    );
     let result = outcome(&operation).unwrap().to_document().unwrap();
     assert_eq!(result["outputs"], json!({"final": "Lima, of course"}));
 }
