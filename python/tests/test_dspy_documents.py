@@ -7,6 +7,7 @@ import asyncio
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 dspy = pytest.importorskip("dspy")
@@ -81,6 +82,17 @@ WRONG = [
         {**ASK, "module": "react", "tools": ["lookup"], "options": {"max_iters": 0}},
         "program.options.max_iters",
         "0 is less than the minimum of 1",
+    ),
+    (
+        {
+            **ASK,
+            "module": "react",
+            "tools": [],
+            "demos": [{"answer": "x"}],
+            "options": {"native_tool_calls": True},
+        },
+        "program.demos",
+        "expected none with native_tool_calls",
     ),
     ({**ASK, "options": {"n": 1}}, "program.options", "no option of predict `n`"),
     ({**ASK, "lm": {"kind": "ether"}}, "program.lm.kind", "'ether'"),
@@ -239,11 +251,15 @@ def test_a_language_model_in_a_state_is_left_out(ctx):
     assert made(stored, ctx).lm is None
 
 
-def test_each_kind_describes_itself():
-    for name, kind in KINDS.items():
-        told = kind.describe()
-        assert told["doc"] and set(kind.required) <= set(kind.options), name
-        assert json.loads(json.dumps(told)) == told
+def test_each_kind_describes_itself(ctx):
+    framework = load("dspy")
+    framework.start({})
+    told = asyncio.run(framework.operations()["program_kinds"].handler(ctx))
+    assert json.loads(json.dumps(told)) == told
+    assert list(told["kinds"]) == list(KINDS)
+    for name, kind in told["kinds"].items():
+        jsonschema.Draft202012Validator.check_schema(kind["options"])
+        assert kind["doc"] and set(kind["options"]["required"]) <= set(KINDS[name].options)
 
 
 def test_a_module_knows_its_call_only_while_one_runs():

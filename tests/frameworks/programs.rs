@@ -219,8 +219,43 @@ fn what_is_wrong_with_a_program_is_told_with_its_place_and_the_worker_goes_on() 
     let session = session(&platform);
     let seen = model(&platform, "lm", |_, _| Some("Lima".to_owned()));
     answering(&platform, "judge", json!({"type": "object"}), |_| Ok(json!("excellent")));
+    for (document, place, message) in wrong_documents() {
+        let parameters = json!({"program": document, "inputs": {"q": "?"}, "lm": lm()});
+        let error = run(&session, "dspy", "run", parameters).unwrap_err();
+        let code = document["module"] == "program_of_thought";
+        let status = if code { Status::Unsupported } else { Status::InvalidArgument };
+        assert_eq!(error.status(), status, "{error}");
+        assert_eq!(error.details()["place"], place, "{error}");
+        assert!(error.message().contains(message), "{error}");
+        let asked = json!({"program": document});
+        let verdict = run(&session, "dspy", "check_program", asked).unwrap();
+        assert_eq!((&verdict["valid"], &verdict["place"]), (&json!(false), &json!(place)));
+    }
+    assert!(seen.lock().is_empty(), "nothing was run");
+
     let ask = json!({"module": "predict", "signature": "question -> answer"});
-    let wrong = [
+    let judged = json!({
+        "module": "best_of_n",
+        "programs": {"module": ask},
+        "options": {"n": 3, "reward": {"kind": "host_tool", "tool": "judge"}},
+    });
+    let parameters = json!({"program": judged, "inputs": {"question": "Peru?"}, "lm": lm()});
+    let error = run(&session, "dspy", "run", parameters).unwrap_err();
+    assert_eq!(error.status(), Status::ToolFailed, "{error}");
+    assert!(error.message().contains("`judge` answered"), "{error}");
+    assert_eq!(seen.lock().len(), 1, "a reward that nobody can read ends the run");
+
+    let parameters = json!({"program": ask, "inputs": {"question": "Peru?"}, "lm": lm()});
+    let result = run(&session, "dspy", "run", parameters).unwrap();
+    assert_eq!(result["outputs"]["answer"], "Lima");
+    assert_eq!(platform.pool("").unwrap().stats()["losses"], 0);
+    close(&platform);
+}
+
+/// Documents, each with the place that is wrong and a part of the message.
+fn wrong_documents() -> Vec<(Json, &'static str, &'static str)> {
+    let ask = json!({"module": "predict", "signature": "question -> answer"});
+    vec![
         (json!({"module": "predct", "signature": "q -> a"}), "program.module", "`predict`?"),
         (json!({"module": "predict"}), "program.signature", "needs one"),
         (
@@ -253,37 +288,7 @@ fn what_is_wrong_with_a_program_is_told_with_its_place_and_the_worker_goes_on() 
             "program",
             "{\"interpreter\": \"local\"}",
         ),
-    ];
-    for (document, place, message) in wrong {
-        let parameters = json!({"program": document, "inputs": {"q": "?"}, "lm": lm()});
-        let error = run(&session, "dspy", "run", parameters).unwrap_err();
-        let code = document["module"] == "program_of_thought";
-        let status = if code { Status::Unsupported } else { Status::InvalidArgument };
-        assert_eq!(error.status(), status, "{error}");
-        assert_eq!(error.details()["place"], place, "{error}");
-        assert!(error.message().contains(message), "{error}");
-        let asked = json!({"program": document});
-        let verdict = run(&session, "dspy", "check_program", asked).unwrap();
-        assert_eq!((&verdict["valid"], &verdict["place"]), (&json!(false), &json!(place)));
-    }
-    assert!(seen.lock().is_empty(), "nothing was run");
-
-    let judged = json!({
-        "module": "best_of_n",
-        "programs": {"module": ask},
-        "options": {"n": 3, "reward": {"kind": "host_tool", "tool": "judge"}},
-    });
-    let parameters = json!({"program": judged, "inputs": {"question": "Peru?"}, "lm": lm()});
-    let error = run(&session, "dspy", "run", parameters).unwrap_err();
-    assert_eq!(error.status(), Status::ToolFailed, "{error}");
-    assert!(error.message().contains("`judge` answered"), "{error}");
-    assert_eq!(seen.lock().len(), 1, "a reward that nobody can read ends the run");
-
-    let parameters = json!({"program": ask, "inputs": {"question": "Peru?"}, "lm": lm()});
-    let result = run(&session, "dspy", "run", parameters).unwrap();
-    assert_eq!(result["outputs"]["answer"], "Lima");
-    assert_eq!(platform.pool("").unwrap().stats()["losses"], 0);
-    close(&platform);
+    ]
 }
 
 fn start(session: &Session, parameters: &Json) -> Arc<Operation> {

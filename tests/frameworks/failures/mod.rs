@@ -3,3 +3,4 @@
 
 mod calls;
 mod packages;
+mod programs;

@@ -28,7 +28,7 @@ from .lm import build_lm
 from .metrics import build_metric
 from .tools import host_tools, known_tools
 
-__all__ = ["Material", "build", "gather", "lm_for", "make", "predictor_at"]
+__all__ = ["Material", "build", "gather", "lm_for", "make", "own_lm", "predictor_at"]
 
 
 @dataclass(frozen=True, slots=True)

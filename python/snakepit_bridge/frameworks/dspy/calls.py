@@ -38,7 +38,7 @@ def current_call() -> CallContext:
     return ctx
 
 
-async def acall(module: dspy.Module, **inputs: Any) -> dspy.Prediction:
+async def acall(module: dspy.Module, /, **inputs: Any) -> dspy.Prediction:
     """Runs a module from the event loop, on a thread if it has no asynchronous form."""
     if hasattr(type(module), "aforward"):
         return await module.acall(**inputs)

@@ -20,8 +20,11 @@ from .build import gather, make
 from .describe import described
 from .documents import Program, parse
 from .faults import faults
+from .kinds import KINDS
 from .learned import saved, with_state
+from .registry import METRICS, PROGRAMS
 from .running import Runner
+from .schemas import DOCUMENT
 from .stored import Resolved, resolve
 
 __all__ = ["ProgramOperations"]
@@ -80,6 +83,17 @@ class ProgramOperations:
             place = str(fault.details.get("place", ""))
             return {"valid": False, "place": place, "message": fault.message}
         return {"valid": True}
+
+    @operation(parameters=schemas.NOTHING, result=schemas.KINDS_TOLD, idempotent=True)
+    async def program_kinds(self, ctx: CallContext) -> dict[str, Any]:
+        """The kinds of programs with what each needs and the JSON Schema of its options, and the
+        names that configured modules offer."""
+        return {
+            "kinds": {name: kind.describe() for name, kind in KINDS.items()},
+            "document": {"type": "object", "properties": DOCUMENT, "required": ["module"]},
+            "programs": sorted(PROGRAMS),
+            "metrics": sorted(METRICS),
+        }
 
     @operation(parameters=schemas.PROGRAM, result=schemas.STATE, idempotent=True)
     async def save_state(self, ctx: CallContext, program: Any) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from .schemas import ADAPTER, HISTORY, LM, RESULT, SAMPLING, STATUS
 
 __all__ = [
     "DESCRIPTION",
+    "KINDS_TOLD",
     "LOAD",
     "LOADED",
+    "NOTHING",
     "PROGRAM",
     "REFERENCE",
     "RUN",
@@ -69,6 +71,24 @@ PROGRAM: dict[str, Any] = {
     "additionalProperties": False,
     "required": ["program"],
     "properties": {"program": REFERENCE},
+}
+
+NOTHING: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": {}}
+
+KINDS_TOLD: dict[str, Any] = {
+    "type": "object",
+    "required": ["kinds", "document", "programs", "metrics"],
+    "properties": {
+        "kinds": {
+            "type": "object",
+            "description": "By the value of `module`: doc, which of signature, tools, programs and "
+            "demos it has, and the JSON Schema of options.",
+            "additionalProperties": {"type": "object"},
+        },
+        "document": {"type": "object", "description": "JSON Schema of the keys of a document."},
+        "programs": {"type": "array", "items": {"type": "string"}},
+        "metrics": {"type": "array", "items": {"type": "string"}},
+    },
 }
 
 _FIELDS: dict[str, Any] = {

@@ -23,6 +23,7 @@ from .calls import acall, calling
 from .documents import Program
 from .faults import faults
 from .kinds import uses_native_calls
+from .models import HostModel
 from .records import Record, recording
 from .stored import Resolved, resolve
 from .streaming import streamed
@@ -43,14 +44,14 @@ class Prepared:
     ) -> None:
         self.source, self.program, self.module = source, program, module
         self.lm, self.adapter = model, adapter
-        self._native = uses_native_calls(module)
+        self.native = uses_native_calls(module)
 
     @contextmanager
     def settings(self, ctx: CallContext, *callbacks: BaseCallback) -> Iterator[None]:
         """DSPy's settings for runs of this program."""
         settings = {
             "lm": self.lm,
-            "adapter": make_adapter(self.adapter, native_tools=self._native),
+            "adapter": make_adapter(self.adapter, native_tools=self.native),
             "callbacks": list(callbacks),
             # DSPy would keep the last ten thousand of each for the whole process.
             "trace": [],
@@ -100,7 +101,7 @@ class Runner:
         )
         model = own_lm(program, call_lm, material, ctx)
         prepared = Prepared(source, program, module, model, adapter or program.adapter or "chat")
-        _check_supports(prepared, call_lm or program.lm)
+        _check_supports(prepared)
         return prepared
 
     async def run(
@@ -141,14 +142,14 @@ def make_adapter(name: str, *, native_tools: bool = False) -> dspy.Adapter:
     return _ADAPTERS[name](**({"use_native_function_calling": True} if native_tools else {}))
 
 
-def _check_supports(prepared: Prepared, settings: dict[str, Any] | None) -> None:
-    if not prepared._native or settings is None or settings.get("kind") != "host_tool":
+def _check_supports(prepared: Prepared) -> None:
+    model = prepared.lm
+    if not prepared.native or not isinstance(model, HostModel) or model.supports_function_calling:
         return
-    if "tools" not in (settings.get("supports") or ()):
-        raise InvalidArgument(
-            'lm.supports without "tools", which native_tool_calls of the program needs: the host '
-            "tool must answer with tool_calls (docs/host_lm.md)"
-        )
+    raise InvalidArgument(
+        'lm.supports without "tools", which native_tool_calls of the program needs: the host '
+        "tool must answer with tool_calls (docs/host_lm.md)"
+    )
 
 
 _ADAPTERS: dict[str, Any] = {

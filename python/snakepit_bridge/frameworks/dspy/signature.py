@@ -213,5 +213,5 @@ _FIELD_KEYS = ("name", "kind", "type", "description", "choices", *_CONSTRAINTS)
 
 # Keyword arguments that DSPy modules take for themselves.
 _RESERVED = frozenset(
-    {"signature", "demos", "config", "lm", "new_signature", "prediction", "max_iters"}
+    {"self", "signature", "demos", "config", "lm", "new_signature", "prediction", "max_iters"}
 )

@@ -6,9 +6,12 @@ It owns their options. Tools come made; who answers them is not known here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import dspy
 from dspy.predict.react_v2 import ReActV2
 
+from ..checks import at, refused
 from .base import Kind, Parts
 
 __all__ = ["REACT", "uses_native_calls"]
@@ -24,6 +27,11 @@ def _react(parts: Parts) -> dspy.Module:
     if parts.options["native_tool_calls"]:
         return ReActV2(parts.signature, tools=parts.tools, max_iters=iterations)
     return dspy.ReAct(parts.signature, tools=parts.tools, max_iters=iterations)
+
+
+def _check(program: Any) -> None:
+    if program.demos and program.options["native_tool_calls"]:
+        raise refused(at(program.place, "demos"), "expected none with native_tool_calls")
 
 
 REACT = Kind(
@@ -49,4 +57,5 @@ REACT = Kind(
         "max_iters": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20},
         "native_tool_calls": {"type": "boolean", "default": False},
     },
+    check=_check,
 )
