@@ -42,8 +42,10 @@ class Pupil(RuleModel):
             return {"self": HINT}
         if name == "discussion":
             return "It did not know what to do."
-        if name == "program_modules":
-            return "self"
+        if name == "next_tool_name":
+            return "finish"
+        if name == "next_tool_args":
+            return {}
         return HINT
 
     def _answer(self, user: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import threading
+import types
 from typing import Any
 
 import pytest
@@ -24,9 +26,28 @@ SMALL: dict[str, dict[str, Any]] = {
     "BootstrapFewShotWithRandomSearch": {"num_candidate_programs": 1},
     "BootstrapFewShotWithOptuna": {"max_demos": 3, "num_candidate_programs": 2},
     "COPRO": {"breadth": 2, "depth": 1},
-    "MIPROv2": {"auto": "light"},
+    "MIPROv2": {"auto": None, "num_candidates": 2, "num_trials": 2, "minibatch": False},
     "GEPA": {"max_metric_calls": 60},
     "InferRules": {"num_candidates": 1},
+}
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "chain": {"module": "chain_of_thought", "signature": "word -> answer"},
+    "agent": {"module": "react", "signature": "word -> answer", "tools": ["look"]},
+    "steps": {
+        "module": "sequence",
+        "programs": {
+            "first": {"module": "chain_of_thought", "signature": "word -> note"},
+            "second": {"module": "predict", "signature": "word, note -> answer"},
+        },
+        "options": {
+            "steps": [
+                {"program": "first", "inputs": {"word": "word"}},
+                {"program": "second", "inputs": {"word": "word", "note": "first.note"}},
+            ],
+        },
+    },
 }
 
 
@@ -209,6 +230,59 @@ def test_finetuning_asks_the_host_and_the_program_names_what_came_of_it():
     assert asked[0]["model"] == "small"
     assert [each["role"] for each in asked[0]["rows"][0]["messages"]][-1] == "assistant"
     assert ctx.session.values["qa"][1]["lm"]["model"] == "small-tuned"
+
+
+def test_framework_transformers_may_train(monkeypatch):
+    given = parameters("BootstrapFinetune", finetune={"kind": "transformers", "model": "tiny"})
+    given["teacher"] = {**PROGRAM, "demos": [ROWS[0]]}
+    name = "snakepit_bridge.frameworks.transformers.framework"
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(errors.Unsupported, match="framework `transformers`"):
+        run(OptimizingContext(), given)
+    asked = []
+
+    def fine_tune_rows(base, rows, options, progress, cancelled):
+        asked.append((base, len(rows), options, cancelled()))
+        return "/artifacts/tiny-1"
+
+    framework = types.SimpleNamespace(fine_tune_rows=fine_tune_rows)
+    monkeypatch.setitem(sys.modules, name, framework)
+    ctx = OptimizingContext()
+    result = run(ctx, given)
+    assert asked == [("tiny", len(ROWS), {}, False)]
+    assert result["program"]["lm"]["model"] == "/artifacts/tiny-1"
+    assert ctx.model.requests[-1]["model"] == "/artifacts/tiny-1"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", ["BootstrapFewShot", "COPRO", "MIPROv2", "GEPA"])
+def test_programs_of_other_kinds_learn_as_well(shape, name):
+    ctx = OptimizingContext()
+    with host_tool(ctx, "look", lambda arguments: "nothing"):
+        result = run(ctx, parameters(name, program=SHAPES[shape], options=SMALL[name]))
+    assert (result["before"], result["after"]) == (0.0, 100.0)
+    assert {**result["program"], "state": None} == {**SHAPES[shape], "state": None}
+
+
+def test_a_version_that_is_no_better_is_not_written_on_request():
+    ctx = OptimizingContext()
+    ctx.session.put("qa", {**PROGRAM, "instructions": HINT})
+    given = parameters("LabeledFewShot", program="qa", only_if_better=True)
+    result = run(ctx, given)
+    assert (result["before"], result["after"], result["written"]) == (100.0, 100.0, False)
+    assert result["program"] == {"variable": "qa", "version": 1}
+    assert len(ctx.session.values["qa"]) == 1
+
+
+def test_programs_that_fail_on_every_row_end_the_run_with_the_reason():
+    ctx = OptimizingContext()
+
+    async def nonsense(request: dict[str, Any], emit: Any) -> Any:
+        return "nonsense"
+
+    ctx.session.tools.add("lm", nonsense)
+    with pytest.raises(errors.BridgeError, match="cannot be read"):
+        run(ctx, parameters("COPRO"))
 
 
 def test_better_together_runs_its_members_in_order():

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{
-    ExecuteRequest, Operation, Platform, RegisterVariable, Session, ToolSpec,
+    ExecuteRequest, Operation, Platform, RegisterVariable, Session, Timeout, ToolSpec,
 };
 use snakepit_bridge::core::{Error, Status, Value};
 
@@ -58,15 +59,16 @@ fn pupil(prompt: &Prompt, field: &str, luck: &AtomicUsize) -> Option<String> {
     })
 }
 
-/// Two pools of the same kind, the model, and a metric of the host's that knows why.
-fn platform(workers: usize) -> (Arc<Platform>, tempfile::TempDir) {
+/// A pool of one worker and, where a test asks elsewhere, a second one; the model, and a metric of
+/// the host's that knows why.
+fn platform(pools: usize) -> (Arc<Platform>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let mut config =
-        config(workers, &json!({"dspy": {}, "python": {"modules": ["spb_optimizers"]}}));
+    let frameworks = json!({"dspy": {}, "python": {"modules": ["spb_optimizers"]}});
+    let mut config = config(1, &frameworks);
     config["pools"]["default"]["cwd"] = json!(directory.path());
-    let mut second = config["pools"]["default"].clone();
-    second["workers"] = json!(1);
-    config["pools"]["second"] = second;
+    if pools > 1 {
+        config["pools"]["second"] = config["pools"]["default"].clone();
+    }
     let platform = open(&config);
     let luck = AtomicUsize::new(1);
     model(&platform, "lm", move |prompt, field| pupil(prompt, field, &luck));
@@ -113,7 +115,7 @@ fn version(session: &Session, name: &str) -> u64 {
 
 #[test]
 fn each_optimizer_makes_a_stored_program_better() {
-    let (platform, _directory) = platform(1);
+    let (platform, _directory) = platform(2);
     let session = session(&platform);
     let cases = [
         ("LabeledFewShot", json!({"k": 3})),
@@ -152,7 +154,7 @@ fn each_optimizer_makes_a_stored_program_better() {
 
 #[test]
 fn optimizers_that_need_more_get_it_from_the_host() {
-    let (platform, _directory) = platform(1);
+    let (platform, _directory) = platform(2);
     let session = session(&platform);
     ["simba", "knn", "vote", "tuned", "both"].iter().for_each(|name| store(&session, name));
     let optimized = |given: Json| run(&session, "dspy", "optimize", given).unwrap();
@@ -259,6 +261,14 @@ fn what_goes_wrong_is_told_and_leaves_the_old_version_free() {
     assert_eq!(lost.status(), Status::WorkerLost, "{lost:?}");
     assert_eq!(write().unwrap(), 3, "the lock went with the worker");
 
+    let mut given = parameters("qa", "COPRO", json!({}));
+    given["metric"]["tool"] = json!("never");
+    let timeout = Timeout::After(Duration::from_millis(400));
+    let request = ExecuteRequest { timeout, ..request("dspy", "optimize", &given) };
+    let late = finish(session.prepare(request).unwrap()).unwrap_err();
+    assert_eq!(late.status(), Status::Deadline, "{late:?}");
+    assert_eq!(write().unwrap(), 4, "the lock ended with the call");
+
     answering(&platform, "raises", json!({"type": "object"}), |_| {
         Err(Error::new(Status::Unavailable, "the judge is out"))
     });
@@ -275,7 +285,7 @@ fn what_goes_wrong_is_told_and_leaves_the_old_version_free() {
         run(&session, "dspy", "optimize", wrong).unwrap_err().status(),
         Status::InvalidArgument
     );
-    assert_eq!(write().unwrap(), 4, "nothing was written, nothing is locked");
+    assert_eq!(write().unwrap(), 5, "nothing was written, nothing is locked");
     close(&platform);
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import dspy
 from dspy.utils.callback import BaseCallback
 
 from ..abort import CallEnded
@@ -33,6 +34,12 @@ class Listener(BaseCallback):
     def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         if isinstance(exception, Exception):
             self._run.failed(exception)
+
+    def on_module_end(
+        self, call_id: str, outputs: Any, exception: BaseException | None = None
+    ) -> None:
+        if isinstance(exception, Exception):
+            self._run.last_failure = exception
 
     def on_compile_end(
         self, call_id: str, outputs: Any, exception: BaseException | None = None
@@ -71,6 +78,10 @@ class Counted:
         pred_trace: Any = None,
     ) -> Any:
         self._run.asks_metric()
+        if not isinstance(pred, dspy.Prediction):
+            # DSPy judges runs that failed, too, but there is nothing to show to a metric.
+            self._run.judged()
+            return 0.0
         try:
             score = self._judge(gold, pred, trace, pred_name, pred_trace)
         except CallEnded as ended:

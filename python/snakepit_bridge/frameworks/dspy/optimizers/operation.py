@@ -60,9 +60,11 @@ async def optimize(
                 before, compiled = await work.optimized(job)
                 new = _document(document, compiled)
                 after = await work.scored(new, compiled, job)
-            written = await target.write(new)
+            is_kept = _is_kept(before, after, parameters)
+            stored = await target.write(new) if is_kept else target.as_it_is()
     return {
-        "program": written,
+        "program": stored,
+        "written": is_kept,
         "optimizer": optimizer.name,
         "before": before,
         "after": after,
@@ -167,6 +169,12 @@ def _keep_prefixes(module: dspy.Module, before: dspy.Module) -> None:
         for name, info in own.signature.fields.items():
             prefix = info.json_schema_extra["prefix"]
             predictor.signature = predictor.signature.with_updated_fields(name, prefix=prefix)
+
+
+def _is_kept(before: float | None, after: float | None, parameters: dict[str, Any]) -> bool:
+    if not parameters.get("only_if_better") or before is None or after is None:
+        return True
+    return after > before
 
 
 def _document(document: dict[str, Any], compiled: Compiled) -> dict[str, Any]:

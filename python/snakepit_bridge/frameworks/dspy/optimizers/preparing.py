@@ -26,7 +26,7 @@ from .job import Job
 from .listening import Counted
 from .run import Run
 from .spec import Optimizer
-from .training import HostTrainer, can_be_trained
+from .training import can_be_trained, trainer_for
 
 __all__ = ["Built", "Preparing"]
 
@@ -162,7 +162,7 @@ class Preparing:
                 raise refused("finetune", "missing, expected who trains: the host owns the model")
             return
         own = job.lm_settings or {}
-        trainer = HostTrainer(self._ctx, job.run, settings, own.get("model") or "default")
+        trainer = trainer_for(settings, own.get("model") or "default", self._ctx, job.run)
 
         def make_lm(model: str) -> dspy.LM:
             return build_lm({**own, "model": model}, self._ctx)

@@ -30,6 +30,10 @@ class Target:
         self.source = source
         self._lock = lock
 
+    def as_it_is(self) -> dict[str, Any]:
+        """Where the program is, or itself, with nothing written."""
+        return self.source.describe() or self.source.document
+
     async def write(self, document: dict[str, Any]) -> dict[str, Any]:
         """Writes the new version, over that one only which was current at the start; answers where
         it is. Without a variable: the document itself."""

@@ -1,11 +1,13 @@
-"""The way from DSPy's fine-tuning to whoever trains: a tool of the host.
+"""The way from DSPy's fine-tuning to whoever trains: a tool of the host, or framework
+`transformers` of the same worker.
 
-It owns the language model that can be trained, DSPy's provider behind it, and the contract of the
+It owns the language model that can be trained, DSPy's providers behind it, and the contract of the
 tool: rows of chat messages in, the name of the trained model out. It must not know optimizers.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +15,20 @@ import dspy
 from dspy.clients.provider import Provider, TrainingJob
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import BridgeError, ToolFailed
+from snakepit_bridge.errors import BridgeError, ToolFailed, Unsupported
 
 from ..abort import CallEnded, ending
 from .run import Run
 
-__all__ = ["TRAINING_SCHEMA", "HostTrainer", "can_be_trained", "trained_model"]
+__all__ = [
+    "TRAINING_SCHEMA",
+    "can_be_trained",
+    "trained_model",
+    "trainer_for",
+]
 
 Make = Callable[[str], dspy.LM]
+Rows = list[dict[str, Any]]
 
 
 def can_be_trained(lm: dspy.LM, trainer: Provider, make: Make) -> dspy.LM:
@@ -38,44 +46,65 @@ def trained_model(module: dspy.Module) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-class HostTrainer(Provider):
-    """Lets a tool of the host train. It gets `{"model", "format": "chat", "rows": [{"messages":
-    [...]}], "options"}` and answers with the name of the trained model, or `{"model": name}`."""
+def trainer_for(settings: dict[str, Any], model: str, ctx: CallContext, run: Run) -> Provider:
+    """Who trains `model`, as `settings` say.
 
-    def __init__(self, ctx: CallContext, run: Run, settings: dict[str, Any], model: str) -> None:
+    A tool of the host gets `{"model", "format": "chat", "rows": [{"messages": [...]}], "options"}`
+    and answers with the name of the trained model, or `{"model": name}`. Framework `transformers`
+    gets the same rows; there the name is the path of the artifact.
+    """
+
+    def by_host(rows: Rows, options: dict[str, Any]) -> str:
+        tool, timeout_ms = settings["tool"], settings.get("timeout_ms")
+        timeout = None if timeout_ms is None else timeout_ms / 1000
+        asked = {"model": model, "format": "chat", "rows": rows, "options": options}
+        return _name(ctx.session.tools.call(tool, asked, timeout), tool)
+
+    def in_worker(rows: Rows, options: dict[str, Any]) -> str:
+        base, train = settings.get("model") or model, _local_training()
+        return str(train(base, rows, options, lambda chunk: None, lambda: ctx.cancelled))
+
+    return _Trainer(by_host if settings["kind"] == "host_tool" else in_worker, ctx, run)
+
+
+class _Trainer(Provider):
+    """A provider of DSPy's that does nothing but train."""
+
+    def __init__(
+        self, train: Callable[[Rows, dict[str, Any]], str], ctx: CallContext, run: Run
+    ) -> None:
         super().__init__()
         self.finetunable = True
         self.TrainingJob = TrainingJob
-        self._ctx = ctx
-        self._run = run
-        self._model = model
-        self._tool = settings["tool"]
-        timeout_ms = settings.get("timeout_ms")
-        self._timeout = None if timeout_ms is None else timeout_ms / 1000
+        self._train, self._ctx, self._run = train, ctx, run
 
     def finetune(
         self,
         job: TrainingJob,
         model: str,
-        train_data: list[dict[str, Any]],
+        train_data: Rows,
         train_data_format: Any,
         train_kwargs: dict[str, Any] | None = None,
     ) -> str:
         """Called by DSPy, on a thread of its own, which must end with a result or an exception."""
-        arguments = {
-            "model": self._model,
-            "format": "chat",
-            "rows": train_data,
-            "options": train_kwargs or {},
-        }
         try:
             with ending(self._ctx):
-                answer = self._ctx.session.tools.call(self._tool, arguments, self._timeout)
-            return _name(answer, self._tool)
+                return self._train(train_data, train_kwargs or {})
         except (BridgeError, CallEnded) as error:
             # DSPy would tell of it as a failed job only.
             self._run.stop(error if isinstance(error, BridgeError) else error.cause)
             raise RuntimeError(f"training failed: {error}") from error
+
+
+def _local_training() -> Callable[..., Any]:
+    try:
+        framework = importlib.import_module("snakepit_bridge.frameworks.transformers.framework")
+    except ImportError as missing:
+        raise Unsupported(
+            "finetune of kind `transformers` needs framework `transformers` in the worker: "
+            f"{missing}"
+        ) from missing
+    return framework.fine_tune_rows  # type: ignore[no-any-return]
 
 
 class _Trainable:
@@ -111,13 +140,31 @@ def _name(answer: Any, tool: str) -> str:
 
 
 TRAINING_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["kind", "tool"],
-    "properties": {
-        "kind": {"const": "host_tool"},
-        "tool": {"type": "string", "minLength": 1},
-        "timeout_ms": {"type": "integer", "minimum": 1},
-    },
     "description": "Who trains, for optimizers that change weights.",
+    "oneOf": [
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["kind", "tool"],
+            "properties": {
+                "kind": {"const": "host_tool"},
+                "tool": {"type": "string", "minLength": 1},
+                "timeout_ms": {"type": "integer", "minimum": 1},
+            },
+        },
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["kind"],
+            "properties": {
+                "kind": {"const": "transformers"},
+                "model": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "The model to train, as framework `transformers` knows it; the "
+                    "one of `lm` without it.",
+                },
+            },
+        },
+    ],
 }
