@@ -97,7 +97,7 @@ fn bad_programs(stage: &Stage) {
         (
             json!({"module": "predict", "signature": "a -> b", "demo": []}),
             Status::InvalidArgument,
-            "program.demo",
+            "did you mean `demos`",
         ),
         (
             json!({"module": "ensemble", "programs": {
