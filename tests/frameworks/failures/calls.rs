@@ -127,7 +127,8 @@ fn an_answer_without_the_fields_is_told(stage: &Stage) {
     let mut parameters = stage.question();
     parameters["signature"] = json!("question -> answer: int");
     let error = stage.refusal("predict", parameters);
-    assert_ne!(error.status(), Status::Internal, "{error:?}");
+    assert_eq!(error.status(), Status::ToolFailed, "{error:?}");
+    assert_eq!(error.details()["reason"], "unreadable_answer");
     assert!(error.message().contains("answer"), "{error}");
 }
 
