@@ -816,6 +816,16 @@ spb_status spb_platform_schema(spb_platform platform,
                                spb_value **out,
                                spb_error **err);
 
+// Describes everything that a client can be generated from: frameworks pool by pool, tools,
+// statuses, variable types and limits. A pool's frameworks are known once its first worker is
+// ready.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_platform_describe(spb_platform platform, spb_value **out, spb_error **err);
+
 /* ---- Completion queue ------------------------------------------------------------------------ */
 
 // Makes a completion queue. Any number of operations, tools and subscriptions may send their
@@ -888,6 +898,15 @@ spb_status spb_pool_await_ready(spb_pool pool,
                                 const spb_sink *sink,
                                 spb_operation *out,
                                 spb_error **err);
+
+// Describes what the operations of a framework of this pool take and give, as JSON Schema; all its
+// frameworks for an empty name. Known once the pool's first worker is ready.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NOT_FOUND, UTF8, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_pool_schema(spb_pool pool, spb_str framework, spb_value **out, spb_error **err);
 
 // Reports the pool's counts, and one row per worker.
 //

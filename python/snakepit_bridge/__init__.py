@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .functions import function
     from .locks import VariableLock
     from .session import Session
+    from .tensor_hints import Tensor
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
     from .variables import Change, Lock, Past, Variable
     from .watches import Changes
@@ -71,6 +72,7 @@ _HOMES = {
     "batch": ("Batch",),
     "locks": ("VariableLock",),
     "session": ("Session",),
+    "tensor_hints": ("Tensor",),
     "variables": ("Change", "Lock", "Past", "Variable"),
     "watches": ("Changes",),
     "tools": ("AsyncToolStream", "ToolInfo", "ToolStream", "Tools"),
@@ -101,6 +103,7 @@ __all__ = [
     "Session",
     "StateError",
     "Status",
+    "Tensor",
     "ToolFailed",
     "ToolInfo",
     "ToolStream",

@@ -408,3 +408,18 @@ def test_chains_at_once_do_not_mix_their_tokens(framework: Any) -> None:
             texts[key] = texts.get(key, "") + chunk["text"]
     answers = [text for (_, field), text in texts.items() if field == "answer"]
     assert answers.count("Lima") == 4, texts
+
+
+def test_attempts_of_one_program_are_streamed_each(framework: Any) -> None:
+    async def half(args: dict[str, Any], emit: Any) -> Any:
+        return 0.5
+
+    ctx = context(stream=True)
+    ctx.session.tools.add("judge", half)
+    inner = {"module": "chain_of_thought", "signature": "question -> answer"}
+    options = {"reward": {"kind": "host_tool", "tool": "judge"}, "n": 2}
+    program = {"module": "best_of_n", "programs": {"module": inner}, "options": options, "lm": HOST}
+    run(framework, "run", ctx, program=program, inputs={"question": "capital of Peru?"})
+    answers = [chunk for chunk in ctx.chunks if chunk.get("field") == "answer"]
+    told = [(chunk["predictor"], chunk["request"], chunk["text"]) for chunk in answers]
+    assert told == [("module.predict", 1, "Lima"), ("module.predict", 2, "Lima")]

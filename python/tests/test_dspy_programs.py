@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -194,9 +195,14 @@ def test_bound_settings_are_read_at_each_run(framework, ctx):
     assert "temperature" not in ctx.model.requests[-1], "the lm of a call takes its whole place"
     assert ctx.model.requests[-1]["max_tokens"] == 5
     ctx.session.put("heat", "hot")
+    missing = {"top_p": {"variable": "nope"}}
     expected = r"program.lm.temperature \(variable `heat`\): 'hot' is not of type 'number'"
     with pytest.raises(TypeMismatch, match=expected):
         run(framework, ctx, document, lm=None)
+    verdict = call(framework, "check_program", ctx, program={**PREDICT, "config": missing})
+    assert verdict["place"] == "program.config.top_p" and "`nope`" in verdict["message"]
+    with pytest.raises(NotFound, match="nobody"):
+        call(framework, "check_program", ctx, program="nobody")
     with pytest.raises(InvalidArgument, match="lm missing"):
         run(framework, ctx, PREDICT, lm=None)
 
@@ -332,6 +338,50 @@ def test_neighbours_are_the_demos_and_are_embedded_once(framework, ctx):
     assert "Tokyo" in ctx.model.requests[-1]["messages"][2]["content"]
 
 
+def test_neighbours_may_be_worked_out_first(framework, ctx):
+    async def embed(args: Any, emit: Any) -> Any:
+        return [[float("pan" in text), float("way" in text)] for text in args["texts"]]
+
+    ctx.session.tools.add("embed", embed)
+    document = json.loads(json.dumps(KINDS["knn_few_shot"]))
+    document["programs"]["module"]["module"] = "chain_of_thought"
+    document["options"]["bootstrap"] = {"max_bootstrapped_demos": 1}
+    inputs = {"question": "Japan, again?"}
+    result = call(framework, "run", ctx, program=document, inputs=inputs, lm=HOST)
+    assert result["outputs"]["answer"] == "Tokyo"
+    first, last = ctx.model.requests
+    assert "capital of Japan?" in first["messages"][-1]["content"]
+    assert "The question is about japan." in last["messages"][2]["content"], "its own reasoning"
+
+
+def test_many_runs_of_one_program_at_once_do_not_count_each_others_failures(framework):
+    async def scenario() -> None:
+        ctx = context()
+        begun = 0
+
+        async def model(request: Any, emit: Any) -> Any:
+            nonlocal begun
+            begun += 1
+            await asyncio.sleep(0)
+            if begun % 2:
+                raise ToolFailed("every second one")
+            return ctx.model.text(request)
+
+        async def judge(args: Any, emit: Any) -> Any:
+            return 1
+
+        ctx.session.tools.add("lm", model)
+        ctx.session.tools.add("judge", judge)
+        document = json.loads(json.dumps(KINDS["best_of_n"]))
+        document["options"]["n"] = 50
+        handler = framework.operations()["run"].handler
+        calls = [handler(ctx, program=document, inputs=ASK, lm=HOST) for _ in range(10)]
+        for result in await asyncio.gather(*calls):
+            assert result["outputs"]["answer"] == "Lima"
+
+    asyncio.run(scenario())
+
+
 def test_code_runs_only_where_the_configuration_says_so(framework, ctx):
     document = {"module": "program_of_thought", "signature": "question -> answer"}
     with pytest.raises(Unsupported, match=r'off: turn it on with the option \{"interpreter"'):
@@ -352,6 +402,40 @@ def test_code_reaches_host_tools_as_functions(ctx):
     result = run(started({"interpreter": "local"}), ctx, document)
     assert "LIMA" in result["trajectory"][0]["observation"]
     assert ("lookup", {"country": "peru"}) in ctx.session.tools.calls
+
+
+def test_code_that_runs_ends_with_its_call(ctx):
+    """Its process is gone soon, although nothing of it would ever ask the host again."""
+    document = {"module": "code_act", "signature": "question -> answer", "tools": ["lookup"]}
+    code = "import os, time; print(lookup('peru')); lookup(str(os.getpid())); time.sleep(600)"
+    ctx.model.overrides["generated_code"] = code
+    pids: list[int] = []
+
+    async def scenario() -> None:
+        inside = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        async def told(args: Any, emit: Any) -> Any:
+            if args["country"].isdigit():
+                pids.append(int(args["country"]))
+                loop.call_soon_threadsafe(inside.set)
+            return "noted"
+
+        ctx.session.tools.add("lookup", told, "Facts.", LOOKUP_SCHEMA)
+        handler = started({"interpreter": "local"}).operations()["run"].handler
+        task = asyncio.ensure_future(handler(ctx, program=document, inputs=ASK, lm=HOST))
+        await asyncio.wait_for(inside.wait(), 20)
+        ctx.cancelled = True
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(gone(), 20)
+
+    async def gone() -> None:
+        while Path(f"/proc/{pids[0]}").exists():
+            await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
 
 
 def test_native_tool_calls_are_the_models_own(framework, ctx):
@@ -401,6 +485,27 @@ def test_what_a_tool_answers_without_a_wanted_field_is_refused_by_name(framework
     document["options"]["outputs"] = {"answer": "facts.colour"}
     with pytest.raises(InvalidArgument, match="step facts: answered without `colour`"):
         run(framework, ctx, document)
+
+
+def test_a_later_step_may_take_the_whole_answer_of_an_earlier_one(framework, ctx):
+    async def keep(args: Any, emit: Any) -> Any:
+        return args["all"]
+
+    schema = {"type": "object", "properties": {"all": {"type": "object"}}}
+    ctx.session.tools.add("keep", keep, "Keeps.", schema)
+    document = {
+        "module": "sequence",
+        "tools": ["keep"],
+        "programs": {"draft": KINDS["chain_of_thought"]},
+        "options": {
+            "steps": [
+                {"program": "draft", "inputs": {"question": "question"}},
+                {"tool": "keep", "inputs": {"all": "draft"}},
+            ],
+        },
+    }
+    kept = run(framework, ctx, document)["outputs"]["result"]
+    assert kept == {"reasoning": "The question is about peru.", "answer": "Lima"}
 
 
 def test_a_tool_that_fails_in_a_sequence_ends_it_with_the_tools_own_status(framework, ctx):

@@ -3,6 +3,7 @@
 
 pub mod assembly;
 mod backends;
+pub mod description;
 pub mod endpoint;
 pub mod execute;
 pub mod health;

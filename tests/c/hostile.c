@@ -167,6 +167,7 @@ static void platforms(void) {
         CHECK(out == NULL && operation.id == 0);
         out = GARBAGE;
         EXPECT(SPB_E_HANDLE, spb_platform_schema(bad, SPB_STR(""), &out, ERR));
+        EXPECT(SPB_E_HANDLE, spb_platform_describe(bad, &out, ERR));
         EXPECT(SPB_E_HANDLE, spb_platform_metrics(bad, &text, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_get(bad, SPB_STR(""), &pool, ERR));
         CHECK(out == NULL && text == NULL && pool.id == 0);
@@ -178,6 +179,7 @@ static void platforms(void) {
     EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_health(platform, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_metrics(platform, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_schema(platform, SPB_STR(""), NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_describe(platform, NULL, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_platform_schema(platform, SPB_STR("nothing"), &out, ERR));
     CHECK(out == NULL);
     EACH_BAD_TEXT(text, status) EXPECT(status, spb_platform_schema(platform, text, &out, ERR));
@@ -197,12 +199,20 @@ static void pools(void) {
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_await_ready(bad, 0, 0, NULL, NULL, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_stats(bad, &out, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_stats(bad, NULL, ERR));
+        EXPECT(SPB_E_HANDLE, spb_pool_schema(bad, SPB_STR(""), &out, ERR));
+        EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_schema(bad, SPB_STR(""), NULL, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_resize(bad, 1, 1, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_drain(bad, 0, NULL, &operation, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_drain(bad, 0, NULL, NULL, ERR));
         CHECK(operation.id == 0 && out == NULL);
         spb_pool_free(bad);
     }
+    spb_value *out = GARBAGE;
+    EXPECT(SPB_OK, spb_pool_get(platform, SPB_STR(""), &pool, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_pool_schema(pool, SPB_STR("nothing"), &out, ERR));
+    CHECK(out == NULL);
+    EACH_BAD_TEXT(text, status) EXPECT(status, spb_pool_schema(pool, text, &out, ERR));
+    spb_pool_free(pool);
 }
 
 static void sessions(void) {

@@ -7,7 +7,6 @@ what that means for the operation is not its business. It must not know optimize
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from snakepit_bridge.errors import InvalidArgument, ToolFailed
 
 from . import comparisons, registry
 from .abort import ending
+from .calls import in_thread
 from .lm import build_lm
 from .scores import Score, parse_score
 from .settings import Settings, listed, nearest
@@ -103,7 +103,7 @@ class _Python(Judge):
 
     async def ascore(self, case: Case) -> Score:
         # It may take its time, or wait for the host.
-        return await asyncio.to_thread(self.score, case)
+        return await in_thread(lambda: self.score(case))
 
     def _refuse(self, fault: str) -> Exception:
         return TypeError(f"metric `{self._name}` answered {fault}")
@@ -163,7 +163,7 @@ class _Model(Judge):
             return Score(self._module(example, prediction, case.trace).score)
 
     async def ascore(self, case: Case) -> Score:
-        return await asyncio.to_thread(self.score, case)
+        return await in_thread(lambda: self.score(case))
 
     def _renamed(self, case: Case) -> tuple[dspy.Example, dspy.Prediction]:
         """Both with the field names that DSPy's judges look for."""

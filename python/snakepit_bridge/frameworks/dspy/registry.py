@@ -32,7 +32,8 @@ def program(target: Any = None, *, name: str | None = None) -> Any:
     to program documents: `{"module": "python", "options": {"name": ..., "arguments": {...}}}`.
 
     It is called with the document's arguments. Its predictors are what optimizers improve and what
-    `state` keeps. A class without `aforward` runs on a thread.
+    `state` keeps. A class without `aforward` runs on a thread. Each call has an object of its own,
+    which an operation on many inputs runs several times at once.
     """
     if target is None:
         return lambda wrapped: _offer(wrapped, name)

@@ -22,7 +22,7 @@ from .cache import ModuleCache
 from .calls import acall, calling
 from .documents import Program
 from .faults import faults
-from .kinds import uses_native_calls
+from .kinds import PYTHON, uses_native_calls
 from .models import HostModel
 from .records import Record, recording
 from .stored import Resolved, resolve
@@ -44,7 +44,7 @@ class Prepared:
     ) -> None:
         self.source, self.program, self.module = source, program, module
         self.lm, self.adapter = model, adapter
-        self.native = uses_native_calls(module)
+        self.native = _native(program, module)
 
     @contextmanager
     def settings(self, ctx: CallContext, *callbacks: BaseCallback) -> Iterator[None]:
@@ -140,6 +140,15 @@ class Runner:
 def make_adapter(name: str, *, native_tools: bool = False) -> dspy.Adapter:
     """The adapter of that name: how fields are written into prompts and read from answers."""
     return _ADAPTERS[name](**({"use_native_function_calling": True} if native_tools else {}))
+
+
+def _native(program: Program, module: dspy.Module) -> bool:
+    """Whether an agent in it wants the model's own tool calls. To look for it in the module takes
+    a while, and is needed only where that has classes of the user's own."""
+    parts = list(program.walk())
+    if any(part.kind is PYTHON for part in parts):
+        return uses_native_calls(module)
+    return any(part.options.get("native_tool_calls", False) for part in parts)
 
 
 def _check_supports(prepared: Prepared) -> None:

@@ -50,7 +50,13 @@ def parameters(kind: str) -> dict[str, Any]:
             "items": {"type": "string"},
             "description": "Names of host tools that the agent may call.",
         }
-        properties["max_iters"] = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}
+        properties["max_iters"] = {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1000,
+            "default": 20,
+            "description": "How many steps the agent has at most.",
+        }
         properties["native_tool_calls"] = {
             "type": "boolean",
             "default": False,

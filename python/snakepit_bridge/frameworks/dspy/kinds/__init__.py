@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
 
 __all__ = [
     "KINDS",
+    "PYTHON",
     "Fields",
     "Kind",
     "Parts",

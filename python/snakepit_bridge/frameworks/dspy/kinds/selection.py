@@ -8,6 +8,7 @@ for a run in which every attempt failed. It must not know who measures.
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import random
 from typing import Any
@@ -16,7 +17,7 @@ import dspy
 from dspy.utils.callback import BaseCallback
 
 from ..calls import acall
-from ..checks import at, refused
+from ..checks import at, known_name, listed, refused
 from ..rewards import REWARD_SCHEMA, Reward
 from .base import Fields, Kind, Parts
 
@@ -24,12 +25,12 @@ __all__ = ["BEST_OF_N", "ENSEMBLE", "REFINE"]
 
 
 class BestOfN(dspy.BestOfN):
-    """DSPy's, which counts its failures down: so it starts each run with all of them allowed, and
-    ends with the last failure if there was nothing else."""
+    """DSPy's, which counts its failures down in itself: so each run has a copy with all of them
+    allowed, and ends with the last failure if there was nothing else."""
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """Runs until the reward is reached, or all attempts are used up."""
-        return _attempts(self, super().forward, inputs)
+        return _attempts(self, dspy.BestOfN.forward, inputs)
 
 
 class Refine(dspy.Refine):
@@ -37,16 +38,18 @@ class Refine(dspy.Refine):
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """As `BestOfN`, with advice from one attempt to the next."""
-        return _attempts(self, super().forward, inputs)
+        return _attempts(self, dspy.Refine.forward, inputs)
 
 
 class Ensemble(dspy.Module):
     """Asks several programs and takes the answer that most of them give."""
 
-    def __init__(self, programs: dict[str, dspy.Module], options: dict[str, Any]) -> None:
+    def __init__(
+        self, programs: dict[str, dspy.Module], field: str | None, size: int | None
+    ) -> None:
         super().__init__()
         self.programs = programs
-        self._size, self._field = options.get("size"), options.get("field")
+        self._field, self._size = field, size
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """One program after the other, then the vote."""
@@ -82,10 +85,11 @@ class _LastFailure(BaseCallback):
 
 
 def _attempts(module: Any, forward: Any, inputs: dict[str, Any]) -> dspy.Prediction:
-    module.fail_count = module.N
+    own = copy.copy(module)
+    own.fail_count = own.N
     seen = _LastFailure()
     with dspy.context(callbacks=[*dspy.settings.callbacks, seen]):
-        chosen = forward(**inputs)
+        chosen = forward(own, **inputs)
     if chosen is None:
         raise seen.exception or RuntimeError(f"none of {module.N} attempts gave an answer")
     return chosen
@@ -122,7 +126,26 @@ def _refine(parts: Parts) -> dspy.Module:
 
 
 def _ensemble(parts: Parts) -> dspy.Module:
-    return Ensemble(parts.programs, parts.options)
+    _, outputs = next(iter(parts.inner.values())).fields()
+    field = parts.options.get("field") or (list(outputs)[-1] if outputs else None)
+    return Ensemble(parts.programs, field, parts.options.get("size"))
+
+
+def _check_ensemble(program: Any) -> None:
+    """All take the same, and answer what they are to vote on."""
+    known = {name: each.fields() for name, each in program.programs.items()}
+    field = program.options.get("field") or list(next(iter(known.values()))[1] or [None])[-1]
+    first, wanted = next(((name, takes) for name, (takes, _) in known.items() if takes), ("", None))
+    for name, (takes, answers) in known.items():
+        place = at(program.place, f"programs.{name}")
+        if takes is not None and wanted is not None and set(takes) != set(wanted):
+            raise refused(
+                place,
+                f"input fields {listed(takes)}, expected those of program `{first}`: "
+                f"{listed(wanted)}",
+            )
+        if answers is not None and field is not None:
+            known_name(field, answers, place, "output field")
 
 
 def _inner_fields(program: Any) -> tuple[Fields, Fields]:
@@ -146,7 +169,6 @@ BEST_OF_N = Kind(
     programs="module",
     options=_ATTEMPTS,
     required=("reward",),
-    stateless=False,
     fields=_inner_fields,
 )
 
@@ -157,7 +179,6 @@ REFINE = Kind(
     programs="module",
     options=_ATTEMPTS,
     required=("reward",),
-    stateless=False,
     fields=_inner_fields,
 )
 
@@ -175,8 +196,9 @@ ENSEMBLE = Kind(
         },
         "field": {
             "type": "string",
-            "description": "The output field that they vote on; else the last one.",
+            "description": "The output field that they vote on; else the last of the first.",
         },
     },
+    check=_check_ensemble,
     fields=_inner_fields,
 )
