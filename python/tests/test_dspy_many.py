@@ -189,7 +189,10 @@ def test_a_model_is_asked_directly(framework: Any) -> None:
     assert result["lm_calls"] == 2 and result["usage_by_model"] == {"small/er": {"total_tokens": 6}}
     messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]
     ctx = context(stream=True, model=plain_model)
-    result = run(framework, "lm", ctx, lm=lm, messages=messages, config={"temperature": 0.1})
+    cooler = {"lm": lm, "messages": messages, "config": {"temperature": 0.1}, "history": True}
+    result = run(framework, "lm", ctx, **cooler)
+    assert result["history"][0]["settings"] == {"temperature": 0.1}
+    assert result["history"][0]["messages"] == messages
     text = "system:be brief user:hi at 0.1 "
     assert result["choices"][0]["content"] == text
     assert "".join(chunk["text"] for chunk in ctx.chunks) == text
@@ -290,6 +293,7 @@ def test_history_tells_what_was_said(framework: Any) -> None:
     same = run(framework, "run", streamed, program=QA, inputs=question, lm=lm, history=True)
     assert same["history"][0]["messages"] == entry["messages"]
     assert same["history"][0]["outputs"] == entry["outputs"]
+    assert same["history"][0]["settings"] == entry["settings"]
     assert same["usage"] == result["usage"]
     assert "history" not in run(framework, "run", context(), program=QA, inputs=question)
 
