@@ -123,6 +123,22 @@ WRONG = [
         "program.programs.a.adapter",
         "the adapter is that of the whole",
     ),
+    (
+        {
+            "module": "ensemble",
+            "programs": {"a": ASK, "b": {**ASK, "signature": "topic -> answer"}},
+        },
+        "program.programs.b",
+        "`topic`, expected those of program `a`: `question`",
+    ),
+    (
+        {
+            "module": "ensemble",
+            "programs": {"a": ASK, "b": {**ASK, "signature": "question -> anser"}},
+        },
+        "program.programs.b",
+        "no output field `answer`, did you mean `anser`?",
+    ),
     (steps({"program": "aks"}), "program.options.steps[0].program", "did you mean `ask`?"),
     (steps({}), "program.options.steps[0]", "exactly one of `program` and `tool`"),
     (steps({"tool": "lookup"}), "program.options.steps[0].tool", "no tool in `tools`"),
@@ -166,6 +182,24 @@ def test_what_is_wrong_is_named_with_its_place(ctx, document, place, message):
         }
     else:
         verdict.close()
+
+
+def test_a_sequence_takes_what_no_earlier_step_answers():
+    draft = {"module": "predict", "signature": "question, hint: str | None -> draft"}
+    document = {
+        "module": "sequence",
+        "programs": {"draft": draft, "question": {**ASK, "signature": "draft -> answer"}},
+        "options": {
+            "steps": [
+                {"program": "draft", "inputs": {"question": "question", "hint": "hint"}},
+                {"program": "question", "inputs": {"draft": "draft.draft"}},
+            ],
+            "outputs": {"answer": "question.answer", "topic": "topic", "whole": "draft"},
+        },
+    }
+    inputs, outputs = parse(document).fields()
+    assert inputs == {"question": True, "hint": False, "topic": True}
+    assert list(outputs or ()) == ["answer", "topic", "whole"]
 
 
 def test_programs_within_programs_end_somewhere(ctx):

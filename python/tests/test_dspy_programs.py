@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -194,9 +195,14 @@ def test_bound_settings_are_read_at_each_run(framework, ctx):
     assert "temperature" not in ctx.model.requests[-1], "the lm of a call takes its whole place"
     assert ctx.model.requests[-1]["max_tokens"] == 5
     ctx.session.put("heat", "hot")
+    missing = {"top_p": {"variable": "nope"}}
     expected = r"program.lm.temperature \(variable `heat`\): 'hot' is not of type 'number'"
     with pytest.raises(TypeMismatch, match=expected):
         run(framework, ctx, document, lm=None)
+    verdict = call(framework, "check_program", ctx, program={**PREDICT, "config": missing})
+    assert verdict["place"] == "program.config.top_p" and "`nope`" in verdict["message"]
+    with pytest.raises(NotFound, match="nobody"):
+        call(framework, "check_program", ctx, program="nobody")
     with pytest.raises(InvalidArgument, match="lm missing"):
         run(framework, ctx, PREDICT, lm=None)
 
@@ -398,6 +404,40 @@ def test_code_reaches_host_tools_as_functions(ctx):
     assert ("lookup", {"country": "peru"}) in ctx.session.tools.calls
 
 
+def test_code_that_runs_ends_with_its_call(ctx):
+    """Its process is gone soon, although nothing of it would ever ask the host again."""
+    document = {"module": "code_act", "signature": "question -> answer", "tools": ["lookup"]}
+    code = "import os, time; print(lookup('peru')); lookup(str(os.getpid())); time.sleep(600)"
+    ctx.model.overrides["generated_code"] = code
+    pids: list[int] = []
+
+    async def scenario() -> None:
+        inside = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        async def told(args: Any, emit: Any) -> Any:
+            if args["country"].isdigit():
+                pids.append(int(args["country"]))
+                loop.call_soon_threadsafe(inside.set)
+            return "noted"
+
+        ctx.session.tools.add("lookup", told, "Facts.", LOOKUP_SCHEMA)
+        handler = started({"interpreter": "local"}).operations()["run"].handler
+        task = asyncio.ensure_future(handler(ctx, program=document, inputs=ASK, lm=HOST))
+        await asyncio.wait_for(inside.wait(), 20)
+        ctx.cancelled = True
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(gone(), 20)
+
+    async def gone() -> None:
+        while Path(f"/proc/{pids[0]}").exists():
+            await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+
 def test_native_tool_calls_are_the_models_own(framework, ctx):
     answers = iter([("lookup", {"country": "peru"}), ("submit", {"answer": "Lima"})])
     seen: list[Any] = []
@@ -445,6 +485,27 @@ def test_what_a_tool_answers_without_a_wanted_field_is_refused_by_name(framework
     document["options"]["outputs"] = {"answer": "facts.colour"}
     with pytest.raises(InvalidArgument, match="step facts: answered without `colour`"):
         run(framework, ctx, document)
+
+
+def test_a_later_step_may_take_the_whole_answer_of_an_earlier_one(framework, ctx):
+    async def keep(args: Any, emit: Any) -> Any:
+        return args["all"]
+
+    schema = {"type": "object", "properties": {"all": {"type": "object"}}}
+    ctx.session.tools.add("keep", keep, "Keeps.", schema)
+    document = {
+        "module": "sequence",
+        "tools": ["keep"],
+        "programs": {"draft": KINDS["chain_of_thought"]},
+        "options": {
+            "steps": [
+                {"program": "draft", "inputs": {"question": "question"}},
+                {"tool": "keep", "inputs": {"all": "draft"}},
+            ],
+        },
+    }
+    kept = run(framework, ctx, document)["outputs"]["result"]
+    assert kept == {"reasoning": "The question is about peru.", "answer": "Lima"}
 
 
 def test_a_tool_that_fails_in_a_sequence_ends_it_with_the_tools_own_status(framework, ctx):

@@ -1,5 +1,5 @@
-//! DSPy's optimizers in real workers, with this host as the model that they work with and, for some,
-//! as the metric, the trainer and the embedder.
+//! DSPy's optimizers in real workers, with this host as the model that they work with and, for
+//! some, as the metric, the trainer and the embedder.
 //!
 //! The model writes a word backwards once its prompt shows how, by a demonstration or by an
 //! instruction that says so. So a program gets better exactly when an optimizer works.
@@ -59,16 +59,12 @@ fn pupil(prompt: &Prompt, field: &str, luck: &AtomicUsize) -> Option<String> {
     })
 }
 
-/// A pool of one worker and, where a test asks elsewhere, a second one; the model, and a metric of
-/// the host's that knows why.
-fn platform(pools: usize) -> (Arc<Platform>, tempfile::TempDir) {
+/// One worker, the model, and a metric of the host's that knows why.
+fn platform() -> (Arc<Platform>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let frameworks = json!({"dspy": {}, "python": {"modules": ["spb_optimizers"]}});
     let mut config = config(1, &frameworks);
     config["pools"]["default"]["cwd"] = json!(directory.path());
-    if pools > 1 {
-        config["pools"]["second"] = config["pools"]["default"].clone();
-    }
     let platform = open(&config);
     let luck = AtomicUsize::new(1);
     model(&platform, "lm", move |prompt, field| pupil(prompt, field, &luck));
@@ -102,11 +98,11 @@ fn parameters(name: &str, optimizer: &str, options: Json) -> Json {
     })
 }
 
-/// What the stored program answers in the second pool.
-fn asked_elsewhere(session: &Session, name: &str, word: &str) -> Json {
+/// What the stored program answers, and which version did.
+fn asked(session: &Session, name: &str, word: &str) -> (Json, Json) {
     let parameters = json!({"program": name, "inputs": {"word": word}, "lm": lm()});
-    let request = ExecuteRequest { pool: "second".into(), ..request("dspy", "run", &parameters) };
-    finish(session.prepare(request).unwrap()).unwrap().to_document().unwrap()
+    let result = run(session, "dspy", "run", parameters).unwrap();
+    (result["outputs"]["answer"].clone(), result["program"]["version"].clone())
 }
 
 fn version(session: &Session, name: &str) -> u64 {
@@ -115,7 +111,7 @@ fn version(session: &Session, name: &str) -> u64 {
 
 #[test]
 fn each_optimizer_makes_a_stored_program_better() {
-    let (platform, _directory) = platform(2);
+    let (platform, _directory) = platform();
     let session = session(&platform);
     let cases = [
         ("LabeledFewShot", json!({"k": 3})),
@@ -130,9 +126,9 @@ fn each_optimizer_makes_a_stored_program_better() {
         ("GEPA", json!({"max_metric_calls": 60})),
         ("InferRules", json!({"num_candidates": 1, "num_rules": 2})),
     ];
-    for (optimizer, options) in cases {
+    for (optimizer, options) in &cases {
         store(&session, optimizer);
-        let given = parameters(optimizer, optimizer, options);
+        let given = parameters(optimizer, optimizer, options.clone());
         let result = run(&session, "dspy", "optimize", given).unwrap();
         assert_eq!(result["before"], 0.0, "{optimizer}: {result}");
         assert_eq!(result["after"], 100.0, "{optimizer}: {result}");
@@ -141,20 +137,22 @@ fn each_optimizer_makes_a_stored_program_better() {
         assert!(result["metric_calls"].as_u64() >= Some(24), "{optimizer}: {result}");
         assert!(result["usage"]["total_tokens"].as_u64() >= Some(24 * 12));
         let tries = result["trials"].as_array().unwrap();
-        let plain = ["LabeledFewShot", "BootstrapFewShot"].contains(&optimizer);
+        let plain = ["LabeledFewShot", "BootstrapFewShot"].contains(optimizer);
         assert_eq!(tries.is_empty(), plain, "{optimizer}: {tries:?}");
-        let answered = asked_elsewhere(&session, optimizer, "window");
-        assert_eq!(answered["outputs"], json!({"answer": "wodniw"}), "{optimizer}");
-        assert_eq!(answered["program"], json!({"variable": optimizer, "version": 2}));
     }
     assert_eq!(run(&session, "python", "files", json!({})).unwrap(), json!([]));
     assert_eq!(run(&session, "python", "threads", json!({})).unwrap(), json!([]));
+    // What was learned is in the variables: a worker that has never seen an optimizer has it, too.
+    kill_worker(&session);
+    for (optimizer, _) in &cases {
+        assert_eq!(asked(&session, optimizer, "window"), (json!("wodniw"), json!(2)));
+    }
     close(&platform);
 }
 
 #[test]
 fn optimizers_that_need_more_get_it_from_the_host() {
-    let (platform, _directory) = platform(2);
+    let (platform, _directory) = platform();
     let session = session(&platform);
     ["simba", "knn", "vote", "tuned", "both"].iter().for_each(|name| store(&session, name));
     let optimized = |given: Json| run(&session, "dspy", "optimize", given).unwrap();
@@ -175,12 +173,12 @@ fn optimizers_that_need_more_get_it_from_the_host() {
     let embedder = json!({"kind": "host_tool", "tool": "embed"});
     let knn = parameters("knn", "KNNFewShot", json!({"k": 2, "embedder": embedder}));
     assert_eq!(scores(&optimized(knn)), (0.0, 100.0));
-    assert_eq!(asked_elsewhere(&session, "knn", "window")["outputs"]["answer"], "wodniw");
+    assert_eq!(asked(&session, "knn", "window").0, "wodniw");
 
     let taught = json!({"module": "predict", "signature": "word -> answer", "instructions": HINT});
     let programs = json!({"programs": [taught, {"variable": "knn", "version": 2}, "vote"]});
     assert_eq!(scores(&optimized(parameters("vote", "Ensemble", programs))), (0.0, 100.0));
-    assert_eq!(asked_elsewhere(&session, "vote", "window")["outputs"]["answer"], "wodniw");
+    assert_eq!(asked(&session, "vote", "window").0, "wodniw");
 
     let trained = Arc::new(parking_lot::Mutex::new(Vec::new()));
     let seen = trained.clone();
@@ -221,9 +219,29 @@ fn stuck(session: &Session, operation: &str, name: &str) -> Arc<Operation> {
     operation
 }
 
+/// Runs that end by themselves: a metric that fails, options that there are not or not so.
+fn refused_or_failed(platform: &Arc<Platform>, session: &Session) {
+    answering(platform, "raises", json!({"type": "object"}), |_| {
+        Err(Error::new(Status::Unavailable, "the judge is out"))
+    });
+    let mut given = parameters("qa", "GEPA", json!({"auto": "light"}));
+    given["metric"]["tool"] = json!("raises");
+    let failed = run(session, "dspy", "optimize", given).unwrap_err();
+    assert_eq!(failed.status(), Status::Unavailable, "{failed:?}");
+    let unknown = parameters("qa", "GEPA", json!({"max_metric_cals": 9}));
+    let refused = run(session, "dspy", "optimize", unknown).unwrap_err();
+    assert_eq!(refused.status(), Status::InvalidArgument);
+    assert!(refused.message().contains("did you mean `max_metric_calls`?"), "{refused}");
+    let wrong = parameters("qa", "GEPA", json!({"max_metric_calls": "many"}));
+    assert_eq!(
+        run(session, "dspy", "optimize", wrong).unwrap_err().status(),
+        Status::InvalidArgument
+    );
+}
+
 #[test]
 fn what_goes_wrong_is_told_and_leaves_the_old_version_free() {
-    let (platform, _directory) = platform(1);
+    let (platform, _directory) = platform();
     let session = session(&platform);
     store(&session, "qa");
     let asked = Arc::new(AtomicUsize::new(0));
@@ -269,29 +287,14 @@ fn what_goes_wrong_is_told_and_leaves_the_old_version_free() {
     assert_eq!(late.status(), Status::Deadline, "{late:?}");
     assert_eq!(write().unwrap(), 4, "the lock ended with the call");
 
-    answering(&platform, "raises", json!({"type": "object"}), |_| {
-        Err(Error::new(Status::Unavailable, "the judge is out"))
-    });
-    let mut given = parameters("qa", "GEPA", json!({"auto": "light"}));
-    given["metric"]["tool"] = json!("raises");
-    let failed = run(&session, "dspy", "optimize", given).unwrap_err();
-    assert_eq!(failed.status(), Status::Unavailable, "{failed:?}");
-    let unknown = parameters("qa", "GEPA", json!({"max_metric_cals": 9}));
-    let refused = run(&session, "dspy", "optimize", unknown).unwrap_err();
-    assert_eq!(refused.status(), Status::InvalidArgument);
-    assert!(refused.message().contains("did you mean `max_metric_calls`?"), "{refused}");
-    let wrong = parameters("qa", "GEPA", json!({"max_metric_calls": "many"}));
-    assert_eq!(
-        run(&session, "dspy", "optimize", wrong).unwrap_err().status(),
-        Status::InvalidArgument
-    );
+    refused_or_failed(&platform, &session);
     assert_eq!(write().unwrap(), 5, "nothing was written, nothing is locked");
     close(&platform);
 }
 
 #[test]
 fn a_run_that_may_be_repeated_survives_its_worker_and_progress_is_streamed() {
-    let (platform, _directory) = platform(1);
+    let (platform, _directory) = platform();
     let session = session(&platform);
     store(&session, "qa");
     let asked = Arc::new(AtomicUsize::new(0));
@@ -348,4 +351,8 @@ fn kill_worker(session: &Session) {
     unsafe {
         libc::kill(i32::try_from(process).unwrap(), libc::SIGKILL);
     }
+    eventually("it is gone", || {
+        let now = run(session, "python", "process", json!({}));
+        now.is_ok_and(|now| now != process)
+    });
 }

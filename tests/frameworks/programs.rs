@@ -291,6 +291,50 @@ fn wrong_documents() -> Vec<(Json, &'static str, &'static str)> {
     ]
 }
 
+#[test]
+fn code_of_a_model_runs_where_the_configuration_says_so() {
+    let options = json!({"interpreter": "local", "interpreter_timeout_ms": 60_000});
+    let platform = platform(1, &json!({"dspy": options}));
+    let session = session(&platform);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let seen = asked.clone();
+    model(&platform, "lm", move |prompt, field| match field {
+        "generated_code" if prompt.has("for ever") => {
+            Some("import time\nping()\ntime.sleep(600)".to_owned())
+        }
+        "generated_code" if prompt.has("functions:") => Some("print(6 * ping()['n'])".to_owned()),
+        "generated_code" => Some("SUBMIT({'answer': 6 * 7})".to_owned()),
+        "finished" => Some("True".to_owned()),
+        "answer" => prompt.has("42").then(|| "forty-two".to_owned()),
+        _ => None,
+    });
+    answering(&platform, "ping", json!({"type": "object"}), move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        Ok(json!({"n": 7}))
+    });
+    let parameters = |module: &str, question: &str| {
+        let mut program = json!({"module": module, "signature": "question -> answer", "lm": lm()});
+        if module == "code_act" {
+            program["tools"] = json!(["ping"]);
+        }
+        json!({"program": program, "inputs": {"question": question}})
+    };
+    for module in ["program_of_thought", "code_act"] {
+        let result = run(&session, "dspy", "run", parameters(module, "6 * 7?")).unwrap();
+        assert_eq!(result["outputs"]["answer"], "forty-two", "{module}: {result}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "the code has called the host's tool");
+
+    let endless = start(&session, &parameters("code_act", "How long is for ever?"));
+    eventually("the code runs", || asked.load(Ordering::SeqCst) == 2);
+    endless.cancel();
+    assert_eq!(outcome(&endless).unwrap_err().status(), Status::Cancelled);
+    let result = run(&session, "dspy", "run", parameters("code_act", "6 * 7?")).unwrap();
+    assert_eq!(result["outputs"]["answer"], "forty-two");
+    assert_eq!(platform.pool("").unwrap().stats()["losses"], 0);
+    close(&platform);
+}
+
 fn start(session: &Session, parameters: &Json) -> Arc<Operation> {
     let operation = session.prepare(request("dspy", "run", parameters)).unwrap();
     operation.start(None);

@@ -15,13 +15,13 @@ from typing import Any
 import dspy
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import InvalidArgument, TypeMismatch
+from snakepit_bridge.errors import InvalidArgument, NotFound, TypeMismatch
 from snakepit_bridge.tools import ToolInfo
 
 from . import schemas
 from .checks import Refused, at, check_value, refused
 from .data import aload_examples
-from .documents import Program, bound_name, parse
+from .documents import Binding, Program, bound_name, parse
 from .kinds import Parts
 from .learned import apply_state
 from .lm import build_lm
@@ -88,7 +88,7 @@ async def gather(
     values = {}
     for binding in bindings:
         if binding.variable not in values:
-            values[binding.variable] = await ctx.session.aget(binding.variable)
+            values[binding.variable] = await _value(binding, ctx)
     tools = await known_tools(ctx) if any(part.tools for part in parts) else {}
     rows: dict[str, list[dspy.Example]] = {}
     versions: dict[str, tuple[Any, ...]] = {}
@@ -134,7 +134,9 @@ def resolved(
             try:
                 check_value(value, known[name], f"{at(place, name)} (variable `{variable}`)")
             except Refused as fault:
-                raise TypeMismatch(str(fault), details={"variable": variable}) from None
+                raise TypeMismatch(
+                    str(fault), details={"variable": variable, "place": at(place, name)}
+                ) from None
         found[name] = value
     return found
 
@@ -176,6 +178,16 @@ def _make(
         apply_state(module, program.state, at(program.place, "state"))
     made.append((program, module))
     return module
+
+
+async def _value(binding: Binding, ctx: CallContext) -> Any:
+    try:
+        return await ctx.session.aget(binding.variable)
+    except NotFound as fault:
+        raise NotFound(
+            f"{binding.place}: {fault.message}",
+            details={**fault.details, "place": binding.place},
+        ) from None
 
 
 def _check_reward(program: Program, ctx: CallContext) -> None:

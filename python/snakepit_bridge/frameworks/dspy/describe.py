@@ -27,9 +27,16 @@ def described(program: Program, module: dspy.Module) -> dict[str, Any]:
         "predictors": [_predictor(name, each) for name, each in module.named_predictors()],
         "learned": any(part.state is not None for part in parts),
         "tools": sorted({name for part in parts for name in part.tools}),
-        "variables": sorted({each.variable for part in parts for each in part.bindings()}),
+        "variables": sorted({name for part in parts for name in _variables(part)}),
         "programs": {name: each.kind.name for name, each in program.programs.items()},
     }
+
+
+def _variables(program: Program) -> list[str]:
+    """Those that settings are bound to, and the one that holds the rows."""
+    data = program.options.get("data")
+    rows = [data["variable"]] if isinstance(data, dict) and "variable" in data else []
+    return rows + [each.variable for each in program.bindings()]
 
 
 def _listed(program: Program, names: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import dspy
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import BridgeError, TypeMismatch
+from snakepit_bridge.errors import BridgeError, Status
 from snakepit_bridge.frameworks.base import operation
 
 from . import program_schemas as schemas
@@ -73,13 +73,15 @@ class ProgramOperations:
     async def check_program(self, ctx: CallContext, program: Any) -> dict[str, Any]:
         """Whether a program can be built here and now; if not, the place in the document and what
         is wrong with it."""
+        with faults():
+            source = await resolve(program, ctx)
         try:
             with faults():
-                await self._built(program, ctx)
+                await self._checked(source, ctx)
         except BridgeError as fault:
-            if not isinstance(fault, ValueError | KeyError | TypeMismatch) and "place" not in (
-                fault.details
-            ):
+            # What the document names may be missing, too: a variable, a package, an option.
+            named = fault.status in (Status.NOT_FOUND, Status.TYPE_MISMATCH)
+            if not named and "place" not in fault.details:
                 raise
             place = str(fault.details.get("place", ""))
             return {"valid": False, "place": place, "message": fault.message}
@@ -128,9 +130,12 @@ class ProgramOperations:
         self, reference: Any, ctx: CallContext
     ) -> tuple[Resolved, Program, dspy.Module]:
         source = await resolve(reference, ctx)
+        return source, *await self._checked(source, ctx)
+
+    async def _checked(self, source: Resolved, ctx: CallContext) -> tuple[Program, dspy.Module]:
         program = parse(source.document)
         material = await gather(program, ctx, self.runner.interpreter)
-        return source, program, make(program, material, ctx)
+        return program, make(program, material, ctx)
 
 
 def _stored(source: Resolved) -> dict[str, Any]:

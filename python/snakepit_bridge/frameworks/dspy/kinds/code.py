@@ -15,7 +15,7 @@ from dspy.primitives.local_interpreter import LocalInterpreter
 
 from snakepit_bridge.errors import Unsupported
 
-from ..calls import in_thread
+from ..calls import in_thread, stopped_with_call
 from .base import Kind, Parts
 
 __all__ = ["CODE_ACT", "INTERPRETERS", "PROGRAM_OF_THOUGHT", "interpreter_of"]
@@ -55,9 +55,16 @@ def interpreter_of(options: dict[str, Any]) -> Callable[[Tools], Any] | None:
     limit_ms = options.get("interpreter_timeout_ms", _TIMEOUT_MS)
     if type(limit_ms) is not int or limit_ms < 1:
         raise ValueError(f"interpreter_timeout_ms is {limit_ms!r}, expected an integer above 0")
-    if name == "deno":
-        return lambda tools: dspy.PythonInterpreter(tools=tools)
-    return lambda tools: LocalInterpreter(tools=tools, execution_timeout=limit_ms / 1000)
+
+    def make(tools: Tools) -> Any:
+        if name == "deno":
+            made: Any = dspy.PythonInterpreter(tools=tools)
+        else:
+            made = LocalInterpreter(tools=tools, execution_timeout=limit_ms / 1000)
+        stopped_with_call(made.shutdown)
+        return made
+
+    return make
 
 
 def _function(tool: dspy.Tool) -> Callable[..., Any]:

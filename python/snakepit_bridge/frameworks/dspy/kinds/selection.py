@@ -17,7 +17,7 @@ import dspy
 from dspy.utils.callback import BaseCallback
 
 from ..calls import acall
-from ..checks import at, refused
+from ..checks import at, known_name, listed, refused
 from ..rewards import REWARD_SCHEMA, Reward
 from .base import Fields, Kind, Parts
 
@@ -44,10 +44,12 @@ class Refine(dspy.Refine):
 class Ensemble(dspy.Module):
     """Asks several programs and takes the answer that most of them give."""
 
-    def __init__(self, programs: dict[str, dspy.Module], options: dict[str, Any]) -> None:
+    def __init__(
+        self, programs: dict[str, dspy.Module], field: str | None, size: int | None
+    ) -> None:
         super().__init__()
         self.programs = programs
-        self._size, self._field = options.get("size"), options.get("field")
+        self._field, self._size = field, size
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """One program after the other, then the vote."""
@@ -124,7 +126,26 @@ def _refine(parts: Parts) -> dspy.Module:
 
 
 def _ensemble(parts: Parts) -> dspy.Module:
-    return Ensemble(parts.programs, parts.options)
+    _, outputs = next(iter(parts.inner.values())).fields()
+    field = parts.options.get("field") or (list(outputs)[-1] if outputs else None)
+    return Ensemble(parts.programs, field, parts.options.get("size"))
+
+
+def _check_ensemble(program: Any) -> None:
+    """All take the same, and answer what they are to vote on."""
+    known = {name: each.fields() for name, each in program.programs.items()}
+    field = program.options.get("field") or list(next(iter(known.values()))[1] or [None])[-1]
+    first, wanted = next(((name, takes) for name, (takes, _) in known.items() if takes), ("", None))
+    for name, (takes, answers) in known.items():
+        place = at(program.place, f"programs.{name}")
+        if takes is not None and wanted is not None and set(takes) != set(wanted):
+            raise refused(
+                place,
+                f"input fields {listed(takes)}, expected those of program `{first}`: "
+                f"{listed(wanted)}",
+            )
+        if answers is not None and field is not None:
+            known_name(field, answers, place, "output field")
 
 
 def _inner_fields(program: Any) -> tuple[Fields, Fields]:
@@ -175,8 +196,9 @@ ENSEMBLE = Kind(
         },
         "field": {
             "type": "string",
-            "description": "The output field that they vote on; else the last one.",
+            "description": "The output field that they vote on; else the last of the first.",
         },
     },
+    check=_check_ensemble,
     fields=_inner_fields,
 )

@@ -50,7 +50,7 @@ class Sequence(dspy.Module):
         for step in self._steps:
             given = _given(step, known)
             if step.program is not None:
-                known[step.name] = self.programs[step.program](**given)
+                known[step.name] = _told(self.programs[step.program](**given))
             else:
                 known[step.name] = self._tools[step.tool or ""](**given)
         return self._prediction(known)
@@ -61,7 +61,7 @@ class Sequence(dspy.Module):
         for step in self._steps:
             given = _given(step, known)
             if step.program is not None:
-                known[step.name] = await acall(self.programs[step.program], **given)
+                known[step.name] = _told(await acall(self.programs[step.program], **given))
             else:
                 known[step.name] = await self._tools[step.tool or ""].acall(**given)
         return self._prediction(known)
@@ -69,6 +69,11 @@ class Sequence(dspy.Module):
     def _prediction(self, known: dict[str, Any]) -> dspy.Prediction:
         found = {name: _find(known, reference) for name, reference in self._outputs.items()}
         return dspy.Prediction(**found)
+
+
+def _told(prediction: Any) -> Any:
+    """A program's answer as data: a later step may want all of it."""
+    return prediction.toDict() if isinstance(prediction, dspy.Example) else prediction
 
 
 def _given(step: Step, known: dict[str, Any]) -> dict[str, Any]:
@@ -185,17 +190,23 @@ def _check_reference(source: Any, seen: dict[str, Fields], place: str) -> None:
 
 
 def _fields(program: Any) -> tuple[Fields, Fields]:
-    """Inputs are the references that no step answers."""
+    """Inputs are the references that no earlier step answers."""
     steps = _steps(program.options["steps"])
-    names = {step.name for step in steps}
+    outputs = _outputs(program.options, steps, program.programs)
+    seen: set[str] = set()
     inputs: dict[str, bool] = {}
+
+    def refer(source: Any, needed: bool) -> None:
+        if isinstance(source, str) and "." not in source and source not in seen:
+            inputs[source] = inputs.get(source, False) or needed
+
     for step in steps:
         takes = program.programs[step.program].fields()[0] if step.program else None
         for name, source in step.inputs.items():
-            if isinstance(source, str) and "." not in source and source not in names:
-                needed = takes is None or takes.get(name, True)
-                inputs[source] = inputs.get(source, False) or needed
-    outputs = _outputs(program.options, steps, program.programs)
+            refer(source, takes is None or takes.get(name, True))
+        seen.add(step.name)
+    for source in outputs.values():
+        refer(source, True)
     return inputs, dict.fromkeys(outputs, True)
 
 
