@@ -21,6 +21,7 @@ use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
 use crate::transport::{CallStart, ToolPeer};
 
+use super::call_locks::HeldLock;
 use super::call_request::{CallPool, CallRequest};
 use super::call_watch::CallWatch;
 use super::loss::Loss;
@@ -60,6 +61,8 @@ pub(super) struct Progress {
     /// Tool calls that the host has not answered, by the worker's number for them; while there are
     /// any, the worker's capacity is lent.
     pub tools_open: FxHashMap<u64, Weak<Invocation>>,
+    /// What its handler has locked.
+    pub locks: Vec<HeldLock>,
     /// A tool that it called in this attempt and that must not be called for it twice.
     pub called_once: Option<String>,
     /// Its place among the calls of the tool that it is a call of.
@@ -94,6 +97,7 @@ impl Call {
             place: Some(place),
             hold: Some(request.session.hold()),
             tools_open: FxHashMap::default(),
+            locks: Vec::new(),
             called_once: None,
             tool_place: None,
             watches: Vec::new(),
@@ -229,6 +233,7 @@ impl Call {
             self.pool.metrics.running.dec();
         }
         self.end_watches();
+        self.end_locks();
     }
 
     /// Keeps a watch until the call's end; `false` when it has too many.
@@ -361,6 +366,7 @@ impl Work for Call {
         drop(kept);
         self.cancel_tools();
         self.end_watches();
+        self.end_locks();
         if let Some(on_end) = on_end {
             on_end();
         }

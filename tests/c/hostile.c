@@ -201,6 +201,7 @@ static void pools(void) {
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_stats(bad, NULL, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_schema(bad, SPB_STR(""), &out, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_schema(bad, SPB_STR(""), NULL, ERR));
+        EACH_BAD_TEXT(text, status) EXPECT(status, spb_pool_schema(bad, text, &out, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_resize(bad, 1, 1, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_drain(bad, 0, NULL, &operation, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_drain(bad, 0, NULL, NULL, ERR));
