@@ -21,6 +21,7 @@ use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
 use crate::transport::{CallStart, ToolPeer};
 
+use super::call_locks::HeldLock;
 use super::call_request::{CallPool, CallRequest};
 use super::call_watch::CallWatch;
 use super::loss::Loss;
@@ -64,6 +65,8 @@ pub(super) struct Progress {
     pub called_once: Option<String>,
     /// Its place among the calls of the tool that it is a call of.
     pub tool_place: Option<ToolPlace>,
+    /// What its handler has locked.
+    pub locks: Vec<HeldLock>,
     /// What its handler watches.
     watches: Vec<Weak<CallWatch>>,
     on_end: Option<Box<dyn FnOnce() + Send>>,
@@ -96,6 +99,7 @@ impl Call {
             tools_open: FxHashMap::default(),
             called_once: None,
             tool_place: None,
+            locks: Vec::new(),
             watches: Vec::new(),
             on_end: Some(on_end),
         };
@@ -229,6 +233,7 @@ impl Call {
             self.pool.metrics.running.dec();
         }
         self.end_watches();
+        self.end_locks();
     }
 
     /// Keeps a watch until the call's end; `false` when it has too many.
@@ -361,6 +366,7 @@ impl Work for Call {
         drop(kept);
         self.cancel_tools();
         self.end_watches();
+        self.end_locks();
         if let Some(on_end) = on_end {
             on_end();
         }

@@ -11,7 +11,10 @@ mod program;
 mod support;
 
 mod introspection;
+mod langchain;
 mod model;
+mod operations;
+mod optimizers;
 mod programs;
 mod python;
 mod third_party;
