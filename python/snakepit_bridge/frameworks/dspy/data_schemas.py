@@ -223,7 +223,12 @@ EMBED = _object(
     ["embedder", "texts"],
     {
         "embedder": EMBEDDER,
-        "texts": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "texts": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string"},
+            "description": "Each becomes a row.",
+        },
     },
 )
 EMBED_RESULT = _result(
@@ -249,7 +254,12 @@ _FOUND: dict[str, Any] = {
 RETRIEVE = _object(
     ["queries", "corpus", "embedder"],
     {
-        "queries": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "queries": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string"},
+            "description": "What is looked for, each by itself.",
+        },
         "corpus": {
             "description": "Strings, or objects with `text`; or the json variable that holds them.",
             "anyOf": [
