@@ -14,7 +14,8 @@ from .errors import BridgeError, ConnectionClosed, DeadlineExceeded, OperationCa
 def is_over(ctx: CallContext, error: BridgeError) -> bool:
     """Whether `error` ends the call itself, not just one tool in it (a tool may have a time-out of
     its own)."""
-    if ctx.cancelled or isinstance(error, ConnectionClosed):
+    # A thread may outlive the call that started it.
+    if ctx.ended or ctx.cancelled or isinstance(error, ConnectionClosed):
         return True
     if isinstance(error, OperationCancelled) and not isinstance(error, DeadlineExceeded):
         return True

@@ -15,11 +15,12 @@ import dspy
 import orjson
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import InvalidArgument, Unsupported
+from snakepit_bridge.errors import InvalidArgument
 
 from .engines import AsyncHostEngine, HostEngine
+from .models import HostModel, ProviderModel
 
-__all__ = ["build_lm", "explain_missing_litellm"]
+__all__ = ["build_lm"]
 
 # Above the function that it limits, because the decorator reads it.
 _PROVIDERS_MAX = 32
@@ -33,20 +34,6 @@ def build_lm(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
     if kind == "litellm":
         return _litellm(settings)
     raise InvalidArgument(f'lm.kind {kind!r}, expected "host_tool" or "litellm"')
-
-
-def explain_missing_litellm(error: BaseException) -> Unsupported | None:
-    """A clear refusal, if `error` came from a provider that only litellm reaches while litellm is
-    not installed."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ImportError) and "litellm" in str(seen).lower():
-            return Unsupported(
-                "lm of kind `litellm` with a provider that DSPy does not speak itself needs the "
-                "package litellm, which is not installed for the worker: pip install litellm"
-            )
-        seen = seen.__cause__ or seen.__context__
-    return None
 
 
 def _host_tool(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
@@ -64,16 +51,10 @@ def _host_tool(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
         "supports": frozenset(settings.get("supports") or ()),
     }
     model = settings.get("model") or "default"
-    return dspy.LM(
-        # DSPy reads rules of particular providers out of a model's name; the host's own name is not
-        # its business.
-        "host_tool/lm",
-        engine=HostEngine(ctx, tool, model, **options),
-        async_engine=AsyncHostEngine(ctx, tool, model, **options),
-        # The host owns caching: it sees every request, its cache outlives the worker and is shared
-        # by all of them, and what it bills or limits must not be decided by which worker happened
-        # to serve the call.
-        cache=False,
+    return HostModel(
+        settings.get("model") or tool,
+        HostEngine(ctx, tool, model, **options),
+        AsyncHostEngine(ctx, tool, model, **options),
         num_retries=_retries(settings),
         **_sampling(settings),
     )
@@ -103,7 +84,7 @@ def _provider_lm(settings_json: bytes) -> dspy.LM:
         options["timeout"] = settings["timeout_ms"] / 1000
     try:
         cache = bool(settings.get("cache"))
-        return dspy.LM(model, cache=cache, num_retries=_retries(settings), **options)
+        return ProviderModel(model, cache=cache, num_retries=_retries(settings), **options)
     except dspy.LMConfigurationError as error:
         raise InvalidArgument(f"lm.model `{model}`: {error}") from error
 
