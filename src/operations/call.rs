@@ -61,12 +61,12 @@ pub(super) struct Progress {
     /// Tool calls that the host has not answered, by the worker's number for them; while there are
     /// any, the worker's capacity is lent.
     pub tools_open: FxHashMap<u64, Weak<Invocation>>,
+    /// What its handler has locked.
+    pub locks: Vec<HeldLock>,
     /// A tool that it called in this attempt and that must not be called for it twice.
     pub called_once: Option<String>,
     /// Its place among the calls of the tool that it is a call of.
     pub tool_place: Option<ToolPlace>,
-    /// What its handler has locked.
-    pub locks: Vec<HeldLock>,
     /// What its handler watches.
     watches: Vec<Weak<CallWatch>>,
     on_end: Option<Box<dyn FnOnce() + Send>>,
@@ -97,9 +97,9 @@ impl Call {
             place: Some(place),
             hold: Some(request.session.hold()),
             tools_open: FxHashMap::default(),
+            locks: Vec::new(),
             called_once: None,
             tool_place: None,
-            locks: Vec::new(),
             watches: Vec::new(),
             on_end: Some(on_end),
         };
