@@ -37,14 +37,15 @@ class DSPyFramework(ProgramOperations, DataOperations, OptimizerOperations, Fram
     """
 
     id = "dspy"
+    options_schema = schemas.OPTIONS
 
     def version(self) -> str:
         return dspy.__version__
 
     def start(self, options: dict[str, Any]) -> None:
         for name in options:
-            if name not in _OPTIONS:
-                expected = ", ".join(_OPTIONS)
+            if name not in schemas.OPTIONS["properties"]:
+                expected = ", ".join(schemas.OPTIONS["properties"])
                 raise InvalidArgument(f"framework `dspy` option `{name}`, expected {expected}")
         modules = options.get("modules") or []
         if not isinstance(modules, list) or not all(isinstance(name, str) for name in modules):
@@ -115,5 +116,4 @@ class DSPyFramework(ProgramOperations, DataOperations, OptimizerOperations, Fram
         )
 
 
-_OPTIONS = ("modules", "interpreter", "interpreter_timeout_ms")
 _CACHE_ENTRIES_MAX = 10_000
