@@ -206,6 +206,7 @@ fn optimizers_that_need_more_get_it_from_the_host() {
     let mut both = parameters("both", "BetterTogether", options);
     both["finetune"] = finetune;
     assert_eq!(scores(&optimized(both)), (0.0, 100.0));
+    assert_eq!(run(&session, "python", "files", json!({})).unwrap(), json!([]));
     close(&platform);
 }
 

@@ -15,12 +15,13 @@ import dspy
 
 from snakepit_bridge.context import CallContext
 
-from ..build import gather, make, own_lm
+from ..build import Material, gather, make, own_lm, resolved
 from ..checks import at, refused
 from ..data import aload_examples
 from ..documents import Program, parse
 from ..lm import build_lm
 from ..metrics import build_metric
+from ..schemas import LM_KINDS
 from ..stored import resolve
 from .job import Job
 from .listening import Counted
@@ -35,11 +36,12 @@ Interpreter = Callable[..., Any] | None
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A program ready to be scored."""
+    """A program ready to be scored. `lm_settings` are those of `lm`, with bound ones read."""
 
     program: Program
     module: dspy.Module
     lm: dspy.LM
+    lm_settings: dict[str, Any]
     adapter: str
 
 
@@ -60,9 +62,9 @@ class Preparing:
         material = await gather(program, self._ctx, self._interpreter)
         module = make(program, material, self._ctx)
         model = own_lm(program, lm, material, self._ctx)
-        return Built(
-            program, module, model, self._given.get("adapter") or program.adapter or "chat"
-        )
+        settings = lm or _own_settings(program, material)
+        adapter = self._given.get("adapter") or program.adapter or "chat"
+        return Built(program, module, model, settings, adapter)
 
     async def job(
         self, optimizer: Optimizer, options: dict[str, Any], document: dict[str, Any]
@@ -91,7 +93,7 @@ class Preparing:
         if "programs" in options:
             job.members = await self._members(options["programs"])
         self._seed(job)
-        self._trainer(job)
+        self._trainer(job, built.lm_settings)
         optimizer.check(job)
         return job
 
@@ -155,13 +157,12 @@ class Preparing:
         else:
             random.Random(seed).shuffle(job.train)
 
-    def _trainer(self, job: Job) -> None:
+    def _trainer(self, job: Job, own: dict[str, Any]) -> None:
         settings = self._given.get("finetune")
         if settings is None:
-            if job.optimizer.name == "BootstrapFinetune" and _is_of_host(job.lm_settings):
+            if job.optimizer.name == "BootstrapFinetune" and own["kind"] == "host_tool":
                 raise refused("finetune", "missing, expected who trains: the host owns the model")
             return
-        own = job.lm_settings or {}
         trainer = trainer_for(settings, own.get("model") or "default", self._ctx, job.run)
 
         def make_lm(model: str) -> dspy.LM:
@@ -170,8 +171,10 @@ class Preparing:
         job.lm = can_be_trained(job.lm, trainer, make_lm)
 
 
-def _is_of_host(settings: dict[str, Any] | None) -> bool:
-    return (settings or {}).get("kind") == "host_tool"
+def _own_settings(program: Program, material: Material) -> dict[str, Any]:
+    settings = program.lm or {}
+    known = LM_KINDS[settings["kind"]]["properties"]
+    return resolved(settings, known, at(program.place, "lm"), material)
 
 
 _MODELS = ("prompt_lm", "teacher_lm", "reflection_lm")
