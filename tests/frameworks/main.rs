@@ -17,6 +17,6 @@ mod model;
 mod operations;
 mod optimizers;
 mod programs;
-mod scenarios;
 mod python;
+mod scenarios;
 mod third_party;
