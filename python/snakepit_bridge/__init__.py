@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     )
     from .frameworks.base import Framework, operation
     from .functions import function
+    from .hooks import ToolHooks
     from .locks import VariableLock
     from .session import Session
     from .tensor_hints import Tensor
+    from .tool_functions import tool
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
     from .variables import Change, Lock, Past, Variable
     from .watches import Changes
@@ -69,6 +71,8 @@ _HOMES = {
     ),
     "frameworks.base": ("Framework", "operation"),
     "functions": ("function",),
+    "hooks": ("ToolHooks",),
+    "tool_functions": ("tool",),
     "batch": ("Batch",),
     "locks": ("VariableLock",),
     "session": ("Session",),
@@ -105,6 +109,7 @@ __all__ = [
     "Status",
     "Tensor",
     "ToolFailed",
+    "ToolHooks",
     "ToolInfo",
     "ToolStream",
     "Tools",
@@ -119,6 +124,7 @@ __all__ = [
     "current",
     "function",
     "operation",
+    "tool",
 ]
 
 

@@ -20,6 +20,7 @@ from snakepit_bridge.errors import (  # noqa: E402
     Unsupported,
 )
 from snakepit_bridge.frameworks import load  # noqa: E402
+from snakepit_bridge.frameworks.langchain import built  # noqa: E402
 
 ASK = {"kind": "prompt", "messages": [{"role": "user", "content": "{question}"}]}
 SAY = {"kind": "sequence", "steps": [ASK, {"kind": "model"}, {"kind": "parser"}]}
@@ -200,7 +201,7 @@ def test_a_structured_answer_is_asked_for_and_checked(framework: Any) -> None:
     assert result["output"] == {"age": 4}
     asked = ctx.model.requests[0]["response_format"]["json_schema"]
     assert asked["name"] == "answer" and asked["schema"]["properties"] == schema["properties"]
-    with pytest.raises(ToolFailed, match=r"\$\.age: 'old' is not of type 'integer'"):
+    with pytest.raises(ToolFailed, match=r'\$\.age, held against .*"old" is not of type "integer"'):
         run(framework, "invoke", ctx, pipeline=document, input="x", lm=native)
 
 
@@ -326,7 +327,11 @@ BAD = [
     ),
     (
         pipe({"kind": "parser", "format": "json", "schema": {"type": "objct"}}),
-        r"steps\[0\].schema is not a JSON Schema: 'objct'",
+        r'steps\[0\].schema is not a JSON Schema: "objct" is not valid',
+    ),
+    (
+        pipe({"kind": "parser", "format": "json", "schema": {"$ref": "http://127.0.0.1:1/a"}}),
+        r"steps\[0\].schema is not a JSON Schema: .*http://127.0.0.1:1/a",
     ),
     (pipe({"kind": "passthrough", "x": 1}), r"steps\[0\].x, expected one of kind, name"),
     (
@@ -355,6 +360,31 @@ def test_an_input_that_lacks_a_variable_is_refused_by_name(framework: Any) -> No
         match=r"input of pipeline.steps\[0\]: 'question' missing, given qestion; did you mean",
     ):
         run(framework, "invoke", context(), pipeline=SAY, input={"qestion": "x"})
+
+
+def test_what_was_built_is_used_again_for_equal_documents_and_tools_only(framework: Any) -> None:
+    step = {"kind": "model", "tools": ["weather"]}
+    asked = []
+    for description in ("old", "old", "new"):
+        ctx = context()
+        ctx.session.tools.add("weather", weather, description, WEATHER_SCHEMA)
+        run(framework, "invoke", ctx, pipeline=step, input="x")
+        asked.append(ctx.model.requests[0]["tools"][0]["function"]["description"])
+    assert asked == ["old", "old", "new"]
+    for temperature in (0.1, 0.9):
+        ctx = context()
+        lm = {**HOST, "temperature": temperature}
+        run(framework, "invoke", ctx, pipeline=SAY, input="x", lm=lm)
+        assert ctx.model.requests[0]["temperature"] == temperature
+
+
+def test_builds_are_bounded() -> None:
+    cache = built.BuiltCache()
+    things = [cache.get([number], object) for number in range(200)]
+    assert cache.get([199], object) is things[199]
+    assert cache.get([0], object) is not things[0]
+    large = cache.get(["x" * 100_000], object)
+    assert cache.get(["x" * 100_000], object) is not large
 
 
 def test_providers_are_named_with_their_package_and_keys_by_their_name(framework: Any) -> None:
@@ -412,7 +442,7 @@ def test_an_agent_gives_a_structured_answer(framework: Any) -> None:
     assert run(framework, "agent", ctx, agent=document, input="x")["structured"] == {"sky": "clear"}
     native = {**HOST, "supports": ["tools", "response_format"]}
     ctx.model.script = ['{"sky": 3}']
-    with pytest.raises(ToolFailed, match=r"\$\.sky: 3 is not of type 'string'"):
+    with pytest.raises(ToolFailed, match=r'\$\.sky, held against .*3 is not of type "string"'):
         run(framework, "agent", ctx, agent=document, input="x", lm=native)
     step = pipe(ASK, {"kind": "agent", **document})
     ctx.model.script = [{"content": None, "tool_calls": [call("d", "answer", {"sky": "blue"})]}]

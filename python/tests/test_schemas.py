@@ -282,7 +282,7 @@ def test_options_are_checked(options):
 
 
 def test_frameworks_that_cannot_be_loaded_say_why(monkeypatch):
-    with pytest.raises(FrameworkLoadError, match="'nope' is not installed; known are dspy, python"):
+    with pytest.raises(FrameworkLoadError, match="known are .*dspy.*python"):
         load("nope")
     from snakepit_bridge import frameworks
 

@@ -32,6 +32,7 @@ fn agents_use_host_tools_and_end_with_their_reader() {
     let platform = open(1);
     tools_forms_and_failures(&room(&platform));
     an_abandoned_stream_ends_its_model(&room(&platform));
+    many_plain_nodes_wait_at_once(&room(&platform));
     close(&platform);
 }
 
@@ -215,6 +216,37 @@ fn a_graph_waits_for_an_answer_and_its_thread_can_be_read_and_deleted() {
     let threads = run(&session, "langchain", "threads", json!({})).unwrap();
     assert_eq!(threads, json!({"threads": []}));
     close(&platform);
+}
+
+/// Plain nodes block their threads while they wait for the host; none is short of one.
+fn many_plain_nodes_wait_at_once((platform, session): &Room) {
+    const CALLS: usize = 40;
+    let waiting = Arc::new(Mutex::new(Vec::<Arc<Invocation>>::new()));
+    let held = waiting.clone();
+    let spec = ToolSpec { name: "note".to_owned(), ..ToolSpec::default() };
+    let sink = Tool(move |invocation: &Arc<Invocation>| {
+        held.lock().push(invocation.clone());
+        None
+    });
+    platform.register_tool(Some(session), spec, Arc::new(sink)).unwrap();
+    answers(platform, session, "doom", json!({"type": "object"}), |_| Ok(json!("spared")));
+    let parameters = json!({"graph": "doomed", "input": {"question": "x"}});
+    let operations: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let request = request("langchain", "graph_invoke", &parameters);
+            let operation = session.prepare(request).unwrap();
+            operation.start(None);
+            operation
+        })
+        .collect();
+    eventually("all wait at once", || waiting.lock().len() == CALLS);
+    for invocation in waiting.lock().drain(..) {
+        invocation.complete(Value::from_document(&json!(null))).unwrap();
+    }
+    for operation in operations {
+        let result = outcome(&operation).unwrap().to_document().unwrap();
+        assert_eq!(result["output"]["steps"], json!(["begin", "doom"]));
+    }
 }
 
 fn what_goes_wrong_is_typed_and_the_worker_goes_on((platform, session): &Room) {

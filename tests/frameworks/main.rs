@@ -20,3 +20,4 @@ mod programs;
 mod python;
 mod scenarios;
 mod third_party;
+mod tools;

@@ -91,9 +91,10 @@ def operation(
 
     The name is the method's unless given. `parameters`, `result` and `chunk` are JSON Schemas; left
     out, they are built from the type hints. `streaming`: it may emit chunks; generators always may.
-    `idempotent`: it may run twice, with the host tools that it calls; if its worker is lost before
-    it sent a chunk, another one runs it. `inline`: it runs on the thread that hears the host, so it
-    must take microseconds and may not wait for anything, the host included; saves a thread wake-up.
+    `idempotent`: it may run twice; if its worker is lost before it sent a chunk and before it
+    called a tool that is not idempotent, another one runs it. `inline`: it runs on the thread that
+    hears the host, so it must take microseconds and may not wait for anything, the host included;
+    saves a thread wake-up.
     """
     options = OperationOptions(name, parameters, result, streaming, idempotent, inline, chunk)
 

@@ -194,6 +194,7 @@ ASK_RESULT = _result(
     {
         "choices": {
             "type": "array",
+            "description": "The answers, one for each request.",
             "items": {
                 "type": "object",
                 "required": ["content", "finish_reason"],
@@ -223,7 +224,12 @@ EMBED = _object(
     ["embedder", "texts"],
     {
         "embedder": EMBEDDER,
-        "texts": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "texts": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string"},
+            "description": "What vectors are made of.",
+        },
     },
 )
 EMBED_RESULT = _result(
@@ -238,7 +244,11 @@ _NEAREST: dict[str, Any] = {
     "description": "So many at most.",
 }
 _FOUND: dict[str, Any] = {
-    "indices": {"type": "array", "items": {"type": "integer"}},
+    "indices": {
+        "type": "array",
+        "items": {"type": "integer"},
+        "description": "Where they stand, counted from 0.",
+    },
     "scores": {
         "type": "array",
         "items": {"type": "number"},
@@ -249,7 +259,12 @@ _FOUND: dict[str, Any] = {
 RETRIEVE = _object(
     ["queries", "corpus", "embedder"],
     {
-        "queries": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        "queries": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string"},
+            "description": "What is looked for, each on its own.",
+        },
         "corpus": {
             "description": "Strings, or objects with `text`; or the json variable that holds them.",
             "anyOf": [

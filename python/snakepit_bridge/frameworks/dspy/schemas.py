@@ -14,6 +14,7 @@ __all__ = [
     "HISTORY",
     "LM",
     "LM_KINDS",
+    "OPTIONS",
     "RECORD",
     "RESULT",
     "SAMPLING",
@@ -290,6 +291,29 @@ RESULT: dict[str, Any] = {
             "type": "object",
             "description": "Which version of which variable ran, for a program by name.",
             "properties": {"variable": {"type": "string"}, "version": {"type": "integer"}},
+        },
+    },
+}
+
+OPTIONS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "modules": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "Modules of the user's own, with metrics and programs.",
+        },
+        "interpreter": {
+            "enum": ["local", "deno"],
+            "description": "What runs code that a language model wrote; without it, nothing does.",
+        },
+        "interpreter_timeout_ms": {
+            "type": "integer",
+            "minimum": 1,
+            "default": 30_000,
+            "description": "For one request to the interpreter.",
         },
     },
 }

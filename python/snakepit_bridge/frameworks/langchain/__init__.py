@@ -1,7 +1,7 @@
 """The LangChain adapter (framework id `langchain`): pipelines, agents and graphs with the host's
 language model and tools.
 
-It needs langchain, langgraph and jsonschema and says so if one is missing or too old. Modules here
+It needs langchain and langgraph and says so if one is missing or too old. Modules here
 import LangChain at their top, so nothing outside may import this package before the framework is
 configured. Graphs of a user's own modules build on `HostChatModel`, `host_tool` and
 `StateCheckpointSaver`. Reading order: framework, documents, pipeline, agents, model, tools,

@@ -6,6 +6,7 @@ structured answer is asked for. It must not know how a graph is run or where its
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from snakepit_bridge.errors import InvalidArgument, ResourceExhausted
 
 from .checks import Fields
+from .forms import Form
 from .messages import from_words
 from .models import build_model
-from .parsers import check_answer
 from .tools import Known, host_tools
 
 __all__ = ["Agent", "agent_input", "build_agent", "build_agent_step"]
@@ -32,19 +33,25 @@ class Agent:
 
     graph: Any
     recursion_limit: int
-    schema: dict[str, Any] | None
+    form: Form | None
     place: str
+
+    def with_saver(self, saver: BaseCheckpointSaver | None) -> Any:
+        """The graph, with its threads kept by `saver`."""
+        graph = copy.copy(self.graph)
+        graph.checkpointer = saver
+        return graph
 
     def structured(self, values: dict[str, Any]) -> Any:
         """The structured answer in the agent's state, checked; None where none was asked for."""
-        if self.schema is None:
+        if self.form is None:
             return None
         if "structured_response" not in values:
             raise ResourceExhausted(
                 f"{self.place} ended without a structured answer", retryable=False
             )
         answer = values["structured_response"]
-        check_answer(answer, self.schema, self.place)
+        self.form.check(answer)
         return answer
 
 
@@ -52,7 +59,6 @@ def build_agent(
     fields: Fields,
     known: Known,
     lm: dict[str, Any] | None,
-    checkpointer: BaseCheckpointSaver | None = None,
 ) -> Agent:
     """The agent of a document. Raises `InvalidArgument` naming the place at fault."""
     settings = fields.take("lm", dict, "settings of a language model", lm)
@@ -60,7 +66,7 @@ def build_agent(
         raise InvalidArgument(f"{fields.at('lm')} missing, expected it here or in the call")
     model = build_model(settings, fields.at("lm"))
     tools = host_tools(fields.texts("tools", []), known, fields.at("tools"))
-    schema = fields.schema("response_schema", None)
+    form = fields.form("response_schema", None)
     max_steps = fields.number("max_steps", 1, _STEPS_MAX, _STEPS)
     if tools:
         # Asked here, so that a model without tools is refused before anything runs.
@@ -69,11 +75,10 @@ def build_agent(
         model,
         tools,
         system_prompt=fields.text("system_prompt", None),
-        response_format=None if schema is None else _strategy(schema, settings),
-        checkpointer=checkpointer,
+        response_format=None if form is None else _strategy(form, settings),
     )
     # Each request to the model but the last is followed by a superstep of tools.
-    return Agent(graph, 2 * max_steps, schema, fields.place)
+    return Agent(graph, 2 * max_steps, form, fields.place)
 
 
 def build_agent_step(fields: Fields, known: Known, lm: dict[str, Any] | None) -> Runnable[Any, Any]:
@@ -88,7 +93,7 @@ def build_agent_step(fields: Fields, known: Known, lm: dict[str, Any] | None) ->
         return agent_input(words, f"input of {agent.place}")
 
     async def end(values: dict[str, Any]) -> Any:
-        return values["messages"][-1] if agent.schema is None else agent.structured(values)
+        return values["messages"][-1] if agent.form is None else agent.structured(values)
 
     running = agent.graph.with_config(recursion_limit=agent.recursion_limit)
     return RunnableLambda(begin) | running | RunnableLambda(end)
@@ -103,11 +108,10 @@ def agent_input(words: Any, place: str) -> dict[str, Any]:
     return {"messages": from_words(words, place)}
 
 
-def _strategy(schema: dict[str, Any], settings: dict[str, Any]) -> Any:
-    titled = {"title": "answer", **schema}
+def _strategy(form: Form, settings: dict[str, Any]) -> Any:
     if "response_format" in (settings.get("supports") or ()):
-        return ProviderStrategy(titled)
-    return ToolStrategy(titled)
+        return ProviderStrategy(form.titled())
+    return ToolStrategy(form.titled())
 
 
 _STEPS = 20

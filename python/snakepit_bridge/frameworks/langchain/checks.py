@@ -10,12 +10,11 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-import jsonschema
-from jsonschema.exceptions import SchemaError, ValidationError
-
 from snakepit_bridge.errors import InvalidArgument
 
-__all__ = ["Fields", "check_schema", "expected", "first_fault", "kind_of", "nearest"]
+from .forms import Form
+
+__all__ = ["Fields", "expected", "kind_of", "nearest"]
 
 
 class Fields:
@@ -86,12 +85,10 @@ class Fields:
                 raise expected(f"{self.at(name)}[{index}]", value, "a text")
         return values
 
-    def schema(self, name: str, default: Any = ...) -> Any:
-        """A JSON Schema of an object."""
+    def form(self, name: str, default: Any = ...) -> Any:
+        """The form that a JSON Schema describes."""
         value = self.take(name, dict, "a JSON Schema", default)
-        if value is not default:
-            check_schema(value, self.at(name))
-        return value
+        return default if value is default else Form(value, self.at(name))
 
     def end(self) -> None:
         """Refuses keys that nobody asked for."""
@@ -105,21 +102,6 @@ class Fields:
     def at(self, name: str) -> str:
         """The place of one of its values."""
         return f"{self.place}.{name}"
-
-
-def check_schema(schema: dict[str, Any], place: str) -> None:
-    """Refuses what is not a JSON Schema."""
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise InvalidArgument(f"{place} is not a JSON Schema: {error.message}") from error
-
-
-def first_fault(value: Any, schema: dict[str, Any]) -> str | None:
-    """Where and why `value` is not of the form of `schema`, as `$.a[1]: …`; None if it is."""
-    validator = jsonschema.Draft202012Validator(schema)
-    fault: ValidationError | None = next(iter(validator.iter_errors(value)), None)
-    return None if fault is None else f"{fault.json_path}: {fault.message[:_MESSAGE_MAX]}"
 
 
 def expected(place: str, value: Any, words: str) -> InvalidArgument:
@@ -147,4 +129,3 @@ _KINDS: dict[type, str] = {
     list: "array",
     dict: "object",
 }
-_MESSAGE_MAX = 500

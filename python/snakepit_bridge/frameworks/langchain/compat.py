@@ -70,7 +70,6 @@ _OLDEST = {
     "langchain-core": (1, 0),
     "langgraph": (1, 0),
     "langgraph-checkpoint": (4, 0),
-    "jsonschema": (4, 0),
 }
 # Names under which people ask for traces. Without one, nothing is to leave the worker.
 _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2")

@@ -1,13 +1,14 @@
 """The `langchain` framework: its operations, each one run of a pipeline, an agent or a graph.
 
 It owns the order of a call: find the document, ask the host for its tools, build, run, report.
-Nothing is kept between calls but the configured graphs; threads are in the session's variables, so
-any worker goes on with them.
+Nothing that a later call needs is kept: threads are in the session's variables, so any worker goes
+on with them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import langchain
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -17,7 +18,8 @@ from snakepit_bridge.errors import InvalidArgument
 from snakepit_bridge.frameworks.base import Framework, operation
 
 from . import checkpoint_store, threads
-from .agents import agent_input, build_agent
+from .agents import Agent, agent_input, build_agent
+from .built import BuiltCache, relevant, tool_names
 from .checkpoints import CHECKPOINTS_KEPT, StateCheckpointSaver
 from .checks import Fields
 from .documents import Resolved, resolve
@@ -25,11 +27,13 @@ from .faults import faults
 from .graphs import Graphs
 from .pipeline import Needs, build_pipeline
 from .running import Usage, run_events, run_graph, run_pipeline
-from .schemas import schema
+from .schemas import OPTIONS, schema
 from .tools import known_tools
 from .wire import failure, plain, schema_of
 
 __all__ = ["LangChainFramework"]
+
+Thing = TypeVar("Thing")
 
 
 class LangChainFramework(Framework):
@@ -40,6 +44,7 @@ class LangChainFramework(Framework):
     """
 
     id = "langchain"
+    options_schema = OPTIONS
 
     def version(self) -> str:
         return langchain.__version__
@@ -53,24 +58,25 @@ class LangChainFramework(Framework):
         self._kept = fields.number("checkpoints_kept", 1, _KEPT_MAX, CHECKPOINTS_KEPT)
         fields.end()
         self._graphs = Graphs(graphs)
+        self._cache = BuiltCache()
 
-    @operation(**schema("invoke"), streaming=True)
+    @operation(**schema("invoke"))
     async def invoke(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs a pipeline. In a stream, pieces of its output come first: `token`, `tool_call` and
         `output` chunks."""
         with faults():
-            found, runnable = await _pipeline(ctx, parameters)
+            found, runnable = await self._pipeline(ctx, parameters)
             usage = Usage()
             config = RunnableConfig(callbacks=[usage])
             output = await run_pipeline(runnable, parameters["input"], config, ctx)
             return {"output": plain(output), "pipeline": found.origin(), **usage.totals()}
 
-    @operation(**schema("batch"), streaming=True)
+    @operation(**schema("batch"))
     async def batch(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs a pipeline over many inputs, several at a time. In a stream, each result is an
         `item` chunk as soon as it is there."""
         with faults():
-            found, runnable = await _pipeline(ctx, parameters)
+            found, runnable = await self._pipeline(ctx, parameters)
             usage = Usage()
             limit = parameters.get("max_concurrency", _CONCURRENCY)
             config = RunnableConfig(callbacks=[usage], max_concurrency=limit)
@@ -80,12 +86,12 @@ class LangChainFramework(Framework):
             origin = found.origin()
             return {"results": results, "failed": failed, "pipeline": origin, **usage.totals()}
 
-    @operation(**schema("events"), streaming=True)
+    @operation(**schema("events"))
     async def events(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs a pipeline and shows everything that happens in it, as LangChain's events (version
         2), each an `event` chunk."""
         with faults():
-            found, runnable = await _pipeline(ctx, parameters)
+            found, runnable = await self._pipeline(ctx, parameters)
             usage = Usage()
             chosen = {
                 name: value
@@ -100,7 +106,7 @@ class LangChainFramework(Framework):
     async def describe(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Builds a pipeline without running it, and tells what goes in and what comes out."""
         with faults():
-            found, runnable = await _pipeline(ctx, parameters)
+            found, runnable = await self._pipeline(ctx, parameters)
             drawn = runnable.get_graph()
             return {
                 "input_schema": schema_of(runnable.get_input_jsonschema),
@@ -109,18 +115,15 @@ class LangChainFramework(Framework):
                 "pipeline": found.origin(),
             }
 
-    @operation(**schema("agent"), streaming=True)
+    @operation(**schema("agent"))
     async def agent(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs an agent that calls host tools until it has an answer. With a thread it goes on
         where the thread is."""
         with faults():
             found = await resolve(parameters["agent"], ctx.session, "agent")
-            fields = Fields(found.document, "agent")
-            fields.choice("kind", ("agent",), "agent")
-            known = await known_tools(ctx.session.tools)
+            made = await self._built(ctx, found, parameters, _agent)
             thread = parameters.get("thread")
-            made = build_agent(fields, known, parameters.get("lm"), self._saver(ctx, thread))
-            fields.end()
+            graph = made.with_saver(self._saver(ctx, thread))
             usage = Usage()
             config = threads.config(thread, usage, made.recursion_limit)
             given = parameters["input"]
@@ -130,7 +133,7 @@ class LangChainFramework(Framework):
                 raise InvalidArgument("input null without thread, expected a text or messages")
             modes = parameters.get("modes", _MODES)
             more = threads.durability(thread, parameters)
-            values, _ = await run_graph(made.graph, given, config, ctx, modes, **more)
+            values, _ = await run_graph(graph, given, config, ctx, modes, **more)
             messages = values["messages"]
             return {
                 "output": str(messages[-1].text),
@@ -145,14 +148,14 @@ class LangChainFramework(Framework):
         """The configured graphs, with their nodes and schemas."""
         return {"graphs": self._graphs.describe()}
 
-    @operation(**schema("graph_invoke"), streaming=True)
+    @operation(**schema("graph_invoke"))
     async def graph_invoke(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs a configured graph. With a thread its checkpoints are kept, and it goes on where the
         thread is, or at a checkpoint of it."""
         with faults():
             return await self._run(ctx, parameters, parameters["input"])
 
-    @operation(**schema("graph_resume"), streaming=True)
+    @operation(**schema("graph_resume"))
     async def graph_resume(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Answers what a graph waits for, and goes on with it."""
         with faults():
@@ -197,6 +200,25 @@ class LangChainFramework(Framework):
         """Drops a thread with all its checkpoints."""
         await StateCheckpointSaver(ctx.session).adelete_thread(thread)
 
+    async def _pipeline(
+        self, ctx: CallContext, parameters: dict[str, Any]
+    ) -> tuple[Resolved, Runnable[Any, Any]]:
+        found = await resolve(parameters["pipeline"], ctx.session, "pipeline")
+        return found, await self._built(ctx, found, parameters, build_pipeline)
+
+    async def _built(
+        self,
+        ctx: CallContext,
+        found: Resolved,
+        parameters: dict[str, Any],
+        build: Callable[[dict[str, Any], Needs], Thing],
+    ) -> Thing:
+        """What `build` makes of a document, or has made of an equal one with equal tools."""
+        names, lm = tool_names(found.document), parameters.get("lm")
+        known = await known_tools(ctx.session.tools) if names else {}
+        parts = [build.__name__, found.document, lm, relevant(names, known)]
+        return self._cache.get(parts, lambda: build(found.document, Needs(known, lm)))
+
     async def _run(
         self, ctx: CallContext, parameters: dict[str, Any], given: Any
     ) -> dict[str, Any]:
@@ -221,12 +243,12 @@ class LangChainFramework(Framework):
         return None if thread is None else StateCheckpointSaver(ctx.session, keep=self._kept)
 
 
-async def _pipeline(
-    ctx: CallContext, parameters: dict[str, Any]
-) -> tuple[Resolved, Runnable[Any, Any]]:
-    found = await resolve(parameters["pipeline"], ctx.session, "pipeline")
-    needs = Needs(await known_tools(ctx.session.tools), parameters.get("lm"))
-    return found, build_pipeline(found.document, needs)
+def _agent(document: dict[str, Any], needs: Needs) -> Agent:
+    fields = Fields(document, "agent")
+    fields.choice("kind", ("agent",), "agent")
+    made = build_agent(fields, needs.tools, needs.lm)
+    fields.end()
+    return made
 
 
 async def _batch(

@@ -1,7 +1,6 @@
-"""Parsers beside LangChain's own: a list of lines or items, and a value held against a JSON Schema.
+"""Parsers beside LangChain's own: a list of lines or items, and a value that must have a form.
 
-It owns both. Failures are `MalformedAnswer`, for it is a model's answer that is at fault. It must
-not know models.
+It owns both as steps. It must not know models or how a form is checked.
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from snakepit_bridge.host_lm import MalformedAnswer
+from .forms import Form
 
-from .checks import first_fault
-
-__all__ = ["check_answer", "checked_by", "list_parser"]
+__all__ = ["checked_by", "list_parser"]
 
 
 def list_parser() -> Runnable[str, list[str]]:
@@ -30,24 +27,14 @@ def list_parser() -> Runnable[str, list[str]]:
     return RunnableLambda(parse, name="list")
 
 
-def checked_by(schema: dict[str, Any], place: str) -> Runnable[Any, Any]:
-    """Passes on what is of the form of `schema`. Raises `MalformedAnswer` for what is not."""
+def checked_by(form: Form) -> Runnable[Any, Any]:
+    """Passes on what is of the form. Raises `MalformedAnswer` for what is not."""
 
     async def check(value: Any) -> Any:
-        check_answer(value, schema, place)
+        form.check(value)
         return value
 
     return RunnableLambda(check, name="schema")
-
-
-def check_answer(value: Any, schema: dict[str, Any], place: str) -> None:
-    """Raises `MalformedAnswer`, naming where and why, for a value that is not of the form of
-    `schema`."""
-    fault = first_fault(value, schema)
-    if fault is not None:
-        raise MalformedAnswer(
-            f"answer of the model for {place} at {fault}", details={"place": place, "path": fault}
-        )
 
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")

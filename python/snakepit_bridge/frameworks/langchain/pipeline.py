@@ -76,32 +76,31 @@ def _model(fields: Fields, needs: Needs) -> Runnable[Any, Any]:
         raise InvalidArgument(f"{fields.at('lm')} missing, expected it here or in the call")
     model = build_model(settings, fields.at("lm"))
     tools = host_tools(fields.texts("tools", []), needs.tools, fields.at("tools"))
-    schema = fields.schema("response_schema", None)
+    form = fields.form("response_schema", None)
     choice = fields.text("tool_choice", None)
-    if schema is not None:
+    if form is not None:
         if tools:
             raise InvalidArgument(
                 f"{fields.at('response_schema')} beside tools, expected one of them: "
                 "an agent has both"
             )
-        titled = {"title": "answer", **schema}
-        return model.with_structured_output(titled) | checked_by(schema, fields.place)
+        return model.with_structured_output(form.titled()) | checked_by(form)
     if not tools:
         return model
     return model.bind_tools(tools, tool_choice=choice)
 
 
 def _parser(fields: Fields, needs: Needs) -> Runnable[Any, Any]:
-    form = fields.choice("format", ("text", "json", "list"), "text")
-    schema = fields.schema("schema", None)
-    if schema is not None and form != "json":
-        raise InvalidArgument(f"{fields.at('schema')} for format {form}, expected format json")
-    if form == "text":
+    text = fields.choice("format", ("text", "json", "list"), "text")
+    form = fields.form("schema", None)
+    if form is not None and text != "json":
+        raise InvalidArgument(f"{fields.at('schema')} for format {text}, expected format json")
+    if text == "text":
         return StrOutputParser()
-    if form == "list":
+    if text == "list":
         return StrOutputParser() | list_parser()
     parser = JsonOutputParser()
-    return parser if schema is None else parser | checked_by(schema, fields.place)
+    return parser if form is None else parser | checked_by(form)
 
 
 def _sequence(fields: Fields, needs: Needs) -> Runnable[Any, Any]:

@@ -8,13 +8,36 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["OPERATIONS", "schema"]
+from .chunk_schemas import CHUNKS
+from .schema_parts import (
+    CHECKPOINT,
+    FAILURE,
+    GRAPH,
+    GRAPH_RESULT,
+    INPUT,
+    LM,
+    MESSAGES,
+    ORIGIN,
+    RUN,
+    STATE,
+    THREAD,
+    USAGE,
+    modes,
+    object_of,
+    reference,
+)
+
+__all__ = ["OPERATIONS", "OPTIONS", "schema"]
 
 
 def schema(operation: str) -> dict[str, Any]:
-    """`parameters` and `result` of an operation, for the decorator."""
+    """`parameters`, `result` and `chunk` of an operation, for the decorator. What has chunks
+    streams."""
     required, properties, result = OPERATIONS[operation]
+    chunk = CHUNKS.get(operation)
     return {
+        "streaming": chunk is not None,
+        "chunk": chunk,
         "parameters": {
             "type": "object",
             "additionalProperties": False,
@@ -25,213 +48,25 @@ def schema(operation: str) -> dict[str, Any]:
     }
 
 
-def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": sorted(properties) if required is None else required,
-        "properties": properties,
-    }
-
-
-_SAMPLING: dict[str, Any] = {
-    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-    "max_tokens": {"type": "integer", "minimum": 1},
-    "top_p": {"type": "number", "minimum": 0, "maximum": 1},
-    "stop": {"type": "array", "items": {"type": "string", "minLength": 1}},
-    "seed": {"type": "integer"},
-    "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-    "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-}
-
-_LM_COMMON: dict[str, Any] = {
-    **_SAMPLING,
-    "retries": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 100,
-        "default": 3,
-        "description": "How often a failure that may pass is tried again.",
-    },
-    "timeout_ms": {"type": "integer", "minimum": 1, "description": "For one request to the model."},
-    "extra": {"type": "object", "description": "Handed on unchanged."},
-}
-
-_LM: dict[str, Any] = {
-    "description": "The language model: a tool of the host, or a provider. In a pipeline or an "
-    "agent, the one that the document itself names counts.",
-    "oneOf": [
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["kind", "tool"],
-            "properties": {
-                "kind": {"const": "host_tool"},
-                "tool": {"type": "string", "minLength": 1, "description": "See docs/host_lm.md."},
-                "model": {"type": "string", "minLength": 1, "description": "Told to the tool."},
-                "supports": {
-                    "type": "array",
-                    "items": {"enum": ["tools", "response_format"]},
-                    "default": ["tools"],
-                    "description": "What the model behind the tool can do besides text.",
-                },
-                **_LM_COMMON,
-            },
-        },
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["kind", "model"],
-            "properties": {
-                "kind": {"const": "provider"},
-                "model": {
-                    "type": "string",
-                    "description": "provider:model, as openai:gpt-4o-mini.",
-                },
-                "api_key_env": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "Name of the worker's environment variable that holds the key.",
-                },
-                "api_base": {"type": "string", "description": "Where the provider's API is."},
-                **_LM_COMMON,
-            },
-        },
-    ],
-}
-
-
-def _reference(what: str) -> dict[str, Any]:
-    return {
-        "description": f"{what}: the name of a variable that holds it, that with a version, or the "
-        "document itself (docs/langchain.md).",
-        "oneOf": [
-            {"type": "string", "minLength": 1},
-            {
-                "type": "object",
-                "required": ["variable"],
-                "properties": {
-                    "variable": {"type": "string", "minLength": 1},
-                    "version": {"type": "integer", "minimum": 1},
-                },
-                "additionalProperties": False,
-            },
-            {"type": "object", "not": {"required": ["variable"]}},
-        ],
-    }
-
-
-_INPUT: dict[str, Any] = {"description": "What goes in; its form is up to the first step."}
-_ORIGIN: dict[str, Any] = {
-    "type": ["object", "null"],
-    "description": "Which version of which variable ran; null for a document.",
-    "properties": {"variable": {"type": "string"}, "version": {"type": "integer"}},
-}
-_USAGE: dict[str, Any] = {
-    "usage": {
-        "type": "object",
-        "description": "Tokens as the models counted them; empty if they did not.",
-        "properties": {
-            "prompt_tokens": {"type": "integer"},
-            "completion_tokens": {"type": "integer"},
-            "total_tokens": {"type": "integer"},
-        },
-    },
-    "lm_calls": {"type": "integer", "description": "Answers of language models."},
-}
-_FAILURE: dict[str, Any] = _object(
-    {
-        "status": {"type": "string", "description": "Name of a status, as TOOL_FAILED."},
-        "type": {"type": "string", "description": "The type of the exception."},
-        "message": {"type": "string"},
-    }
-)
-_MESSAGES: dict[str, Any] = {
-    "description": "A text, or messages in the words of docs/host_lm.md. Null, with a thread, goes "
-    "on from where it stopped.",
-    "oneOf": [
-        {"type": ["string", "null"]},
-        {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}},
-    ],
-}
-_GRAPH: dict[str, Any] = {
-    "type": "string",
-    "minLength": 1,
-    "description": "Name of a graph of the framework option `graphs`.",
-}
-_THREAD: dict[str, Any] = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 256,
-    "description": "Names the thread whose checkpoints the session keeps.",
-}
-_CHECKPOINT: dict[str, Any] = {
-    "type": "string",
-    "minLength": 1,
-    "description": "Id of a checkpoint of the thread; without it the newest one.",
-}
-_LIMIT: dict[str, Any] = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": 10000,
-    "default": 25,
-    "description": "Supersteps after which a graph that has not ended is given up.",
-}
-_RUN: dict[str, Any] = {
-    "recursion_limit": _LIMIT,
-    "durability": {
-        "enum": ["sync", "async", "exit"],
-        "default": "sync",
-        "description": "When checkpoints are written: before the next step begins, while it runs, "
-        "or at the end.",
-    },
-}
-
-
-def _modes(default: list[str]) -> dict[str, Any]:
-    return {
-        "type": "array",
-        "items": {"enum": ["messages", "updates", "values", "custom"]},
-        "uniqueItems": True,
-        "default": default,
-        "description": "What a caller that asks for a stream is shown.",
-    }
-
-
-_INTERRUPTS: dict[str, Any] = {
-    "type": "array",
-    "description": "What the graph waits for; `graph_resume` answers.",
-    "items": _object({"id": {"type": "string"}, "value": {}}),
-}
-_STATE: dict[str, Any] = _object(
-    {
-        "values": {"description": "The graph's state."},
-        "next": {"type": "array", "items": {"type": "string"}, "description": "Nodes to run next."},
-        "interrupts": _INTERRUPTS,
-        "checkpoint": {"type": ["string", "null"]},
-        "parent": {"type": ["string", "null"], "description": "The checkpoint before it."},
-        "created_at": {"type": ["string", "null"]},
-        "metadata": {"type": "object", "description": "Step, source and the like."},
-        "tasks": {"type": "array", "items": {"type": "object"}},
-    }
-)
-_GRAPH_RESULT: dict[str, Any] = _object(
-    {"output": {"description": "The graph's last values."}, "interrupts": _INTERRUPTS, **_USAGE}
-)
-
 Operation = tuple[list[str], dict[str, Any], dict[str, Any] | None]
 
 OPERATIONS: dict[str, Operation] = {
     "invoke": (
         ["pipeline", "input"],
-        {"pipeline": _reference("The pipeline"), "input": _INPUT, "lm": _LM},
-        _object({"output": {}, "pipeline": _ORIGIN, **_USAGE}),
+        {"pipeline": reference("The pipeline"), "input": INPUT, "lm": LM},
+        object_of({"output": {}, "pipeline": ORIGIN, **USAGE}),
     ),
     "batch": (
         ["pipeline", "inputs"],
         {
-            "pipeline": _reference("The pipeline"),
-            "inputs": {"type": "array", "maxItems": 100000, "items": _INPUT},
-            "lm": _LM,
+            "pipeline": reference("The pipeline"),
+            "inputs": {
+                "type": "array",
+                "maxItems": 100000,
+                "items": INPUT,
+                "description": "One for each run.",
+            },
+            "lm": LM,
             "max_concurrency": {
                 "type": "integer",
                 "minimum": 1,
@@ -245,25 +80,25 @@ OPERATIONS: dict[str, Operation] = {
                 "description": "Whether one failure ends the batch, or stands in its results.",
             },
         },
-        _object(
+        object_of(
             {
                 "results": {
                     "type": "array",
                     "description": "In the order of the inputs.",
-                    "items": _object({"output": {}, "error": _FAILURE}, []),
+                    "items": object_of({"output": {}, "error": FAILURE}, []),
                 },
                 "failed": {"type": "integer"},
-                "pipeline": _ORIGIN,
-                **_USAGE,
+                "pipeline": ORIGIN,
+                **USAGE,
             }
         ),
     ),
     "events": (
         ["pipeline", "input"],
         {
-            "pipeline": _reference("The pipeline"),
-            "input": _INPUT,
-            "lm": _LM,
+            "pipeline": reference("The pipeline"),
+            "input": INPUT,
+            "lm": LM,
             **{
                 f"{verb}_{what}": {
                     "type": "array",
@@ -276,57 +111,57 @@ OPERATIONS: dict[str, Operation] = {
                 for what in ("names", "types", "tags")
             },
         },
-        _object({"output": {}, "pipeline": _ORIGIN, **_USAGE}),
+        object_of({"output": {}, "pipeline": ORIGIN, **USAGE}),
     ),
     "describe": (
         ["pipeline"],
-        {"pipeline": _reference("The pipeline"), "lm": _LM},
-        _object(
+        {"pipeline": reference("The pipeline"), "lm": LM},
+        object_of(
             {
                 "input_schema": {"type": "object"},
                 "output_schema": {"type": "object"},
                 "steps": {"type": "array", "items": {"type": "string"}},
-                "pipeline": _ORIGIN,
+                "pipeline": ORIGIN,
             }
         ),
     ),
     "agent": (
         ["agent", "input"],
         {
-            "agent": _reference("The agent"),
-            "input": _MESSAGES,
-            "lm": _LM,
-            "thread": _THREAD,
-            "modes": _modes(["messages", "updates"]),
+            "agent": reference("The agent"),
+            "input": MESSAGES,
+            "lm": LM,
+            "thread": THREAD,
+            "modes": modes(["messages", "updates"]),
         },
-        _object(
+        object_of(
             {
                 "output": {"type": "string", "description": "Text of the last message."},
                 "structured": {"description": "The structured answer; null without a schema."},
                 "messages": {"type": "array", "items": {"type": "object"}},
-                "agent": _ORIGIN,
-                **_USAGE,
+                "agent": ORIGIN,
+                **USAGE,
             }
         ),
     ),
-    "graphs": ([], {}, _object({"graphs": {"type": "array", "items": {"type": "object"}}})),
+    "graphs": ([], {}, object_of({"graphs": {"type": "array", "items": {"type": "object"}}})),
     "graph_invoke": (
         ["graph", "input"],
         {
-            "graph": _GRAPH,
+            "graph": GRAPH,
             "input": {"description": "The graph's input; null goes on from where it stopped."},
-            "thread": _THREAD,
-            "checkpoint": _CHECKPOINT,
-            "modes": _modes(["messages", "updates"]),
-            **_RUN,
+            "thread": THREAD,
+            "checkpoint": CHECKPOINT,
+            "modes": modes(["messages", "updates"]),
+            **RUN,
         },
-        _GRAPH_RESULT,
+        GRAPH_RESULT,
     ),
     "graph_resume": (
         ["graph", "thread"],
         {
-            "graph": _GRAPH,
-            "thread": _THREAD,
+            "graph": GRAPH,
+            "thread": THREAD,
             "value": {"description": "The answer to the one interrupt that waits."},
             "values": {
                 "type": "object",
@@ -334,21 +169,21 @@ OPERATIONS: dict[str, Operation] = {
                 "description": "Answers by the ids of interrupts.",
             },
             "update": {"type": "object", "description": "Changes of the state beside the answer."},
-            "modes": _modes(["messages", "updates"]),
-            **_RUN,
+            "modes": modes(["messages", "updates"]),
+            **RUN,
         },
-        _GRAPH_RESULT,
+        GRAPH_RESULT,
     ),
     "graph_state": (
         ["graph", "thread"],
-        {"graph": _GRAPH, "thread": _THREAD, "checkpoint": _CHECKPOINT},
-        _STATE,
+        {"graph": GRAPH, "thread": THREAD, "checkpoint": CHECKPOINT},
+        STATE,
     ),
     "graph_history": (
         ["graph", "thread"],
         {
-            "graph": _GRAPH,
-            "thread": _THREAD,
+            "graph": GRAPH,
+            "thread": THREAD,
             "limit": {
                 "type": "integer",
                 "minimum": 1,
@@ -356,21 +191,41 @@ OPERATIONS: dict[str, Operation] = {
                 "default": 20,
                 "description": "At most so many, the newest first.",
             },
-            "before": _CHECKPOINT,
+            "before": CHECKPOINT,
         },
-        _object({"states": {"type": "array", "items": _STATE}}),
+        object_of({"states": {"type": "array", "items": STATE}}),
     ),
     "graph_update": (
         ["graph", "thread", "values"],
         {
-            "graph": _GRAPH,
-            "thread": _THREAD,
-            "checkpoint": _CHECKPOINT,
+            "graph": GRAPH,
+            "thread": THREAD,
+            "checkpoint": CHECKPOINT,
             "values": {"description": "What is to be written into the state."},
             "as_node": {"type": "string", "description": "The node that counts as its writer."},
         },
-        _object({"checkpoint": {"type": "string"}}),
+        object_of({"checkpoint": {"type": "string"}}),
     ),
-    "threads": ([], {}, _object({"threads": {"type": "array", "items": {"type": "object"}}})),
-    "delete_thread": (["thread"], {"thread": _THREAD}, {"type": "null"}),
+    "threads": ([], {}, object_of({"threads": {"type": "array", "items": {"type": "object"}}})),
+    "delete_thread": (["thread"], {"thread": THREAD}, {"type": "null"}),
+}
+
+OPTIONS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "graphs": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "pattern": "^[^:]+:[^:]+$"},
+            "default": {},
+            "description": "Graphs that may be run: module:attribute by name.",
+        },
+        "checkpoints_kept": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 10000,
+            "default": 100,
+            "description": "How many checkpoints of a thread and namespace stay.",
+        },
+    },
 }

@@ -52,9 +52,11 @@ PARAMETERS: dict[str, Any] = {
         "options": {"type": "object", "description": "Those of the optimizer."},
         "data": {
             "type": "object",
+            "description": "Examples to learn from and, if there are some, to judge by.",
             "additionalProperties": False,
             "required": ["train"],
             "properties": {"train": DATA, "validation": DATA},
+            "description": "The examples to learn from, and those to judge by.",
         },
         "metric": METRIC,
         "lm": _model("The program's language model; without it, the one that the program names."),
