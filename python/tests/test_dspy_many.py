@@ -20,7 +20,7 @@ from snakepit_bridge.errors import (  # noqa: E402
     ToolFailed,
 )
 from snakepit_bridge.frameworks import load  # noqa: E402
-from snakepit_bridge.frameworks.dspy import metric  # noqa: E402
+from snakepit_bridge.frameworks.dspy import metric, program  # noqa: E402
 from snakepit_bridge.frameworks.dspy.records import Record  # noqa: E402
 
 HOST = {"kind": "host_tool", "tool": "lm"}
@@ -36,6 +36,20 @@ ROWS = [
 @metric(name="many_raises")
 def raises(example: Any, prediction: Any) -> float:
     raise ZeroDivisionError("nothing to compare")
+
+
+@program(name="many_threads")
+class Threads(dspy.Module):
+    """Asks twice at once, on threads that DSPy starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ask = dspy.Predict("question -> answer")
+
+    def forward(self, question: str) -> dspy.Prediction:
+        example = dspy.Example(question=question).with_inputs("question")
+        answers = dspy.Parallel(num_threads=2)([(self.ask, example)] * 2)
+        return dspy.Prediction(answers=[answer.answer for answer in answers])
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +203,10 @@ def test_a_model_is_asked_directly(framework: Any) -> None:
     assert result["lm_calls"] == 2 and result["usage_by_model"] == {"small/er": {"total_tokens": 6}}
     messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]
     ctx = context(stream=True, model=plain_model)
-    result = run(framework, "lm", ctx, lm=lm, messages=messages, config={"temperature": 0.1})
+    cooler = {"lm": lm, "messages": messages, "config": {"temperature": 0.1}, "history": True}
+    result = run(framework, "lm", ctx, **cooler)
+    assert result["history"][0]["settings"] == {"temperature": 0.1}
+    assert result["history"][0]["messages"] == messages
     text = "system:be brief user:hi at 0.1 "
     assert result["choices"][0]["content"] == text
     assert "".join(chunk["text"] for chunk in ctx.chunks) == text
@@ -290,6 +307,7 @@ def test_history_tells_what_was_said(framework: Any) -> None:
     same = run(framework, "run", streamed, program=QA, inputs=question, lm=lm, history=True)
     assert same["history"][0]["messages"] == entry["messages"]
     assert same["history"][0]["outputs"] == entry["outputs"]
+    assert same["history"][0]["settings"] == entry["settings"]
     assert same["usage"] == result["usage"]
     assert "history" not in run(framework, "run", context(), program=QA, inputs=question)
 
@@ -423,3 +441,14 @@ def test_attempts_of_one_program_are_streamed_each(framework: Any) -> None:
     answers = [chunk for chunk in ctx.chunks if chunk.get("field") == "answer"]
     told = [(chunk["predictor"], chunk["request"], chunk["text"]) for chunk in answers]
     assert told == [("module.predict", 1, "Lima"), ("module.predict", 2, "Lima")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_threads_of_a_program_are_counted_though_not_streamed(framework: Any, stream: bool) -> None:
+    ctx = context(stream=stream)
+    threads = {"module": "python", "options": {"name": "many_threads"}, "lm": HOST}
+    question = {"question": "capital of Peru?"}
+    result = run(framework, "run", ctx, program=threads, inputs=question, status=["lm"])
+    assert result["outputs"] == {"answers": ["Lima", "Lima"]}
+    assert result["lm_calls"] == 2 and result["usage"]["prompt_tokens"] == 20
+    assert [chunk["type"] for chunk in ctx.chunks] == ["status", "status"] * stream

@@ -33,7 +33,7 @@ impl Platform {
             "version": env!("CARGO_PKG_VERSION"),
             "protocol_version": PROTOCOL_VERSION,
             "pools": pools,
-            "tools": self.services.tools.list(None),
+            "tools": self.tools(None),
             "variable_types": variable_types(),
             "tensor_types": DType::ALL.map(DType::name),
             "statuses": statuses(),

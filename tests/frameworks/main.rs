@@ -10,12 +10,14 @@ mod built;
 mod program;
 mod support;
 
+mod failures;
 mod introspection;
 mod langchain;
 mod model;
 mod operations;
 mod optimizers;
 mod programs;
+mod scenarios;
 mod python;
 mod third_party;
 mod tools;

@@ -1,16 +1,16 @@
-//! DSPy operations around programs: evaluation, batches, direct questions, vectors, what streams and
-//! results tell, and how failures end.
+//! DSPy operations around programs: evaluation, batches, direct questions, vectors, what streams
+//! and results tell, and how failures end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{ChunkOutcome, Invocation, Platform, ToolSpec};
+use snakepit_bridge::api::{ChunkOutcome, Invocation, Platform, Session, ToolSpec};
 use snakepit_bridge::core::{Attachment, Error, Status, Value};
 use snakepit_bridge::state::RegisterVariable;
 
-use super::model::{Prompt, completion, lm, model};
+use super::model::{Prompt, Seen, completion, lm, model};
 use super::support::{
     LONG, Tool, answering, chunks, close, finish, outcome, platform, request, run, session,
     start_stream,
@@ -95,31 +95,35 @@ fn a_program_is_evaluated_by_each_kind_of_metric() {
     assert_eq!(error.status(), Status::PythonException, "{error}");
     assert!(error.message().contains("raised LookupError: no ruling on"), "{error}");
 
-    // The rows may be kept in a variable, many of them.
+    rows_come_from_a_variable(&session, &seen);
+    close(&platform);
+}
+
+/// The rows may be kept in a variable, many of them.
+fn rows_come_from_a_variable(session: &Session, seen: &Seen) {
     let many: Json = (0..50_000)
         .map(|number| json!({"question": format!("{number}: Peru?"), "answer": "Lima"}))
         .collect();
-    register(&session, "rows", "json", &rows());
+    register(session, "rows", "json", &rows());
     let version = session.set_variable("rows", Value::from_document(&many), None).unwrap();
     let earlier = json!({"variable": "rows", "version": version - 1});
     let by_name = |data: &Json| {
         json!({"program": program(), "data": data, "metric": {"kind": "exact_match"},
             "results": "none"})
     };
-    let result = run(&session, "dspy", "evaluate", by_name(&earlier)).unwrap();
+    let result = run(session, "dspy", "evaluate", by_name(&earlier)).unwrap();
     assert_eq!((&result["count"], &result["score"]), (&json!(4), &json!(100.0)));
     let bad = json!({"rows": [{"question": "?"}, {"answer": "?"}]});
-    let error = run(&session, "dspy", "evaluate", by_name(&bad)).unwrap_err();
+    let error = run(session, "dspy", "evaluate", by_name(&bad)).unwrap_err();
     assert_eq!(error.status(), Status::InvalidArgument);
     assert!(error.message().contains("data.rows[1]: field `question` missing"), "{error}");
     let asked = seen.lock().len();
     let error =
-        run(&session, "dspy", "evaluate", by_name(&json!({"variable": "none"}))).unwrap_err();
+        run(session, "dspy", "evaluate", by_name(&json!({"variable": "none"}))).unwrap_err();
     assert_eq!((error.status(), seen.lock().len()), (Status::NotFound, asked));
-    close(&platform);
 }
 
-fn register(session: &snakepit_bridge::api::Session, name: &str, kind: &str, value: &Json) {
+fn register(session: &Session, name: &str, kind: &str, value: &Json) {
     let variable = RegisterVariable {
         name: name.into(),
         type_name: kind.into(),

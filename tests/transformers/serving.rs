@@ -133,7 +133,7 @@ fn refusals(world: &World) {
 fn embeddings(world: &World) {
     let session = world.session();
     let texts =
-        ["A man is eating food.", "A man eats something.", "The stock market fell sharply today."];
+        ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."];
     let parameters = json!({"model": "minilm", "texts": texts, "batch_size": 2});
     let operation = session.prepare(request("transformers", "embed", &parameters)).unwrap();
     let value = finish(operation).unwrap();

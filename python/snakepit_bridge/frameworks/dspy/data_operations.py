@@ -11,8 +11,8 @@ from typing import Any
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.frameworks.base import operation
 
+from . import chunk_schemas, direct, evaluation
 from . import data_schemas as schemas
-from . import direct, evaluation
 from .retrieval import Retriever
 from .running import Runner
 
@@ -25,18 +25,33 @@ class DataOperations:
     runner: Runner
     retriever: Retriever
 
-    @operation(parameters=schemas.EVALUATE, result=schemas.EVALUATE_RESULT, streaming=True)
+    @operation(
+        parameters=schemas.EVALUATE,
+        result=schemas.EVALUATE_RESULT,
+        chunk=chunk_schemas.PROGRESS,
+        streaming=True,
+    )
     async def evaluate(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs a program on examples and judges what it answers; the stream shows progress."""
         return await evaluation.evaluate(self.runner, ctx, parameters)
 
-    @operation(parameters=schemas.BATCH, result=schemas.BATCH_RESULT, streaming=True)
+    @operation(
+        parameters=schemas.BATCH,
+        result=schemas.BATCH_RESULT,
+        chunk=chunk_schemas.OUTCOME,
+        streaming=True,
+    )
     async def batch(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Runs a program on many inputs, some at once; the stream shows each outcome as it comes,
         the result has them in order."""
         return await evaluation.batch(self.runner, ctx, parameters)
 
-    @operation(parameters=schemas.ASK, result=schemas.ASK_RESULT, streaming=True)
+    @operation(
+        parameters=schemas.ASK,
+        result=schemas.ASK_RESULT,
+        chunk=chunk_schemas.ANSWER,
+        streaming=True,
+    )
     async def lm(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Asks a language model directly, without a program; the stream shows its tokens."""
         return await direct.ask(ctx, parameters)

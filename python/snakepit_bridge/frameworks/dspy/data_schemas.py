@@ -194,6 +194,7 @@ ASK_RESULT = _result(
     {
         "choices": {
             "type": "array",
+            "description": "The answers, one for each request.",
             "items": {
                 "type": "object",
                 "required": ["content", "finish_reason"],
@@ -227,7 +228,7 @@ EMBED = _object(
             "type": "array",
             "minItems": 1,
             "items": {"type": "string"},
-            "description": "Each becomes a row.",
+            "description": "What vectors are made of.",
         },
     },
 )
@@ -243,7 +244,11 @@ _NEAREST: dict[str, Any] = {
     "description": "So many at most.",
 }
 _FOUND: dict[str, Any] = {
-    "indices": {"type": "array", "items": {"type": "integer"}},
+    "indices": {
+        "type": "array",
+        "items": {"type": "integer"},
+        "description": "Where they stand, counted from 0.",
+    },
     "scores": {
         "type": "array",
         "items": {"type": "number"},
@@ -258,7 +263,7 @@ RETRIEVE = _object(
             "type": "array",
             "minItems": 1,
             "items": {"type": "string"},
-            "description": "What is looked for, each by itself.",
+            "description": "What is looked for, each on its own.",
         },
         "corpus": {
             "description": "Strings, or objects with `text`; or the json variable that holds them.",

@@ -17,6 +17,7 @@ from snakepit_bridge.errors import InvalidArgument
 from snakepit_bridge.frameworks.base import Framework, operation
 
 from . import schemas
+from .chunk_schemas import TOKENS
 from .data_operations import DataOperations
 from .kinds import interpreter_of
 from .optimizer_operations import OptimizerOperations
@@ -61,19 +62,29 @@ class DSPyFramework(ProgramOperations, DataOperations, OptimizerOperations, Fram
     def stop(self) -> None:
         """Nothing to end: calls own all they use."""
 
-    @operation(parameters=schemas.parameters("predict"), result=schemas.RESULT, streaming=True)
+    @operation(
+        parameters=schemas.parameters("predict"),
+        result=schemas.RESULT,
+        chunk=TOKENS,
+        streaming=True,
+    )
     async def predict(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Fills in the output fields of a signature with one request to a language model."""
         return await self._run("predict", ctx, parameters)
 
     @operation(
-        parameters=schemas.parameters("chain_of_thought"), result=schemas.RESULT, streaming=True
+        parameters=schemas.parameters("chain_of_thought"),
+        result=schemas.RESULT,
+        chunk=TOKENS,
+        streaming=True,
     )
     async def chain_of_thought(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """Lets the language model reason step by step before it fills in the output fields."""
         return await self._run("chain_of_thought", ctx, parameters)
 
-    @operation(parameters=schemas.parameters("react"), result=schemas.RESULT, streaming=True)
+    @operation(
+        parameters=schemas.parameters("react"), result=schemas.RESULT, chunk=TOKENS, streaming=True
+    )
     async def react(self, ctx: CallContext, **parameters: Any) -> dict[str, Any]:
         """An agent that thinks, calls host tools, looks at what they answer, and ends with the
         output fields."""

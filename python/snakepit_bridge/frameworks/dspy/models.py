@@ -50,7 +50,7 @@ class _Recorded(dspy.LM):
         """Called by DSPy with what was asked and answered; it would keep it for the process."""
         record = current_record()
         if record is not None and record.keeps_history:
-            record.told(_shown(self.model, entry))
+            record.told(_shown(self.model, self.kwargs, entry))
 
 
 class ProviderModel(_Recorded):
@@ -136,7 +136,7 @@ class HostModel(_Recorded):
                 "usage": usage,
                 "response_model": answer.model,
             }
-            record.told(_shown(self.model, entry))
+            record.told(_shown(self.model, self.kwargs, entry))
 
 
 def _is_plain(message: dict[str, Any]) -> bool:
@@ -147,13 +147,21 @@ def _is_plain(message: dict[str, Any]) -> bool:
     )
 
 
-def _shown(name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """What a result tells of one request."""
+def _shown(name: str, defaults: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """What a result tells of one request. Of the settings only those that are known to be no
+    secret."""
+    settings = {**defaults, **(entry.get("kwargs") or {})}
+    if (request := entry.get("request")) is not None:
+        settings = {name: getattr(request.config, name, None) for name in _PLAIN_SETTINGS}
     messages = entry.get("messages") or [{"role": "user", "content": entry.get("prompt")}]
     shown = {
         "model": told_name(name),
         "messages": messages,
-        "settings": entry.get("kwargs") or {},
+        "settings": {
+            name: settings[name]
+            for name in _PLAIN_SETTINGS
+            if settings.get(name) not in (None, [], ())
+        },
         "outputs": entry.get("outputs") or [],
         "usage": plain_counts([entry.get("usage") or {}]),
     }

@@ -17,6 +17,7 @@ from snakepit_bridge.frameworks.base import operation
 
 from . import program_schemas as schemas
 from .build import gather, make
+from .chunk_schemas import TOKENS
 from .describe import described
 from .documents import Program, parse
 from .faults import faults
@@ -35,7 +36,7 @@ class ProgramOperations:
 
     runner: Runner
 
-    @operation(parameters=schemas.RUN, result=schemas.RUN_RESULT, streaming=True)
+    @operation(parameters=schemas.RUN, result=schemas.RUN_RESULT, chunk=TOKENS, streaming=True)
     async def run(
         self,
         ctx: CallContext,

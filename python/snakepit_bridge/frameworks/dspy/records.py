@@ -35,7 +35,7 @@ class Record:
         self.keeps_history = history
         self.usage_tracker = _Usage()
         self._lock = threading.Lock()
-        self._history: deque[tuple[dict[str, Any], int]] = deque()
+        self._history: deque[bytes] = deque()
         self._history_bytes = 0
         self._dropped = 0
 
@@ -46,14 +46,15 @@ class Record:
 
     def told(self, entry: dict[str, Any]) -> None:
         """Keeps what was asked and answered, the newest within the limits."""
-        size = len(orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS))
+        # As it is now, and as a result can have it: DSPy goes on with these objects.
+        kept = orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS)
         with self._lock:
-            self._history.append((entry, size))
-            self._history_bytes += size
+            self._history.append(kept)
+            self._history_bytes += len(kept)
             while (
                 len(self._history) > HISTORY_ENTRIES_MAX or self._history_bytes > HISTORY_BYTES_MAX
             ):
-                self._history_bytes -= self._history.popleft()[1]
+                self._history_bytes -= len(self._history.popleft())
                 self._dropped += 1
 
     def report(self) -> dict[str, Any]:
@@ -66,7 +67,7 @@ class Record:
             "lm_calls": self.lm_calls,
         }
         if self.keeps_history:
-            report["history"] = [entry for entry, _ in self._history]
+            report["history"] = [orjson.loads(entry) for entry in self._history]
             report["history_dropped"] = self._dropped
         return report
 

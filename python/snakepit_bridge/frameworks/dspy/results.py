@@ -73,8 +73,10 @@ def trajectory(program: Program, prediction: dspy.Prediction) -> list[dict[str, 
 
 
 def _parameters(module: dspy.Module) -> dict[str, bool] | None:
-    """What the `forward` of a module of the user's own takes; None: anything."""
-    parameters = list(inspect.signature(type(module).forward).parameters.values())[1:]
+    """What a module of the user's own takes, by `forward` or `aforward`; None: anything."""
+    kind = type(module)
+    run = getattr(kind, "forward", None) or kind.aforward
+    parameters = list(inspect.signature(run).parameters.values())[1:]
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return None
     return {each.name: each.default is each.empty for each in parameters}

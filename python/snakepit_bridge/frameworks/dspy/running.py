@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dspy
+from dspy.utils.callback import BaseCallback
 
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument
@@ -46,13 +47,15 @@ class Prepared:
         self.native = _native(program, module)
 
     @contextmanager
-    def settings(self, ctx: CallContext) -> Iterator[None]:
+    def settings(self, ctx: CallContext, *callbacks: BaseCallback) -> Iterator[None]:
         """DSPy's settings for runs of this program."""
         settings = {
             "lm": self.lm,
             "adapter": make_adapter(self.adapter, native_tools=self.native),
-            # DSPy would keep the last ten thousand for the whole process.
+            "callbacks": list(callbacks),
+            # DSPy would keep the last ten thousand of each for the whole process.
             "trace": [],
+            "disable_history": True,
             # An untyped input counts as text there, so any other value would be logged as a
             # mismatch.
             "warn_on_type_mismatch": False,

@@ -6,9 +6,10 @@ safetensors only. Must not know calls, nor who may load which folder.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from snakepit_bridge.errors import BridgeError, InvalidArgument, Unsupported
 
 from .places import Place, read_json
 from .runtime import device_of
+from .slots import Slot
 
-__all__ = ["Loaded", "load", "module_of", "parameters_of", "task_of", "tokenizer_of"]
+__all__ = ["Loaded", "load", "alone", "module_of", "parameters_of", "task_of", "tokenizer_of"]
 
 BaseOf = Callable[[str], Place]
 
@@ -53,12 +55,25 @@ class Loaded:
         return sum(each.numel() * each.element_size() for each in self.module.parameters())
 
 
-def load(place: Place, task: str, base_of: BaseOf) -> Loaded:
+@contextlib.contextmanager
+def alone(check: Callable[[], None]) -> Iterator[None]:
+    """For whoever makes a model: one at a time in a process. While Transformers makes one, it
+    changes functions of torch and of its own classes for every thread.
+    """
+    _making.take(check)
+    try:
+        yield
+    finally:
+        _making.release()
+
+
+def load(place: Place, task: str, base_of: BaseOf, check: Callable[[], None]) -> Loaded:
     """Reads model and tokenizer into main memory. Raises `InvalidArgument` for a folder that does
-    not hold what it should.
+    not hold what it should, and what `check` raises while others load.
     """
     try:
-        module = module_of(place, task, base_of)
+        with alone(check):
+            module = module_of(place, task, base_of)
         # A model's folder may lack the tokenizer's settings, an adapter's never does.
         tokenizer = tokenizer_of(place)
     except BridgeError:
@@ -151,3 +166,5 @@ _BY_ARCHITECTURE = {
 }
 
 ADAPTERS_MAX = 4
+MAKING_WAITING_MAX = 1024
+_making = Slot("the loading of models", MAKING_WAITING_MAX)

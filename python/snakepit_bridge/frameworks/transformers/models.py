@@ -70,7 +70,7 @@ class Models:
         for each in self._settings.models.values():
             place = self.places.find(each.name)
             if each.preload:
-                self._load(self._model(place, loading.task_of(place)))
+                self._load(self._model(place, loading.task_of(place)), _nobody)
 
     def begin(self, reference: str, task: str, check: Check) -> Model:
         """A model that is loaded, on its device and the caller's alone, until its slot is released.
@@ -85,7 +85,7 @@ class Models:
             wake(self._settings.threads)
             if model.loaded is None:
                 self._make_room()
-                self._load(model)
+                self._load(model, check)
             assert model.loaded is not None
             model.loaded.put(place.settings.device)
             model.used = next(self._uses)
@@ -128,8 +128,8 @@ class Models:
                 self._models[key] = Model(place, task, self._settings.waiting_max)
             return self._models[key]
 
-    def _load(self, model: Model) -> None:
-        model.loaded = loading.load(model.place, model.task, self.places.find)
+    def _load(self, model: Model, check: Check) -> None:
+        model.loaded = loading.load(model.place, model.task, self.places.find, check)
 
     def _make_room(self) -> None:
         """Drops the model that was not used for the longest time, where there are too many."""
@@ -153,3 +153,7 @@ class Models:
         if configured not in (None, task):
             message = f"model {place.name!r} is configured for {configured}, not for {task}"
             raise InvalidArgument(message, details={"model": place.name})
+
+
+def _nobody() -> None:
+    """Nobody waits for a preload."""

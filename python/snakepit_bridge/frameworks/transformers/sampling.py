@@ -33,7 +33,7 @@ class Drawn(LogitsProcessor):
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """The logits with noise; what is impossible stays so."""
-        uniform = torch.rand(scores.shape, generator=self._generator)
+        uniform = torch.rand(scores.shape, generator=self._generator, dtype=torch.float32)
         noise = -torch.log(-torch.log(uniform.clamp_(min=SMALLEST, max=LARGEST)))
         return scores.float() + noise.to(scores.device)
 

@@ -27,7 +27,7 @@ from snakepit_bridge.errors import (
 )
 
 from . import artifacts, rows
-from .loading import module_of, parameters_of, tokenizer_of
+from .loading import alone, module_of, parameters_of, tokenizer_of
 from .models import Check, Models
 from .places import Place
 from .progress import Progress, Reporter
@@ -80,7 +80,8 @@ class Training:
         try:
             wake(self._settings.threads)
             with artifacts.writing(root, name) as artifact, _own_chance():
-                run = self._prepared(place, given, data, check)
+                with alone(check):
+                    run = self._prepared(place, given, data, check)
                 figures = _train(run, artifact.folder, progress)
                 _save(run, artifact.folder)
                 figures["bytes"] = artifacts.bytes_of(artifact.folder)

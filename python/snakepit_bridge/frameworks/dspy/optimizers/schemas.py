@@ -52,6 +52,7 @@ PARAMETERS: dict[str, Any] = {
         "options": {"type": "object", "description": "Those of the optimizer."},
         "data": {
             "type": "object",
+            "description": "Examples to learn from and, if there are some, to judge by.",
             "additionalProperties": False,
             "required": ["train"],
             "properties": {"train": DATA, "validation": DATA},

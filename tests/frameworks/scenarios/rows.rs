@@ -1,0 +1,57 @@
+//! Fifty thousand rows: sent with a call, kept in a variable, labelled by a program and judged.
+
+use serde_json::{Value as Json, json};
+
+use super::super::support::run;
+use super::world::{Stage, register, store};
+
+#[test]
+fn fifty_thousand_rows_arrive_whole_by_either_way() {
+    let stage = Stage::new("rows", |_, _| None);
+    let rows = rows();
+    let small = ROWS.div_ceil(7);
+    let expected = json!({
+        "rows": ROWS,
+        "sum": SUM,
+        "labels": {"large": ROWS - small, "small": small},
+        "last": rows[ROWS - 1],
+    });
+    let inline = run(&stage.session, "python", "totals", json!({"rows": rows})).unwrap();
+    assert_eq!(inline, expected);
+    register(&stage.session, "rows", "json", &rows);
+    let stored = run(&stage.session, "python", "totals_of", json!({"variable": "rows"})).unwrap();
+    assert_eq!(stored, expected);
+    // A program without a language model labels each of them; one in seven is wrong on purpose.
+    let options = json!({"name": "Sorter", "arguments": {"bound": 0}});
+    store(&stage.session, "sorter", &json!({"module": "python", "options": options}));
+    let result = stage.whole(
+        "evaluate",
+        json!({
+            "program": "sorter",
+            "data": {"variable": "rows", "inputs": ["amount"]},
+            "metric": {"kind": "python", "name": "same_label"},
+            "results": "none",
+            "threads": 64,
+        }),
+    );
+    assert_eq!(result["count"], ROWS);
+    assert_eq!(result["errors"], 0);
+    let share = 100.0 * (ROWS - small) as f64 / ROWS as f64;
+    assert_eq!(result["score"], (share * 100.0).round() / 100.0);
+    assert_eq!(result["lm_calls"], 0);
+}
+
+/// Amounts beyond 32 bits, whose sum is exact, and a label that is "small" for each seventh.
+fn rows() -> Json {
+    (0..ROWS)
+        .map(|number| {
+            let label = if number % 7 == 0 { "small" } else { "large" };
+            json!({"id": number, "amount": BASE + number as u64, "label": label, "note": "Ünïcode 𝄞"})
+        })
+        .collect()
+}
+
+const ROWS: usize = 50_000;
+const BASE: u64 = 1 << 40;
+/// Of all amounts.
+const SUM: u64 = ROWS as u64 * BASE + (ROWS as u64 * (ROWS as u64 - 1)) / 2;
