@@ -30,7 +30,7 @@ test-fast: ## unit tests, layering and house style, the Python side: no pool is 
 
 test-frameworks: ## DSPy, LangChain and plain Python for real, with this host as their model (under five minutes)
 	@scripts/setup.sh test
-	cargo test --test frameworks
+	scripts/test-frameworks.sh
 
 test-transformers: ## models, fine-tuning and real weights, with torch in .venv-transformers; says why where it cannot be had
 	@scripts/test-transformers.sh

@@ -306,7 +306,8 @@ fn a_run_that_may_be_repeated_survives_its_worker_and_progress_is_streamed() {
         let first = count.fetch_add(1, Ordering::SeqCst) == 0;
         (!first).then(|| Ok(Value::from_document(&json!(right))))
     });
-    let spec = ToolSpec { name: "never".to_owned(), ..ToolSpec::default() };
+    // Only a metric that may be asked again lets the run go to a second worker.
+    let spec = ToolSpec { name: "never".to_owned(), idempotent: true, ..ToolSpec::default() };
     platform.register_tool(None, spec, Arc::new(slow)).unwrap();
     let running = stuck(&session, "optimize_retried", "qa");
     eventually("it waits for the metric", || asked.load(Ordering::SeqCst) > 0);

@@ -105,6 +105,12 @@ def deep(ctx: CallContext, level: int):
     return ctx.session.tools.call("bounce" if level else "bottom", {"level": level})
 
 
+@tool
+def recurse(ctx: CallContext):
+    """Calls itself, through the host, for as long as it is let."""
+    return ctx.session.tools.call("recurse", {})
+
+
 @tool(idempotent=True)
 def crash_first(ledger: str):
     """Ends its process the first time."""

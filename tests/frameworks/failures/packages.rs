@@ -13,7 +13,7 @@ use super::super::support::{
     LONG, close, config, eventually, finish, python, request, run, session,
 };
 
-/// Four pools beside a sound one, each with another thing wrong with it.
+/// Five pools beside a sound one, each with another thing wrong with it.
 #[test]
 fn a_framework_that_cannot_be_had_is_told_to_each_caller() {
     let place = tempfile::tempdir().unwrap();

@@ -120,6 +120,9 @@ fn cancel_and_deadline_go_down_through_every_side() {
     let error = finish(session.call_tool(deep).unwrap()).unwrap_err();
     assert_eq!(error.status(), Status::Deadline, "{error:?}");
     eventually("everybody was told", || bottom.calls.lock().iter().all(|call| call.is_cancelled()));
+    let error = call(&session, "recurse", json!({})).unwrap_err();
+    assert_eq!(error.status(), Status::ResourceExhausted, "{error:?}");
+    assert!(error.message().contains("nested 17 deep"), "{error:?}");
     assert_eq!(call(&session, "add", json!({"a": 1})).unwrap(), json!(2), "the worker goes on");
     close(&platform);
 }
