@@ -84,8 +84,11 @@ impl FrameworkEntry {
 
     /// The operations that are tools, each with what was announced of it.
     pub fn tools(&self) -> impl Iterator<Item = (&Arc<OperationEntry>, &Json)> {
+        let announced = |operation: &OperationEntry| {
+            self.document.get("operations")?.as_object()?.get(&operation.name)
+        };
         let tools = self.operations.values().filter(|operation| operation.tool.is_some());
-        tools.map(|operation| (operation, &self.document["operations"][&operation.name]))
+        tools.filter_map(move |operation| Some((operation, announced(operation)?)))
     }
 
     /// The announcement, for introspection.

@@ -12,6 +12,7 @@ use crate::core::{Error, Result, Status, Value};
 use crate::telemetry::Metrics;
 
 use super::announcement::{FrameworkEntry, OperationEntry};
+use super::tool_rules::ToolRules;
 
 /// Everything that a pool's workers can do.
 pub struct Catalog {
@@ -99,6 +100,7 @@ impl Catalog {
         operation: &OperationEntry,
         announced: &serde_json::Value,
     ) -> serde_json::Value {
+        let rules = operation.tool.as_ref();
         serde_json::json!({
             "name": operation.name,
             "description": announced["doc"],
@@ -110,8 +112,8 @@ impl Catalog {
             "chunk_schema": announced["chunk"],
             "streaming": operation.streaming,
             "idempotent": operation.idempotent,
-            "max_in_flight": announced["tool"]["max_in_flight"],
-            "timeout_ms": announced["tool"]["timeout_ms"],
+            "max_in_flight": rules.and_then(|rules| rules.max_in_flight),
+            "timeout_ms": rules.and_then(ToolRules::timeout_ms),
         })
     }
 

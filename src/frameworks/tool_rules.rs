@@ -42,6 +42,11 @@ impl ToolRules {
         }
     }
 
+    /// As it was announced.
+    pub fn timeout_ms(&self) -> Option<u64> {
+        self.timeout.and_then(|time| u64::try_from(time.as_millis()).ok())
+    }
+
     /// A place for one more call, or `ResourceExhausted`.
     pub fn enter(&self) -> Result<ToolPlace> {
         let before = self.running.fetch_add(1, Ordering::AcqRel);
