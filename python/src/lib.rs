@@ -21,6 +21,7 @@ mod request;
 mod scan;
 mod schema;
 #[path = "../../src/core/schema_refusal.rs"]
+#[expect(dead_code, reason = "only the platform tells the keyword that refused")]
 mod schema_refusal;
 mod shared_memory;
 mod snakepit;
