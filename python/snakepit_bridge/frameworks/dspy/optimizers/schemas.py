@@ -56,7 +56,6 @@ PARAMETERS: dict[str, Any] = {
             "additionalProperties": False,
             "required": ["train"],
             "properties": {"train": DATA, "validation": DATA},
-            "description": "The examples to learn from, and those to judge by.",
         },
         "metric": METRIC,
         "lm": _model("The program's language model; without it, the one that the program names."),
