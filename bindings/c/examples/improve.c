@@ -61,7 +61,10 @@ static void answer_as_model(const spb_event *event)
     struct slice asked = prompt_field(last, "message");
     bool loud = asked.len > 0 && memchr(asked.ptr, '!', asked.len) != NULL;
     struct text answer = {0};
-    text_add(&answer, "[[ ## reasoning ## ]]\n%s\n\n[[ ## label ## ]]\n%s\n\n[[ ## completed ## ]]\n",
+    text_add(&answer,
+             "[[ ## reasoning ## ]]\n%s\n\n"
+             "[[ ## label ## ]]\n%s\n\n"
+             "[[ ## completed ## ]]\n",
              !shown ? "Nobody told me what is urgent." :
              loud   ? "It ends with an exclamation mark, as urgent ones do." :
                       "It is calm, so it can wait.",

@@ -10,8 +10,10 @@ fn entities_come_out_as_typed_objects_in_the_order_of_the_text() {
         let found = entities(input(prompt, "text"));
         Some(match field {
             "entities" => {
-                let one = |(text, kind, start): &(String, &str, usize)| json!({"text": text, "kind": kind, "start": start.to_string()});
-                found.iter().map(one).collect::<Json>().to_string()
+                let rows = found.iter().map(|(text, kind, start)| {
+                    json!({"text": text, "kind": kind, "start": start.to_string()})
+                });
+                rows.collect::<Json>().to_string()
             }
             "by_kind" => {
                 let mut grouped = Map::new();

@@ -184,8 +184,11 @@ fn rows() -> Json {
         ("well", 1530),
         ("gate", 1944),
     ];
-    let row = |(what, year): (&str, u32)| json!({"text": format!("The {what} was built in {year} by hand."), "answer": roman_of(year)});
-    events.into_iter().map(row).collect()
+    let rows = events.into_iter().map(|(what, year)| {
+        let text = format!("The {what} was built in {year} by hand.");
+        json!({"text": text, "answer": roman_of(year)})
+    });
+    rows.collect()
 }
 
 fn roman_of(mut number: u32) -> String {

@@ -1,4 +1,4 @@
-//! Fifty thousand rows: sent with a call, kept in a variable, taught from, and a part of them judged.
+//! Fifty thousand rows: sent with a call, kept in a variable, taught from, and in part judged.
 
 use serde_json::{Value as Json, json};
 
@@ -62,7 +62,8 @@ fn rows() -> Json {
     (0..ROWS)
         .map(|number| {
             let label = if number % 7 == 0 { "small" } else { "large" };
-            json!({"id": number, "amount": BASE + number as u64, "label": label, "note": "Ünïcode 𝄞"})
+            let amount = BASE + number as u64;
+            json!({"id": number, "amount": amount, "label": label, "note": "Ünïcode 𝄞"})
         })
         .collect()
 }
