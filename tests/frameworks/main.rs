@@ -17,7 +17,7 @@ mod model;
 mod operations;
 mod optimizers;
 mod programs;
-mod scenarios;
 mod python;
+mod scenarios;
 mod third_party;
 mod tools;
