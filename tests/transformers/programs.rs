@@ -1,4 +1,4 @@
-//! DSPy programs on a model of the worker itself, and DSPy's own optimizer of weights that trains it.
+//! DSPy programs on a model of the worker itself, and the optimizer of DSPy that trains it.
 
 use serde_json::json;
 use snakepit_bridge::api::RegisterVariable;
