@@ -30,6 +30,8 @@ def make(folder: Path) -> None:
     save(folder / "gpt", gpt(len(tokenizer)), tokenizer)
     # Its tokens go beyond its table of embeddings: generate() raises for most prompts.
     save(folder / "broken", gpt(8), tokenizer)
+    # Room for the prompts that DSPy writes.
+    save(folder / "long", gpt(len(tokenizer), positions=2048), tokenizer)
     save(folder / "large", gpt(len(tokenizer), width=1024, layers=4), tokenizer)
     size: dict[str, Any] = {
         "vocab_size": len(tokenizer),
@@ -76,7 +78,7 @@ def trained_tokenizer() -> PreTrainedTokenizerFast:
     return made
 
 
-def gpt(tokens: int, width: int = 64, layers: int = 2) -> GPT2LMHeadModel:
+def gpt(tokens: int, width: int = 64, layers: int = 2, positions: int = 256) -> GPT2LMHeadModel:
     """A GPT-2 with random weights, always the same ones."""
     torch.manual_seed(1)
     config = GPT2Config(
@@ -84,7 +86,7 @@ def gpt(tokens: int, width: int = 64, layers: int = 2) -> GPT2LMHeadModel:
         n_embd=width,
         n_layer=layers,
         n_head=2,
-        n_positions=256,
+        n_positions=positions,
         bos_token_id=None,
         eos_token_id=0,
         pad_token_id=1 if tokens > 8 else None,

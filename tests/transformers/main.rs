@@ -9,6 +9,11 @@
 #[expect(dead_code, reason = "shared with other programs of tests")]
 mod support;
 
+#[path = "../frameworks/model.rs"]
+#[expect(dead_code, reason = "shared with other programs of tests")]
+mod model;
+
+mod programs;
 mod serving;
 mod sharing;
 mod training;
@@ -27,7 +32,7 @@ fn main() {
     };
     let arguments = Arguments::from_args();
     let world: &'static World = Box::leak(Box::new(World::open(python.into(), &arguments)));
-    let tests = [serving::TESTS, sharing::TESTS, training::TESTS].concat();
+    let tests = [programs::TESTS, serving::TESTS, sharing::TESTS, training::TESTS].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test(world);

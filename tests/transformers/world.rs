@@ -46,8 +46,12 @@ impl World {
         world
     }
 
+    pub fn platform(&self) -> &Arc<Platform> {
+        self.platform.as_ref().unwrap()
+    }
+
     pub fn session(&self) -> Session {
-        session(self.platform.as_ref().unwrap())
+        session(self.platform())
     }
 
     pub fn model(&self, name: &str) -> String {
@@ -98,9 +102,10 @@ fn config(python: &Path, folder: &Path, minilm: &Path) -> Json {
             "python": python,
             "backend": {"kind": "forkserver"},
             "start_timeout_ms": 120_000,
-            "frameworks": {"transformers": {
+            "frameworks": {"dspy": {}, "transformers": {
                 "models": {
                     "gpt": {"path": models.join("gpt"), "preload": true},
+                    "long": {"path": models.join("long")},
                     "large": {"path": models.join("large"), "preload": true},
                     "minilm": {"path": minilm, "task": "feature-extraction"},
                 },

@@ -1,8 +1,8 @@
 """Language model settings as data, and the `dspy.LM` made from them for one call.
 
-It owns the two kinds (`host_tool`, `litellm`), their settings and their refusals. An API key comes
-by the name of an environment variable of the worker, so that it is never in a parameter, a log or a
-stored program.
+It owns the kinds (`host_tool`, `litellm`, `transformers`), their settings and their refusals. An
+API key comes by the name of an environment variable of the worker, so that it is never in a
+parameter, a log or a stored program.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument
 
 from .engines import AsyncHostEngine, HostEngine
+from .local_engine import AsyncLocalEngine, LocalEngine, check_local
 from .models import HostModel, ProviderModel
 
 __all__ = ["build_lm"]
@@ -33,7 +34,9 @@ def build_lm(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
         return _host_tool(settings, ctx)
     if kind == "litellm":
         return _litellm(settings)
-    raise InvalidArgument(f'lm.kind {kind!r}, expected "host_tool" or "litellm"')
+    if kind == "transformers":
+        return _transformers(settings, ctx)
+    raise InvalidArgument(f'lm.kind {kind!r}, expected "host_tool", "litellm" or "transformers"')
 
 
 def _host_tool(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
@@ -69,6 +72,17 @@ def _litellm(settings: dict[str, Any]) -> dspy.LM:
         )
     # One object for equal settings: it holds the connections to the provider, and no call's state.
     return _provider_lm(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS))
+
+
+def _transformers(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
+    for names in (_LITELLM_ONLY, _HOST_ONLY, _NOT_LOCAL):
+        _refuse(settings, names, "transformers", "the model is in this worker")
+    model = settings.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidArgument("lm.model missing, expected a model of framework `transformers`")
+    check_local()
+    engines = LocalEngine(ctx, model), AsyncLocalEngine(ctx, model)
+    return HostModel(model, *engines, num_retries=0, **_sampling(settings))
 
 
 @functools.lru_cache(maxsize=_PROVIDERS_MAX)
@@ -126,4 +140,5 @@ SAMPLING = (
 )
 _LITELLM_ONLY = ("api_key_env", "api_base")
 _HOST_ONLY = ("tool", "supports")
+_NOT_LOCAL = ("cache", "timeout_ms", "extra", "presence_penalty", "frequency_penalty")
 _RETRIES = 3

@@ -179,10 +179,25 @@ LM_KINDS: dict[str, dict[str, Any]] = {
             **_LM_COMMON,
         },
     },
+    "transformers": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["kind", "model"],
+        "properties": {
+            "kind": {"const": "transformers"},
+            "model": {
+                "type": "string",
+                "minLength": 1,
+                "description": "A model of framework `transformers` in the same pool.",
+            },
+            **{name: SAMPLING[name] for name in ("temperature", "max_tokens", "top_p", "stop")},
+            "seed": {"type": "integer", "minimum": 0},
+        },
+    },
 }
 
 LM: dict[str, Any] = {
-    "description": "The language model: a tool of the host, or a provider.",
+    "description": "The language model: a tool of the host, a provider, or one in the worker.",
     "oneOf": list(LM_KINDS.values()),
 }
 

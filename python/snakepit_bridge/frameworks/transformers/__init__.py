@@ -7,6 +7,6 @@ started adapter by `running`, and train by `fine_tune_rows`.
 from __future__ import annotations
 
 from . import runtime
-from .framework import TransformersFramework, fine_tune_rows, running
+from .framework import TransformersFramework, fine_tune_rows, generated, running
 
-__all__ = ["TransformersFramework", "fine_tune_rows", "running", "runtime"]
+__all__ = ["TransformersFramework", "fine_tune_rows", "generated", "running", "runtime"]

@@ -7,7 +7,7 @@ training and the rest are in files of their own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import transformers
@@ -19,7 +19,7 @@ from snakepit_bridge.frameworks.base import Framework, operation
 from . import embedding, generation, labelling, runtime, schemas, settings, training
 from .models import Models
 
-__all__ = ["TransformersFramework", "fine_tune_rows", "running"]
+__all__ = ["TransformersFramework", "fine_tune_rows", "generated", "running"]
 
 
 class TransformersFramework(Framework):
@@ -97,6 +97,17 @@ class TransformersFramework(Framework):
         if isinstance(rows, dict):
             rows = ctx.session[rows["variable"]]
         return self.training.run(rows, given, ctx.emit, ctx.check_cancelled)
+
+
+def generated(
+    parameters: dict[str, Any], check: Callable[[], None]
+) -> Iterator[str | dict[str, Any]]:
+    """For other frameworks: the pieces of a text, then its result, as of the operation `generate`.
+
+    Blocks its thread. `check` raises when the caller should give up; closing the iterator ends the
+    generation.
+    """
+    return generation.stream(running().models, parameters, check)
 
 
 def running() -> TransformersFramework:

@@ -26,25 +26,37 @@ from .pieces import Pieces
 from .sampling import processors
 from .slots import POLL_SECONDS
 
-__all__ = ["Generation", "TASK", "generate"]
+__all__ = ["Generation", "TASK", "generate", "stream"]
 
 
 def generate(
     models: Models, parameters: dict[str, Any], check: Check, emit: Callable[[str], None] | None
 ) -> dict[str, Any]:
     """Runs one generation to its end; `emit` gets each piece of text. Returns the result."""
+    text: list[str] = []
+    for item in stream(models, parameters, check):
+        if isinstance(item, str):
+            text.append(item)
+            if emit is not None:
+                emit(item)
+            continue
+        item["text"] = "".join(text)
+        return item
+    raise AssertionError("a generation ended without its result")
+
+
+def stream(
+    models: Models, parameters: dict[str, Any], check: Check
+) -> Iterator[str | dict[str, Any]]:
+    """The pieces of text, then the result without the text."""
     given = {name: value for name, value in parameters.items() if value is not None}
     if ("prompt" in given) == ("messages" in given):
         raise InvalidArgument("generate takes either `prompt` or `messages`")
     model = models.begin(given["model"], TASK, check)
     generation = _started(model, given)
     try:
-        text = []
-        for piece in generation.pieces(check):
-            text.append(piece)
-            if emit is not None:
-                emit(piece)
-        return {"text": "".join(text), "model": model.place.name, **generation.outcome()}
+        yield from generation.pieces(check)
+        yield {"model": model.place.name, **generation.outcome()}
     finally:
         generation.leave()
 
