@@ -87,7 +87,7 @@ fn bytes_and_arrays_are_exact_in_every_direction() {
                     ..request("python", "kinds_through", &json!({}))
                 };
                 let back = finish(session.prepare(request).unwrap()).unwrap();
-                assert_eq!(back.attachments(), [attachment.clone()]);
+                assert_eq!(back.attachments(), std::slice::from_ref(attachment));
                 assert_eq!(back.to_document().unwrap()["same"], true);
             }
         }
