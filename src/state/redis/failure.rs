@@ -20,6 +20,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// There was no connection when time was up.
+    pub fn too_slow() -> Self {
+        Failure::NotRun { cause: TOO_SLOW.to_owned(), is_link_at_fault: true }
+    }
+
+    /// Whether it says that time was up, and nothing of why.
+    pub fn is_of_time_alone(&self) -> bool {
+        self.cause() == TOO_SLOW
+    }
+
     /// Of a connection that did not come about.
     pub fn of_connecting(error: &RedisError) -> Self {
         match of_server(error) {
@@ -143,6 +153,7 @@ fn cause_of(error: &RedisError) -> String {
 }
 
 /// The beginning of what rustls says.
+const TOO_SLOW: &str = "not reached in time";
 const UNTRUSTED: &str = "invalid peer certificate";
 const WRAPPED: [&str; 5] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN"];
 

@@ -66,6 +66,7 @@ impl Link {
     pub async fn call(&self, mut request: Request<'_>, until: Instant) -> Result<Answer> {
         let mut rests = Rests::default();
         let (mut attempt, mut loads, mut is_in_doubt) = (0_u64, 0, false);
+        let mut reason = None;
         loop {
             attempt += 1;
             request.set_attempt(attempt);
@@ -81,8 +82,15 @@ impl Link {
                 }
                 Failure::Final(error) => return Err(error),
                 Failure::NoScript if loads < LOADS_MAX => loads += 1,
-                _ if rest_ends < until => sleep_until(rest_ends).await,
-                failure => return Err(self.given_up(&failure, is_in_doubt, request.script)),
+                // The last attempt may end for want of time; what the server said before is why.
+                failure if rest_ends < until => {
+                    reason = if failure.is_of_time_alone() { reason } else { Some(failure) };
+                    sleep_until(rest_ends).await;
+                }
+                failure => {
+                    let why = reason.filter(|_| failure.is_of_time_alone()).unwrap_or(failure);
+                    return Err(self.given_up(&why, is_in_doubt, request.script));
+                }
             }
         }
     }
@@ -102,7 +110,7 @@ impl Link {
     pub async fn listener(&self) -> Result<redis::aio::PubSub, Failure> {
         match timeout(self.connect_timeout, self.client.get_async_pubsub()).await {
             Ok(connected) => connected.map_err(|error| Failure::of_connecting(&error)),
-            Err(_) => Err(too_slow()),
+            Err(_) => Err(Failure::too_slow()),
         }
     }
 
@@ -160,10 +168,10 @@ impl Link {
             match timeout(self.connect_timeout, connected).await {
                 Ok(Ok(connection)) => self.keep(connection),
                 Ok(Err(error)) => Err(Failure::of_connecting(&error)),
-                Err(_) => Err(too_slow()),
+                Err(_) => Err(Failure::too_slow()),
             }
         };
-        timeout_at(until, connecting).await.unwrap_or_else(|_| Err(too_slow()))
+        timeout_at(until, connecting).await.unwrap_or_else(|_| Err(Failure::too_slow()))
     }
 
     fn current(&self) -> Result<Option<(u64, MultiplexedConnection)>, Failure> {
@@ -249,10 +257,6 @@ fn size_of_arg(arg: &redis::Arg<&[u8]>) -> usize {
         redis::Arg::Simple(bytes) => bytes.len(),
         _ => 0,
     }
-}
-
-fn too_slow() -> Failure {
-    Failure::NotRun { cause: "not reached in time".to_owned(), is_link_at_fault: true }
 }
 
 fn timed_out() -> std::io::Error {
