@@ -7,8 +7,9 @@ use crate::core::{Error, Result};
 
 use super::error::spb_error;
 use super::guard::{Out, guard};
-use super::handle_table::{self, Handle};
+use super::handle_table;
 use super::handles::{spb_invocation, spb_operation, spb_session};
+use super::invocation::parent_of;
 use super::operation::submit;
 use super::options::{Options, check_flags, read};
 use super::session::affinity_of;
@@ -93,10 +94,7 @@ impl spb_execute_options {
     /// `parameters` is NULL or a live value.
     unsafe fn resolve(&self) -> Result<ExecuteRequest> {
         check_flags(self.flags, SPB_EXECUTE_STREAM, "options.flags")?;
-        let parent = match self.parent.id() {
-            0 => None,
-            _ => Some(handle_table::get(self.parent)?.invocation().clone()),
-        };
+        let parent = parent_of(self.parent)?;
         // SAFETY: as the caller vouches.
         let parameters = unsafe { self.parameters.as_ref() };
         Ok(ExecuteRequest {

@@ -8,7 +8,7 @@ use crate::core::{Error, Result, Status};
 
 use super::error::spb_error;
 use super::guard::{guard, guard_or, guard_out};
-use super::handle_table;
+use super::handle_table::{self, Handle};
 use super::handles::spb_invocation;
 use super::options::{Options, check_flags, check_reserved, read};
 use super::status::spb_status;
@@ -49,6 +49,14 @@ impl InvocationObject {
 
     pub fn invocation(&self) -> &Arc<Invocation> {
         &self.invocation
+    }
+}
+
+/// The tool call that options name as the parent of what they start; none for 0.
+pub(super) fn parent_of(invocation: spb_invocation) -> Result<Option<Arc<Invocation>>> {
+    match invocation.id() {
+        0 => Ok(None),
+        _ => Ok(Some(handle_table::get(invocation)?.invocation().clone())),
     }
 }
 

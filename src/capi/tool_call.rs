@@ -7,8 +7,9 @@ use crate::core::{Error, Result};
 
 use super::error::spb_error;
 use super::guard::{Out, guard};
-use super::handle_table::{self, Handle};
+use super::handle_table;
 use super::handles::{spb_invocation, spb_operation, spb_session};
+use super::invocation::parent_of;
 use super::operation::submit;
 use super::options::{Options, check_flags, read};
 use super::sink::{Sink, spb_sink};
@@ -88,10 +89,7 @@ impl spb_tool_call_options {
     /// `arguments` is NULL or a live value.
     unsafe fn resolve(&self) -> Result<ToolRequest> {
         check_flags(self.flags, SPB_TOOL_CALL_STREAM, "options.flags")?;
-        let parent = match self.parent.id() {
-            0 => None,
-            _ => Some(handle_table::get(self.parent)?.invocation().clone()),
-        };
+        let parent = parent_of(self.parent)?;
         let name = self.name.optional_text("options.name")?;
         let name = name.ok_or_else(|| Error::invalid("options.name is empty"))?;
         // SAFETY: as the caller vouches.

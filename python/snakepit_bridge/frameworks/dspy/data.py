@@ -16,7 +16,7 @@ from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument, NotFound
 from snakepit_bridge.variables import Past
 
-from .settings import listed
+from .checks import listed
 
 __all__ = ["aload_examples", "examples", "kind_of", "load_examples"]
 

@@ -15,9 +15,10 @@ from dspy import lm15
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument
 
+from ..lm_settings import sampling
 from .abort import ending
 from .faults import faults
-from .lm import SAMPLING, build_lm
+from .lm import build_lm
 from .records import Record, recording, told_name
 
 __all__ = ["ask"]
@@ -55,7 +56,7 @@ def _request(model: dspy.LM, settings: dict[str, Any], parameters: dict[str, Any
     body: dict[str, Any] = {"model": model.model}
     body["messages"] = messages or [{"role": "user", "content": parameters["prompt"]}]
     given = {**settings, **(parameters.get("config") or {})}
-    body.update({name: given[name] for name in SAMPLING if given.get(name) is not None})
+    body.update(sampling(given))
     for name, needed in _NEEDED.items():
         if parameters.get(name) is None:
             continue

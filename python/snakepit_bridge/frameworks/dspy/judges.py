@@ -20,9 +20,10 @@ from snakepit_bridge.errors import InvalidArgument, ToolFailed
 from . import comparisons, registry
 from .abort import ending
 from .calls import in_thread
+from .checks import listed
 from .lm import build_lm
 from .scores import Score, parse_score
-from .settings import Settings, listed, nearest
+from .settings import Settings, nearest
 
 __all__ = ["Case", "Judge", "build"]
 

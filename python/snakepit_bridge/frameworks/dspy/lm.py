@@ -8,7 +8,6 @@ parameter, a log or a stored program.
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 import dspy
@@ -17,6 +16,7 @@ import orjson
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import InvalidArgument
 
+from ..lm_settings import key_from_environment, sampling
 from .engines import AsyncHostEngine, HostEngine
 from .local_engine import AsyncLocalEngine, LocalEngine, check_local
 from .models import HostModel, ProviderModel
@@ -59,7 +59,7 @@ def _host_tool(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
         HostEngine(ctx, tool, model, **options),
         AsyncHostEngine(ctx, tool, model, **options),
         num_retries=_retries(settings),
-        **_sampling(settings),
+        **sampling(settings),
     )
 
 
@@ -82,16 +82,16 @@ def _transformers(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
         raise InvalidArgument("lm.model missing, expected a model of framework `transformers`")
     check_local()
     engines = LocalEngine(ctx, model), AsyncLocalEngine(ctx, model)
-    return HostModel(model, *engines, num_retries=0, **_sampling(settings))
+    return HostModel(model, *engines, num_retries=0, **sampling(settings))
 
 
 @functools.lru_cache(maxsize=_PROVIDERS_MAX)
 def _provider_lm(settings_json: bytes) -> dspy.LM:
     settings = orjson.loads(settings_json)
     model = settings["model"]
-    options = {**(settings.get("extra") or {}), **_sampling(settings)}
+    options = {**(settings.get("extra") or {}), **sampling(settings)}
     if (name := settings.get("api_key_env")) is not None:
-        options["api_key"] = _key(name)
+        options["api_key"] = key_from_environment(name, "lm")
     if settings.get("api_base"):
         options["api_base"] = settings["api_base"]
     if settings.get("timeout_ms"):
@@ -101,21 +101,6 @@ def _provider_lm(settings_json: bytes) -> dspy.LM:
         return ProviderModel(model, cache=cache, num_retries=_retries(settings), **options)
     except dspy.LMConfigurationError as error:
         raise InvalidArgument(f"lm.model `{model}`: {error}") from error
-
-
-def _key(name: str) -> str:
-    key = os.environ.get(name)
-    if key:
-        return key
-    # Only the name is told: the value must never reach a message or a log.
-    raise InvalidArgument(
-        f"lm.api_key_env `{name}` is not set in the worker's environment, "
-        "expected it in the pool's environment allow-list"
-    )
-
-
-def _sampling(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: settings[name] for name in SAMPLING if settings.get(name) is not None}
 
 
 def _retries(settings: dict[str, Any]) -> int:
@@ -129,15 +114,6 @@ def _refuse(settings: dict[str, Any], names: tuple[str, ...], kind: str, why: st
             raise InvalidArgument(f"lm.{name} for kind `{kind}`, expected none: {why}")
 
 
-SAMPLING = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-)
 _LITELLM_ONLY = ("api_key_env", "api_base")
 _HOST_ONLY = ("tool", "supports")
 _NOT_LOCAL = ("cache", "timeout_ms", "extra", "presence_penalty", "frequency_penalty")

@@ -15,6 +15,7 @@ import dspy
 from snakepit_bridge.errors import BridgeError
 from snakepit_bridge.host_lm import Answer
 
+from ..lm_settings import SAMPLING
 from . import wire
 from .engines import AsyncHostEngine, HostEngine
 from .records import Record, current_record, model_name, plain_counts, told_name
@@ -100,7 +101,7 @@ class HostModel(_Recorded):
         for name, value in given.items():
             if value is None or name in _NOT_ASKED:
                 continue
-            if name not in _PLAIN_SETTINGS and not (name == "n" and value == 1):
+            if name not in SAMPLING and not (name == "n" and value == 1):
                 return None
             if name != "n":
                 chat[name] = value
@@ -152,15 +153,13 @@ def _shown(name: str, defaults: dict[str, Any], entry: dict[str, Any]) -> dict[s
     secret."""
     settings = {**defaults, **(entry.get("kwargs") or {})}
     if (request := entry.get("request")) is not None:
-        settings = {name: getattr(request.config, name, None) for name in _PLAIN_SETTINGS}
+        settings = {name: getattr(request.config, name, None) for name in SAMPLING}
     messages = entry.get("messages") or [{"role": "user", "content": entry.get("prompt")}]
     shown = {
         "model": told_name(name),
         "messages": messages,
         "settings": {
-            name: settings[name]
-            for name in _PLAIN_SETTINGS
-            if settings.get(name) not in (None, [], ())
+            name: settings[name] for name in SAMPLING if settings.get(name) not in (None, [], ())
         },
         "outputs": entry.get("outputs") or [],
         "usage": plain_counts([entry.get("usage") or {}]),
@@ -173,13 +172,4 @@ def _shown(name: str, defaults: dict[str, Any], entry: dict[str, Any]) -> dict[s
 
 
 _PLAIN_ROLES = ("system", "user", "assistant")
-_PLAIN_SETTINGS = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-)
 _NOT_ASKED = ("rollout_id", "cache")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..lm_settings import API_KEY_ENV, COMMON, SAMPLING, host_tool_schema
+
 __all__ = [
     "ADAPTER",
     "DOCUMENT",
@@ -72,16 +74,6 @@ def parameters(kind: str) -> dict[str, Any]:
     }
 
 
-SAMPLING: dict[str, Any] = {
-    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-    "max_tokens": {"type": "integer", "minimum": 1},
-    "top_p": {"type": "number", "minimum": 0, "maximum": 1},
-    "stop": {"type": "array", "items": {"type": "string", "minLength": 1}},
-    "seed": {"type": "integer"},
-    "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-    "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-}
-
 _FIELD: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -125,36 +117,8 @@ _SIGNATURE: dict[str, Any] = {
     ],
 }
 
-_LM_COMMON: dict[str, Any] = {
-    **SAMPLING,
-    "retries": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 100,
-        "default": 3,
-        "description": "How often a failure that may pass is tried again.",
-    },
-    "timeout_ms": {"type": "integer", "minimum": 1, "description": "For one request to the model."},
-    "extra": {"type": "object", "description": "Handed on unchanged."},
-}
-
 LM_KINDS: dict[str, dict[str, Any]] = {
-    "host_tool": {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["kind", "tool"],
-        "properties": {
-            "kind": {"const": "host_tool"},
-            "tool": {"type": "string", "minLength": 1, "description": "See docs/host_lm.md."},
-            "model": {"type": "string", "minLength": 1, "description": "Told to the tool."},
-            "supports": {
-                "type": "array",
-                "items": {"enum": ["tools", "response_format"]},
-                "description": "What the model behind the tool can do besides text.",
-            },
-            **_LM_COMMON,
-        },
-    },
+    "host_tool": host_tool_schema(),
     "litellm": {
         "type": "object",
         "additionalProperties": False,
@@ -165,18 +129,14 @@ LM_KINDS: dict[str, dict[str, Any]] = {
                 "type": "string",
                 "description": "provider/model, as openai/gpt-4o-mini.",
             },
-            "api_key_env": {
-                "type": "string",
-                "minLength": 1,
-                "description": "Name of the worker's environment variable that holds the key.",
-            },
+            "api_key_env": API_KEY_ENV,
             "api_base": {"type": "string"},
             "cache": {
                 "type": "boolean",
                 "default": False,
                 "description": "Keep answers in the worker's memory.",
             },
-            **_LM_COMMON,
+            **COMMON,
         },
     },
     "transformers": {

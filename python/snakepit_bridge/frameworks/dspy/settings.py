@@ -12,7 +12,9 @@ from typing import Any
 
 from snakepit_bridge.errors import InvalidArgument
 
-__all__ = ["Settings", "listed", "nearest"]
+from .checks import listed
+
+__all__ = ["Settings", "nearest"]
 
 
 class Settings:
@@ -66,8 +68,3 @@ def nearest(names: Iterable[str], wanted: str) -> str:
     """The nearest of the names, or all of them."""
     near = difflib.get_close_matches(wanted, list(names), n=1)
     return f"`{near[0]}`" if near else f"one of {listed(names)}"
-
-
-def listed(names: Iterable[str]) -> str:
-    """The names as a sentence has them."""
-    return ", ".join(f"`{name}`" for name in names) or "none"

@@ -26,6 +26,7 @@ from snakepit_bridge.ending import is_over
 from snakepit_bridge.errors import BridgeError, DeadlineExceeded, Unsupported
 from snakepit_bridge.host_lm import Answer, HostLM
 
+from ..lm_settings import SAMPLING
 from .messages import answer_chunk, answer_message, to_words, token
 
 __all__ = ["HostChatModel"]
@@ -225,18 +226,7 @@ def _tool_choice(choice: str | dict[str, Any] | bool) -> str | dict[str, Any]:
 
 
 # What a request may carry besides messages, as in `host_lm.REQUEST_SCHEMA`.
-_WORDS = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "tools",
-    "tool_choice",
-    "response_format",
-)
+_WORDS = (*SAMPLING, "tools", "tool_choice", "response_format")
 _PAUSE_FIRST_S = 1.0
 # How often a sleeping thread looks whether its call is over.
 _LOOK_S = 0.1

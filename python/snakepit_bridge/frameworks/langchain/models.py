@@ -8,7 +8,6 @@ stored document.
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 import orjson
@@ -17,9 +16,10 @@ from langchain_core.language_models import BaseChatModel
 
 from snakepit_bridge.errors import InvalidArgument, Unsupported
 
+from ..lm_settings import SAMPLING, key_from_environment, sampling
 from .model import HostChatModel
 
-__all__ = ["SAMPLING", "build_model"]
+__all__ = ["build_model"]
 
 # Above the function that it limits, because the decorator reads it.
 _PROVIDERS_MAX = 32
@@ -55,7 +55,7 @@ def _host_tool(settings: dict[str, Any], place: str) -> HostChatModel:
             tool=settings["tool"],
             model=settings.get("model") or "default",
             timeout_s=settings["timeout_ms"] / 1000 if settings.get("timeout_ms") else None,
-            sampling=_sampling(settings),
+            sampling=sampling(settings),
             extra=settings.get("extra"),
             **options,
         )
@@ -66,9 +66,9 @@ def _host_tool(settings: dict[str, Any], place: str) -> HostChatModel:
 @functools.lru_cache(maxsize=_PROVIDERS_MAX)
 def _provider(settings_json: bytes, place: str) -> BaseChatModel:
     settings = orjson.loads(settings_json)
-    options = {**(settings.get("extra") or {}), **_sampling(settings)}
+    options = {**(settings.get("extra") or {}), **sampling(settings)}
     if (name := settings.get("api_key_env")) is not None:
-        options["api_key"] = _key(name, place)
+        options["api_key"] = key_from_environment(name, place)
     if settings.get("api_base"):
         options["base_url"] = settings["api_base"]
     if settings.get("timeout_ms"):
@@ -90,30 +90,6 @@ def _provider(settings_json: bytes, place: str) -> BaseChatModel:
         raise InvalidArgument(f"{place}.model `{settings['model']}`: {words}") from error
 
 
-def _key(name: str, place: str) -> str:
-    key = os.environ.get(name)
-    if key:
-        return key
-    # Only the name is told: the value must never reach a message or a log.
-    raise InvalidArgument(
-        f"{place}.api_key_env `{name}` is not set in the worker's environment, "
-        "expected it in the pool's environment allow-list"
-    )
-
-
-def _sampling(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: settings[name] for name in SAMPLING if settings.get(name) is not None}
-
-
-SAMPLING = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-)
 _COMMON = ("kind", "model", "retries", "timeout_ms", "extra", *SAMPLING)
 _SETTINGS = {
     "host_tool": (*_COMMON, "tool", "supports"),

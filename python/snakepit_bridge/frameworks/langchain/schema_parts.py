@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..lm_settings import API_KEY_ENV, COMMON, host_tool_schema
+
 
 def object_of(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
     """An object with these properties, all of them required unless told otherwise."""
@@ -17,50 +19,11 @@ def object_of(properties: dict[str, Any], required: list[str] | None = None) -> 
     }
 
 
-_SAMPLING: dict[str, Any] = {
-    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-    "max_tokens": {"type": "integer", "minimum": 1},
-    "top_p": {"type": "number", "minimum": 0, "maximum": 1},
-    "stop": {"type": "array", "items": {"type": "string", "minLength": 1}},
-    "seed": {"type": "integer"},
-    "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-    "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-}
-
-_LM_COMMON: dict[str, Any] = {
-    **_SAMPLING,
-    "retries": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 100,
-        "default": 3,
-        "description": "How often a failure that may pass is tried again.",
-    },
-    "timeout_ms": {"type": "integer", "minimum": 1, "description": "For one request to the model."},
-    "extra": {"type": "object", "description": "Handed on unchanged."},
-}
-
 LM: dict[str, Any] = {
     "description": "The language model: a tool of the host, or a provider. In a pipeline or an "
     "agent, the one that the document itself names counts.",
     "oneOf": [
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["kind", "tool"],
-            "properties": {
-                "kind": {"const": "host_tool"},
-                "tool": {"type": "string", "minLength": 1, "description": "See docs/host_lm.md."},
-                "model": {"type": "string", "minLength": 1, "description": "Told to the tool."},
-                "supports": {
-                    "type": "array",
-                    "items": {"enum": ["tools", "response_format"]},
-                    "default": ["tools"],
-                    "description": "What the model behind the tool can do besides text.",
-                },
-                **_LM_COMMON,
-            },
-        },
+        host_tool_schema(default=["tools"]),
         {
             "type": "object",
             "additionalProperties": False,
@@ -71,13 +34,9 @@ LM: dict[str, Any] = {
                     "type": "string",
                     "description": "provider:model, as openai:gpt-4o-mini.",
                 },
-                "api_key_env": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "Name of the worker's environment variable that holds the key.",
-                },
+                "api_key_env": API_KEY_ENV,
                 "api_base": {"type": "string", "description": "Where the provider's API is."},
-                **_LM_COMMON,
+                **COMMON,
             },
         },
     ],
