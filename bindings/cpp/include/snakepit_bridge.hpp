@@ -3,9 +3,8 @@
  *
  *     namespace spb = snakepit_bridge::throwing;
  *
- *     auto platform = spb::Platform::open(R"({"pools": {"default": {"frameworks": {"dspy": {}}}}})");
- *     auto session = platform.open_session();
- *     auto answer = session.execute(
+ *     auto platform = spb::Platform::open(R"({"pools": {"default": {"frameworks": {"dspy":
+ * {}}}}})"); auto session = platform.open_session(); auto answer = session.execute(
  *         spb::Call("dspy", "predict").parameters(R"({"signature": "question -> answer", ...})"));
  *     std::cout << answer.result().json();
  *
@@ -19,9 +18,9 @@
  * `Platform::close` do. `Value`, `Error` are cheap to copy and immutable.
  * Threads: every function may be called from any thread; one object is used by one thread at a
  * time. Functions of yours that the library calls (tools, watches, logs, the resumption of a
- * coroutine) run on its callback threads, where what waits is refused with `Status::would_deadlock`:
- * give an `Executor` to run them on threads of your own.
- * Times: a `Timeout` of an option is `configured()` unless given; waits without one last for ever.
+ * coroutine) run on its callback threads, where what waits is refused with
+ * `Status::would_deadlock`: give an `Executor` to run them on threads of your own. Times: a
+ * `Timeout` of an option is `configured()` unless given; waits without one last for ever.
  */
 
 #ifndef SNAKEPIT_BRIDGE_HPP
@@ -58,7 +57,9 @@
 #define SPB_CPP_EXCEPTIONS 1
 #define SPB_CPP_TRY try
 #define SPB_CPP_CATCH(handler) \
-    catch (...) { handler; }
+    catch (...) {              \
+        handler;               \
+    }
 #else
 #define SPB_CPP_TRY
 #define SPB_CPP_CATCH(handler)
@@ -113,7 +114,9 @@ inline std::string_view name(Status status) noexcept {
 
 namespace detail {
 
-inline spb_str view(std::string_view text) noexcept { return spb_str_n(text.data(), text.size()); }
+inline spb_str view(std::string_view text) noexcept {
+    return spb_str_n(text.data(), text.size());
+}
 
 inline std::string_view view(spb_str text) noexcept {
     return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
@@ -206,7 +209,9 @@ class [[nodiscard]] Result {
 
     bool ok() const noexcept { return content_.index() == 0; }
     explicit operator bool() const noexcept { return ok(); }
-    Status status() const noexcept { return ok() ? Status::ok : std::get_if<1>(&content_)->status(); }
+    Status status() const noexcept {
+        return ok() ? Status::ok : std::get_if<1>(&content_)->status();
+    }
 
     T& value() & noexcept { return *check(std::get_if<0>(&content_)); }
     const T& value() const& noexcept { return *check(std::get_if<0>(&content_)); }
@@ -401,7 +406,9 @@ template <typename F>
 spb_sink sink(F function) {
     struct Trampoline {
         static void call(void* data, spb_event* event) noexcept {
-            SPB_CPP_TRY { (*static_cast<F*>(data))(*event); }
+            SPB_CPP_TRY {
+                (*static_cast<F*>(data))(*event);
+            }
             SPB_CPP_CATCH(unhandled_exception_handler().load()(std::current_exception()))
         }
         static void destroy(void* data) noexcept { delete static_cast<F*>(data); }
@@ -535,11 +542,13 @@ class BasicValue {
         blob.data = data.data();
         blob.len = data.size();
         return Mode::out(detail::make<BasicValue, spb_value*>([&](spb_value** out, spb_error** e) {
-            return spb_value_from_parts(SPB_STR("{\"$spb\": {\"attachment\": 0}}"), &blob, 1, out, e);
+            return spb_value_from_parts(SPB_STR("{\"$spb\": {\"attachment\": 0}}"), &blob, 1, out,
+                                        e);
         }));
     }
     /// A document over the attachments of `values`, one after the other, without a copy of them.
-    static Out<BasicValue> compose(std::string_view document, const std::vector<BasicValue>& values) {
+    static Out<BasicValue> compose(std::string_view document,
+                                   const std::vector<BasicValue>& values) {
         std::vector<const spb_value*> raw;
         for (const BasicValue& value : values) raw.push_back(value.raw());
         return Mode::out(detail::make<BasicValue, spb_value*>([&](spb_value** out, spb_error** e) {
@@ -566,16 +575,19 @@ class BasicValue {
         }());
     }
     Out<std::int64_t> as_integer() const {
-        return Mode::out(detail::make<std::int64_t, std::int64_t>(
-            [&](std::int64_t* out, spb_error** e) { return spb_value_as_i64(raw_.get(), out, e); }));
+        return Mode::out(
+            detail::make<std::int64_t, std::int64_t>([&](std::int64_t* out, spb_error** e) {
+                return spb_value_as_i64(raw_.get(), out, e);
+            }));
     }
     Out<double> as_number() const {
         return Mode::out(detail::make<double, double>(
             [&](double* out, spb_error** e) { return spb_value_as_f64(raw_.get(), out, e); }));
     }
     Out<bool> as_boolean() const {
-        return Mode::out(detail::make<bool, std::uint8_t>(
-            [&](std::uint8_t* out, spb_error** e) { return spb_value_as_bool(raw_.get(), out, e); }));
+        return Mode::out(detail::make<bool, std::uint8_t>([&](std::uint8_t* out, spb_error** e) {
+            return spb_value_as_bool(raw_.get(), out, e);
+        }));
     }
 
     std::size_t attachments() const noexcept { return spb_value_attachment_count(raw_.get()); }
@@ -605,8 +617,9 @@ class BasicValue {
                 return Error::failure("the tensor is not aligned for its elements: copy its bytes",
                                       Status::state);
             }
-            return Tensor<T>{Span<const T>(static_cast<const T*>(found.data), found.len / sizeof(T)),
-                             Span<const std::int64_t>(found.shape, found.ndim)};
+            return Tensor<T>{
+                Span<const T>(static_cast<const T*>(found.data), found.len / sizeof(T)),
+                Span<const std::int64_t>(found.shape, found.ndim)};
         }());
     }
 
@@ -626,7 +639,9 @@ class BasicValue {
 namespace detail {
 
 /// What an event carries, taken out of it.
-inline Value take_value(spb_event& event) { return Value(std::exchange(event.value, nullptr)); }
+inline Value take_value(spb_event& event) {
+    return Value(std::exchange(event.value, nullptr));
+}
 
 inline Result<Value> take_outcome(spb_event& event) {
     if (event.status == SPB_OK) return take_value(event);
@@ -709,10 +724,9 @@ class BasicOperation {
                 return spb_operation_wait(handle_.raw(), SPB_NO_TIMEOUT, e);
             });
             if (!waited) return std::move(waited).error();
-            return detail::make<BasicValue<Mode>, spb_value*>(
-                [&](spb_value** out, spb_error** e) {
-                    return spb_operation_take_result(handle_.raw(), out, e);
-                });
+            return detail::make<BasicValue<Mode>, spb_value*>([&](spb_value** out, spb_error** e) {
+                return spb_operation_take_result(handle_.raw(), out, e);
+            });
         }());
     }
     /// The next chunk of a call that streams; none after the last one.
@@ -731,8 +745,8 @@ class BasicOperation {
     BasicChunks<Mode> chunks() const { return BasicChunks<Mode>(*this); }
     /// Asks it to end with `Status::cancelled`; its end comes as always.
     Out<void> cancel() const {
-        return Mode::out(detail::run(
-            [&](spb_error** e) { return spb_operation_cancel(handle_.raw(), e); }));
+        return Mode::out(
+            detail::run([&](spb_error** e) { return spb_operation_cancel(handle_.raw(), e); }));
     }
     spb_operation raw() const noexcept { return handle_.raw(); }
 
@@ -829,8 +843,8 @@ class BasicInvocation {
     const BasicValue<Mode>& arguments() const noexcept { return arguments_; }
     /// {"tool", "session", "operation", "traceparent", "deadline_remaining_ms", "stream", "depth"}.
     Out<BasicValue<Mode>> info() const {
-        return Mode::out(detail::make<BasicValue<Mode>, spb_value*>(
-            [&](spb_value** out, spb_error** e) {
+        return Mode::out(
+            detail::make<BasicValue<Mode>, spb_value*>([&](spb_value** out, spb_error** e) {
                 return spb_invocation_info(handle_->raw(), out, e);
             }));
     }
@@ -1184,7 +1198,8 @@ struct Versioned {
 };
 
 /// What a watch tells. `change`: `document` is {"kind", "name", "id", "version", "revision", ...},
-/// `number` the version. `missed`: `number` changes were not kept. `end`: the last, with the reason.
+/// `number` the version. `missed`: `number` changes were not kept. `end`: the last, with the
+/// reason.
 struct Change {
     enum class Kind { change, missed, end };
     Kind kind;
@@ -1260,8 +1275,8 @@ class BasicSession {
     }
     /// A session with the same variables, at one moment.
     Out<BasicSession> clone(const SessionSpec& spec = {}) const {
-        return Mode::out(detail::make<BasicSession, spb_session>(
-            [&](spb_session* out, spb_error** e) {
+        return Mode::out(
+            detail::make<BasicSession, spb_session>([&](spb_session* out, spb_error** e) {
                 const spb_session_options options = spec.raw();
                 return spb_session_clone(handle_.raw(), &options, out, e);
             }));
@@ -1283,14 +1298,15 @@ class BasicSession {
     Out<std::uint64_t> register_variable(std::string_view name, std::string_view type,
                                          const T& initial, std::string_view constraints_json = {},
                                          std::string_view metadata_json = {}) const {
-        return Mode::out(written(initial, [&](const Value& value, std::uint64_t* out, spb_error** e) {
-            spb_variable_options options = SPB_VARIABLE_OPTIONS_INIT;
-            options.name = detail::view(name);
-            options.type = detail::view(type);
-            options.constraints_json = detail::view(constraints_json);
-            options.metadata_json = detail::view(metadata_json);
-            return spb_variable_register(handle_.raw(), &options, value.raw(), out, e);
-        }));
+        return Mode::out(
+            written(initial, [&](const Value& value, std::uint64_t* out, spb_error** e) {
+                spb_variable_options options = SPB_VARIABLE_OPTIONS_INIT;
+                options.name = detail::view(name);
+                options.type = detail::view(type);
+                options.constraints_json = detail::view(constraints_json);
+                options.metadata_json = detail::view(metadata_json);
+                return spb_variable_register(handle_.raw(), &options, value.raw(), out, e);
+            }));
     }
     /// Reads a variable as bool, an integer, a float, std::string or `Value`.
     template <typename T = Value>
@@ -1309,19 +1325,20 @@ class BasicSession {
     /// Writes a variable and gives its new version.
     template <typename T>
     Out<std::uint64_t> set(std::string_view name, const T& content, const Write& write = {}) const {
-        return Mode::out(written(content, [&](const Value& value, std::uint64_t* out, spb_error** e) {
-            const spb_write_options options = write.raw();
-            return spb_variable_set_with(handle_.raw(), detail::view(name), value.raw(), &options,
-                                         out, e);
-        }));
+        return Mode::out(
+            written(content, [&](const Value& value, std::uint64_t* out, spb_error** e) {
+                const spb_write_options options = write.raw();
+                return spb_variable_set_with(handle_.raw(), detail::view(name), value.raw(),
+                                             &options, out, e);
+            }));
     }
     /// Reads, reckons and writes in one step; `update` is a document such as {"add": 1}.
     Out<Versioned<BasicValue<Mode>>> update(std::string_view name, const Value& update,
                                             const Write& write = {}) const {
         return Mode::out([&]() -> Result<Versioned<BasicValue<Mode>>> {
             std::uint64_t version = 0;
-            auto now = detail::make<BasicValue<Mode>, spb_value*>(
-                [&](spb_value** out, spb_error** e) {
+            auto now =
+                detail::make<BasicValue<Mode>, spb_value*>([&](spb_value** out, spb_error** e) {
                     const spb_write_options options = write.raw();
                     return spb_variable_update(handle_.raw(), detail::view(name), update.raw(),
                                                &options, out, &version, e);
@@ -1332,8 +1349,8 @@ class BasicSession {
     }
     Out<std::uint64_t> rollback(std::string_view name, std::uint64_t version,
                                 const Write& write = {}) const {
-        return Mode::out(detail::make<std::uint64_t, std::uint64_t>(
-            [&](std::uint64_t* out, spb_error** e) {
+        return Mode::out(
+            detail::make<std::uint64_t, std::uint64_t>([&](std::uint64_t* out, spb_error** e) {
                 const spb_write_options options = write.raw();
                 return spb_variable_rollback(handle_.raw(), detail::view(name), version, &options,
                                              out, e);
@@ -1370,8 +1387,8 @@ class BasicSession {
             raw.push_back(write);
         }
         return value([&](spb_value** out, spb_error** e) {
-            return spb_variable_set_many(handle_.raw(), raw.data(), raw.size(),
-                                         detail::view(owner), out, e);
+            return spb_variable_set_many(handle_.raw(), raw.data(), raw.size(), detail::view(owner),
+                                         out, e);
         });
     }
     Out<void> remove(std::string_view name, const Write& write = {}) const {
@@ -1404,8 +1421,8 @@ class BasicSession {
             detail::dispatch(executor, [shared, change] { (*shared)(*change); });
         });
         spb_watch_options options = SPB_WATCH_OPTIONS_INIT;
-        options.flags = (spec.initial ? SPB_WATCH_INITIAL : 0u) |
-                        (spec.coalesce ? SPB_WATCH_COALESCE : 0u);
+        options.flags =
+            (spec.initial ? SPB_WATCH_INITIAL : 0u) | (spec.coalesce ? SPB_WATCH_COALESCE : 0u);
         options.queue_max = spec.queue_max;
         return Mode::out(detail::make<Watch, spb_watch>([&](spb_watch* out, spb_error** e) {
             return spb_watch_start(handle_.raw(), detail::view(spec.patterns), &options, &sink, out,
@@ -1491,8 +1508,7 @@ class BasicPool {
   private:
     template <typename F>
     static Out<BasicOperation<Mode>> operation(F&& f) {
-        return Mode::out(
-            detail::make<BasicOperation<Mode>, spb_operation>(std::forward<F>(f)));
+        return Mode::out(detail::make<BasicOperation<Mode>, spb_operation>(std::forward<F>(f)));
     }
 
     detail::Handle<spb_pool, spb_pool_free> handle_;
@@ -1520,9 +1536,10 @@ class BasicPlatform {
     static Out<BasicPlatform> open(std::string_view config_json = "{}") {
         return Mode::out([&]() -> Result<BasicPlatform> {
             if (!spb_abi_check()) {
-                return Error::failure("the loaded library is older than the header, or of another "
-                                      "major version",
-                                      Status::abi_mismatch);
+                return Error::failure(
+                    "the loaded library is older than the header, or of another "
+                    "major version",
+                    Status::abi_mismatch);
             }
             return detail::make<BasicPlatform, spb_platform>([&](spb_platform* out, spb_error** e) {
                 return spb_platform_open(detail::view(config_json), out, e);
@@ -1531,9 +1548,8 @@ class BasicPlatform {
     }
     /// Closes it and waits: calls under way may end within `grace`, then every worker is gone.
     Out<void> close(Timeout grace = {}) const {
-        return Mode::out(detail::run([&](spb_error** e) {
-            return spb_platform_close(handle_.raw(), grace.ms(), e);
-        }));
+        return Mode::out(detail::run(
+            [&](spb_error** e) { return spb_platform_close(handle_.raw(), grace.ms(), e); }));
     }
     /// As `close`, as an operation.
     Out<BasicOperation<Mode>> shutdown(Timeout grace = {}) const {
@@ -1632,11 +1648,13 @@ class BasicPlatform {
     /// Tells `handler(const LogRecord&)` of records of at least `level` (10 debug, 20 info, 30
     /// warning, 40 error; 0 as configured). Dropping the watch ends it.
     template <typename F>
-    Out<Watch> subscribe_logs(std::int32_t level, F handler, std::string_view target_prefix = {}) const {
-        const spb_sink sink = detail::sink([handler = std::move(handler)](spb_event& event) mutable {
-            if (event.kind == SPB_EVENT_OVERFLOW) handler(LogRecord{Value(), event.sequence});
-            if (event.kind == SPB_EVENT_LOG) handler(LogRecord{detail::take_value(event), 0});
-        });
+    Out<Watch> subscribe_logs(std::int32_t level, F handler,
+                              std::string_view target_prefix = {}) const {
+        const spb_sink sink =
+            detail::sink([handler = std::move(handler)](spb_event& event) mutable {
+                if (event.kind == SPB_EVENT_OVERFLOW) handler(LogRecord{Value(), event.sequence});
+                if (event.kind == SPB_EVENT_LOG) handler(LogRecord{detail::take_value(event), 0});
+            });
         spb_log_options options = SPB_LOG_OPTIONS_INIT;
         options.level = level;
         options.target_prefix = detail::view(target_prefix);
@@ -1662,7 +1680,8 @@ class BasicPlatform {
             if (event.kind != SPB_EVENT_TOOL_CALL) return;
             auto call = std::make_shared<BasicInvocation<Mode>>(
                 std::exchange(event.invocation, spb_invocation{0}), detail::take_value(event));
-            detail::dispatch(executor, [shared, call] { detail::answer(*shared, std::move(*call)); });
+            detail::dispatch(executor,
+                             [shared, call] { detail::answer(*shared, std::move(*call)); });
         });
         const spb_tool_options options = spec.raw();
         return Mode::out(detail::make<BasicTool<Mode>, spb_tool>([&](spb_tool* out, spb_error** e) {

@@ -12,11 +12,13 @@ namespace spb = snakepit_bridge::throwing;
 
 static void a_call_comes_back_exact(const spb::Session& session) {
     const auto answer =
-        session.execute(spb::Call("python", "echo").parameters(R"({"value": [9007199254740993, "ż"]})"))
+        session
+            .execute(
+                spb::Call("python", "echo").parameters(R"({"value": [9007199254740993, "ż"]})"))
             .result();
     CHECK(answer.json() == "[9007199254740993,\"ż\"]");
-    const auto future = session.execute_future(
-        spb::Call("python", "echo").parameters(R"({"value": 7})"));
+    const auto future =
+        session.execute_future(spb::Call("python", "echo").parameters(R"({"value": 7})"));
     auto& waits = const_cast<std::future<spb::Value>&>(future.future);
     CHECK(waits.get().as_integer() == 7);
 }
@@ -71,8 +73,7 @@ static void chunks_are_a_range(const spb::Session& session) {
 
 static void a_deadline_ends_a_call(const spb::Session& session) {
     using namespace std::chrono_literals;
-    const auto late = session.execute(
-        spb::Call("python", "sleep_until_cancelled").timeout(100ms));
+    const auto late = session.execute(spb::Call("python", "sleep_until_cancelled").timeout(100ms));
     CHECK(late.wait());
     try {
         (void)late.result();
@@ -129,9 +130,8 @@ static void lambdas_are_tools(const spb::Platform& platform, const spb::Session&
     CHECK(refused.status() == plain::Status::unavailable);
     CHECK(refused.details_json().find("wait_s") != std::string_view::npos);
 
-    platform.register_tool(
-        spb::ToolSpec("checked").output_schema(R"({"type": "string"})"),
-        [](const spb::Value&) { return 7; });
+    platform.register_tool(spb::ToolSpec("checked").output_schema(R"({"type": "string"})"),
+                           [](const spb::Value&) { return 7; });
     const auto broken = refusal(session, "checked", "{}");
     CHECK(broken.message().find("checked") != std::string_view::npos);
     CHECK(broken.message().find("dropped") == std::string_view::npos);
@@ -161,7 +161,8 @@ static void a_tool_may_call_again(const spb::Platform& platform, const spb::Sess
     };
     const spb_session raw = session.raw();
     platform.register_tool(spb::ToolSpec("nested").executor(threads), [raw](spb::Invocation call) {
-        const auto inner = spb::Call("python", "echo").parameters(R"({"value": "in"})").parent(call);
+        const auto inner =
+            spb::Call("python", "echo").parameters(R"({"value": "in"})").parent(call);
         const plain::Operation operation(inner.submit(raw, nullptr).value());
         call.complete(operation.result().value());
     });
@@ -193,7 +194,7 @@ int main() {
     lambdas_are_tools(platform, session);
     a_tool_answers_when_it_likes(platform, session);
     a_tool_may_call_again(platform, session);
-    CHECK(platform.metrics().find("snakepit") != std::string::npos);
+    CHECK(platform.metrics().find("# HELP ") != std::string::npos);
     CHECK(platform.schema("python").json().find("echo") != std::string_view::npos);
     platform.close();
     a_closing_platform_ends_everything();

@@ -9,12 +9,12 @@
 #include <snakepit_bridge.hpp>
 #include <string>
 
-#define CHECK(condition)                                                               \
-    do {                                                                               \
-        if (!(condition)) {                                                            \
+#define CHECK(condition)                                                                 \
+    do {                                                                                 \
+        if (!(condition)) {                                                              \
             std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            std::exit(1);                                                              \
-        }                                                                              \
+            std::exit(1);                                                                \
+        }                                                                                \
     } while (false)
 
 inline std::string from_environment(const char* name) {

@@ -68,7 +68,8 @@ int main() {
     CHECK(status_of(session, spb::Call("python", "nope")).future.get() == spb::Status::not_found);
     CHECK(goes_on_elsewhere(session).future.get());
     std::stop_source stop;
-    auto stopped = status_of(session, spb::Call("python", "sleep_until_cancelled"), stop.get_token());
+    auto stopped =
+        status_of(session, spb::Call("python", "sleep_until_cancelled"), stop.get_token());
     stop.request_stop();
     CHECK(stopped.future.get() == spb::Status::cancelled);
     platform.close();

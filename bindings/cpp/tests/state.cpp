@@ -34,7 +34,8 @@ static void variables_are_typed(const spb::Session& session) {
     CHECK(session.get<std::string>("s").value == "Żółw");
     CHECK(status_of([&] { (void)session.get<std::int8_t>("nope"); }) == spb::Status::not_found);
     session.register_variable("large", "integer", std::int64_t{300});
-    CHECK(status_of([&] { (void)session.get<std::int8_t>("large"); }) == spb::Status::type_mismatch);
+    CHECK(status_of([&] { (void)session.get<std::int8_t>("large"); }) ==
+          spb::Status::type_mismatch);
 }
 
 static void batches_locks_and_history(const spb::Session& session) {
@@ -91,8 +92,8 @@ int main() {
     a_watch_hears_changes_in_order(session);
     const auto copy = session.clone();
     CHECK(copy.get<int>("n").value == 42);
-    const auto again = platform.import_session(session.export_value(),
-                                               spb::SessionSpec().id("again"));
+    const auto again =
+        platform.import_session(session.export_value(), spb::SessionSpec().id("again"));
     CHECK(again.get<int>("n").value == 42);
     CHECK(platform.join_session("again").get<int>("n").value == 42);
     platform.close();

@@ -26,8 +26,8 @@ static void refusals_are_results() {
     CHECK(other.status() == spb::Status::type_mismatch);
     CHECK(other.error().to_string().rfind("TYPE_MISMATCH: ", 0) == 0);
     CHECK(spb::Value::json("1").value_or(spb::Value()).json() == "1");
-    const auto chained = spb::Value::json("[1").and_then(
-        [](const spb::Value& value) { return value.as_integer(); });
+    const auto chained =
+        spb::Value::json("[1").and_then([](const spb::Value& value) { return value.as_integer(); });
     CHECK(!chained);
 }
 
@@ -45,8 +45,8 @@ static void tensors_are_spans() {
     std::vector<float> data(6);
     std::iota(data.begin(), data.end(), 0.5f);
     const std::vector<std::int64_t> shape{2, 3};
-    const auto made =
-        spb::Value::tensor<float>(spb::Span<const float>(data), spb::Span<const std::int64_t>(shape));
+    const auto made = spb::Value::tensor<float>(spb::Span<const float>(data),
+                                                spb::Span<const std::int64_t>(shape));
     CHECK(made.value().attachments() == 1);
     const auto seen = made.value().tensor_at<float>(0);
     CHECK(std::equal(seen->data.begin(), seen->data.end(), data.begin(), data.end()));
@@ -54,8 +54,8 @@ static void tensors_are_spans() {
     CHECK(made.value().tensor_at<double>(0).status() == spb::Status::type_mismatch);
     CHECK(made.value().tensor_at<float>(1).status() == spb::Status::not_found);
     const std::vector<std::int64_t> wrong{7};
-    const auto refused =
-        spb::Value::tensor<float>(spb::Span<const float>(data), spb::Span<const std::int64_t>(wrong));
+    const auto refused = spb::Value::tensor<float>(spb::Span<const float>(data),
+                                                   spb::Span<const std::int64_t>(wrong));
     CHECK(refused.status() == spb::Status::invalid_argument);
 
     const std::vector<std::uint8_t> bytes{0, 255, 7};
