@@ -81,6 +81,7 @@ func TestCalls(t *testing.T) {
 			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		var last error
 		for chunk, err := range StreamAs[int](ctx, session, count(1_000_000), nil) {
 			if last = err; err == nil && chunk == 10 {
