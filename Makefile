@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast test-frameworks test-faults test-state test-systemd lint header bench clean
+.PHONY: help setup demo test test-fast test-frameworks test-transformers test-faults test-state test-systemd lint header bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -30,7 +30,10 @@ test-fast: ## unit tests, layering and house style, the Python side: no pool is 
 
 test-frameworks: ## DSPy, LangChain and plain Python for real, with this host as their model (under five minutes)
 	@scripts/setup.sh test
-	cargo test --test frameworks
+	scripts/test-frameworks.sh
+
+test-transformers: ## models, fine-tuning and real weights, with torch in .venv-transformers; says why where it cannot be had
+	@scripts/test-transformers.sh
 
 test-faults: ## every fault scenario at full scale, ends with a table (17 minutes)
 	@scripts/setup.sh test
@@ -61,4 +64,4 @@ bench: ## every benchmark in benches/, against an optimised worker
 
 clean: ## everything that was built or installed in this checkout
 	cargo clean
-	rm -rf .venv
+	rm -rf .venv .venv-transformers

@@ -816,6 +816,16 @@ spb_status spb_platform_schema(spb_platform platform,
                                spb_value **out,
                                spb_error **err);
 
+// Describes everything that a client can be generated from: frameworks pool by pool, tools,
+// statuses, variable types and limits. A pool's frameworks are known once its first worker is
+// ready.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_platform_describe(spb_platform platform, spb_value **out, spb_error **err);
+
 /* ---- Completion queue ------------------------------------------------------------------------ */
 
 // Makes a completion queue. Any number of operations, tools and subscriptions may send their
@@ -888,6 +898,15 @@ spb_status spb_pool_await_ready(spb_pool pool,
                                 const spb_sink *sink,
                                 spb_operation *out,
                                 spb_error **err);
+
+// Describes what the operations of a framework of this pool take and give, as JSON Schema; all its
+// frameworks for an empty name. Known once the pool's first worker is ready.
+//
+// Ownership: the caller frees `*out`.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, NOT_FOUND, UTF8, NULL_ARGUMENT, FORKED.
+// Since: 0.1
+spb_status spb_pool_schema(spb_pool pool, spb_str framework, spb_value **out, spb_error **err);
 
 // Reports the pool's counts, and one row per worker.
 //
@@ -1219,6 +1238,11 @@ void spb_operation_free(spb_operation operation);
 
 /* ---- Tool ------------------------------------------------------------------------------------ */
 
+// It may be called again where nobody knows whether an earlier call was carried out. An idempotent
+// operation that lost its worker is sent to another one only if all host tools that it called say
+// so.
+#define SPB_TOOL_IDEMPOTENT 1
+
 // A tool as Python sees it. Start from SPB_TOOL_OPTIONS_INIT; zero means default everywhere but in
 // the name.
 typedef struct spb_tool_options {
@@ -1233,10 +1257,12 @@ typedef struct spb_tool_options {
     spb_str output_schema_json;
     // Calls that you have not answered yet; more fail with RESOURCE_EXHAUSTED. 0: as configured.
     uint32_t max_in_flight;
-    // None are defined yet.
+    // SPB_TOOL_*.
     uint32_t flags;
     // For each call. 0 and SPB_NO_TIMEOUT: as long as the caller has.
     int64_t timeout_ms;
+    // JSON Schema of each chunk, which is checked against it; empty: anything.
+    spb_str chunk_schema_json;
 } spb_tool_options;
 
 // Registers a tool, for the calls of one session or, with a `session` of 0, for those of all. Its
@@ -1267,7 +1293,10 @@ spb_status spb_tool_unregister(spb_tool tool,
                                spb_operation *out,
                                spb_error **err);
 
-// Lists the tools that calls of a session can use, or the platform's for a `session` of 0.
+// Lists the tools that calls of a session can use, or those of all calls for a `session` of 0: an
+// array of {"name", "description", "side", "pool", "scope", "input_schema", "output_schema",
+// "chunk_schema", "streaming", "idempotent", "max_in_flight", "timeout_ms"}. `side` is "host", or
+// "python" for a tool that the workers of `pool` announced.
 //
 // Ownership: the caller frees `*out`.
 // Threads: nonblocking, callback-safe.
@@ -1285,6 +1314,50 @@ spb_status spb_tool_list(spb_platform platform,
 // Errors: none.
 // Since: 0.1
 void spb_tool_free(spb_tool tool);
+
+// Send chunks as they come, before the result.
+#define SPB_TOOL_CALL_STREAM 1
+
+// Which tool to call. Start from SPB_TOOL_CALL_OPTIONS_INIT; zero means default everywhere but in
+// the name.
+typedef struct spb_tool_call_options {
+    size_t struct_size;
+    // See spb_tool_list.
+    spb_str name;
+    // A value that is an object; NULL: {}.
+    const spb_value *arguments;
+    // The pool whose tool is meant. Empty: the host's own tool of that name; if it has none, that
+    // of "default", then of the other pools in the order of their names.
+    spb_str pool;
+    // From now to the end. 0: as configured, SPB_NO_TIMEOUT: none. A tool's own time may be less.
+    int64_t timeout_ms;
+    // SPB_TOOL_CALL_*.
+    uint32_t flags;
+    // Chunks that Python may send ahead of you. 0: as configured.
+    uint32_t stream_window;
+    // The tool call that this is made for, or 0. It bounds the deadline and the nesting depth.
+    spb_invocation parent;
+    // W3C trace context of the caller; empty: the parent's, or a new one.
+    spb_str traceparent;
+} spb_tool_call_options;
+
+// Calls a tool in a session. Everything wrong with the request is an error of this call; SPB_OK
+// means that exactly one end follows, with the tool's result. A host tool's call comes to the sink
+// that it was registered with, like one from Python.
+//
+// Ownership: copies or shares everything in `options`; the caller frees `*out` with
+// spb_operation_free; the sink's data is the library's from now on.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, CLOSED, NOT_FOUND, UNAVAILABLE, INVALID_ARGUMENT, UTF8, UNSUPPORTED,
+// RESOURCE_EXHAUSTED, NULL_ARGUMENT, FORKED. The operation's own: TOOL_FAILED and what a host tool
+// failed with, PYTHON_EXCEPTION, INVALID_ARGUMENT, DEADLINE, CANCELLED, WORKER_LOST, WORKER_HUNG,
+// BUSY, UNAVAILABLE, RESOURCE_EXHAUSTED.
+// Since: 0.1
+spb_status spb_tool_call(spb_session session,
+                         const spb_tool_call_options *options,
+                         const spb_sink *sink,
+                         spb_operation *out,
+                         spb_error **err);
 
 /* ---- Invocation ------------------------------------------------------------------------------ */
 
@@ -1335,8 +1408,9 @@ spb_status spb_invocation_is_cancelled(spb_invocation invocation, uint8_t *out, 
 //
 // Ownership: shares `chunk`, which stays the caller's.
 // Threads: nonblocking, callback-safe.
-// Errors: AGAIN when Python is 256 chunks behind, STATE when the caller wants none, CANCELLED,
-// ALREADY_COMPLETED, HANDLE, NULL_ARGUMENT, FORKED.
+// Errors: AGAIN when the caller is 256 chunks behind, STATE when it wants none, INVALID_ARGUMENT
+// for one that breaks the tool's chunk schema, CANCELLED, ALREADY_COMPLETED, HANDLE,
+// NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_invocation_emit(spb_invocation invocation, const spb_value *chunk, spb_error **err);
 
@@ -1346,7 +1420,7 @@ spb_status spb_invocation_emit(spb_invocation invocation, const spb_value *chunk
 // Ownership: shares `result`, which stays the caller's; takes the handle.
 // Threads: nonblocking, callback-safe.
 // Errors: CANCELLED when nobody waits any more, ALREADY_COMPLETED or HANDLE when it was answered
-// before, CONSTRAINT, NULL_ARGUMENT, FORKED.
+// before, INVALID_ARGUMENT, NULL_ARGUMENT, FORKED.
 // Since: 0.1
 spb_status spb_invocation_complete(spb_invocation invocation,
                                    const spb_value *result,
@@ -1710,6 +1784,7 @@ spb_status spb_log_subscribe(spb_platform platform,
 #define SPB_SESSION_OPTIONS_INIT (spb_sized<spb_session_options>())
 #define SPB_EXECUTE_OPTIONS_INIT (spb_sized<spb_execute_options>())
 #define SPB_TOOL_OPTIONS_INIT (spb_sized<spb_tool_options>())
+#define SPB_TOOL_CALL_OPTIONS_INIT (spb_sized<spb_tool_call_options>())
 #define SPB_FAILURE_OPTIONS_INIT (spb_sized<spb_failure_options>())
 #define SPB_VARIABLE_OPTIONS_INIT (spb_sized<spb_variable_options>())
 #define SPB_LOG_OPTIONS_INIT (spb_sized<spb_log_options>())
@@ -1721,6 +1796,8 @@ spb_status spb_log_subscribe(spb_platform platform,
 #define SPB_SESSION_OPTIONS_INIT ((spb_session_options){.struct_size = sizeof(spb_session_options)})
 #define SPB_EXECUTE_OPTIONS_INIT ((spb_execute_options){.struct_size = sizeof(spb_execute_options)})
 #define SPB_TOOL_OPTIONS_INIT ((spb_tool_options){.struct_size = sizeof(spb_tool_options)})
+#define SPB_TOOL_CALL_OPTIONS_INIT \
+    ((spb_tool_call_options){.struct_size = sizeof(spb_tool_call_options)})
 #define SPB_FAILURE_OPTIONS_INIT ((spb_failure_options){.struct_size = sizeof(spb_failure_options)})
 #define SPB_VARIABLE_OPTIONS_INIT \
     ((spb_variable_options){.struct_size = sizeof(spb_variable_options)})

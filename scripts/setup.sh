@@ -4,6 +4,9 @@
 #
 #   scripts/setup.sh run     what `make demo` needs
 #   scripts/setup.sh test    that, and what `make test` and `make lint` need (default)
+#   scripts/setup.sh transformers
+#                            that, and .venv-transformers with torch (1.7 GB) for
+#                            `make test-transformers`; exits with 77 where torch cannot be had
 #
 # Every step is skipped when what it would make is there and its inputs have not changed, so calling
 # it again costs a second. RELEASE=1 builds the worker's native half optimised. PYTHON names the
@@ -14,18 +17,21 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PURPOSE="${1:-test}"
 VENV="$PWD/.venv"
 STAMPS="$VENV/stamps"
+WHEELS="$PWD/target/wheels"
 PYTHON_OLDEST=3.11
+EXIT_SKIPPED=77
 
 main() {
     case "$PURPOSE" in
-        run | test) ;;
-        *) fail "unknown purpose '$PURPOSE', expected 'run' or 'test'" ;;
+        run | test | transformers) ;;
+        *) fail "unknown purpose '$PURPOSE', expected 'run', 'test' or 'transformers'" ;;
     esac
     system_packages
     rust
     virtual_environment
     python_packages
     worker
+    [ "$PURPOSE" != transformers ] || transformers
 }
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -95,7 +101,7 @@ virtual_environment() {
     fi
     local python
     python="$(find_python)"
-    say "making .venv with $("$python" --version)"
+    say "making $(basename "$VENV") with $("$python" --version)"
     rm -rf "$VENV"
     "$python" -m venv "$VENV"
     mkdir -p "$STAMPS"
@@ -123,7 +129,7 @@ python_packages() {
         pip_install --no-deps -r python/requirements-dspy-nodeps.txt
     with_stamp run "$(digest python/requirements-dspy.txt scripts/requirements-build.txt)" \
         pip_install -r python/requirements-dspy.txt -r scripts/requirements-build.txt
-    [ "$PURPOSE" = test ] || return 0
+    [ "$PURPOSE" != run ] || return 0
     with_stamp langchain "$(digest python/requirements-langchain.txt)" \
         pip_install -c python/requirements-dspy.txt -r python/requirements-langchain.txt
     with_stamp test "$(digest scripts/requirements-test.txt)" \
@@ -135,30 +141,66 @@ pip_install() { quietly "$VENV/bin/python" -m pip install --disable-pip-version-
 # --- The worker: the package snakepit_bridge with its native half -----------------------------
 
 worker() {
-    local profile=dev
+    local profile=dev key
     [ "${RELEASE:-0}" != 1 ] || profile=release
-    with_stamp worker "$profile $(worker_digest)" build_worker "$profile"
+    key="$profile $(worker_digest)"
+    with_stamp worker "$key" install_worker "$profile" "$key"
 }
 
 worker_digest() {
     local sources
     # What the worker mounts of the platform's sources counts as its own.
-    sources="$(find python proto src/shared_memory src/transport/shared_payload.rs \
+    sources="$(find python proto src/core/schema_refusal.rs src/shared_memory \
+        src/transport/shared_payload.rs \
         src/snakepit/os/fork_marker.rs src/snakepit/os/memory_region.rs -type f \
         -not -path '*/__pycache__/*' -not -path 'python/tests/*' -not -name '*.so' | LC_ALL=C sort)"
     # shellcheck disable=SC2086  # no file of the project has a space in its name
     digest Cargo.toml Cargo.lock $sources
 }
 
-build_worker() {
-    local wheels="$PWD/target/wheels"
-    rm -rf "$wheels"
-    CARGO_TARGET_DIR="$PWD/target" quietly "$VENV/bin/maturin" build --profile "$1" \
-        --manifest-path python/Cargo.toml --interpreter "$VENV/bin/python" --out "$wheels"
-    pip_install --force-reinstall --no-deps "$wheels"/*.whl
+install_worker() {
+    build_wheel "$1" "$2"
+    pip_install --force-reinstall --no-deps "$WHEELS"/*.whl
     # Beside its Python half too: the Python tests import from the source tree.
     local package='import snakepit_bridge._native as native; print(native.__spec__.origin)'
     cp "$(cd / && "$VENV/bin/python" -c "$package")" python/snakepit_bridge/
+}
+
+# Both environments have the same wheel.
+build_wheel() {
+    [ "$(cat "$WHEELS/key" 2>/dev/null)" != "$2" ] || return 0
+    rm -rf "$WHEELS"
+    CARGO_TARGET_DIR="$PWD/target" quietly "$VENV/bin/maturin" build --profile "$1" \
+        --manifest-path python/Cargo.toml --interpreter "$VENV/bin/python" --out "$WHEELS"
+    printf '%s' "$2" >"$WHEELS/key"
+}
+
+# --- The environment with torch ---------------------------------------------------------------
+
+transformers() {
+    [ "$(uname -m)" = x86_64 ] || skip "torch's libraries can be stood in for on x86-64 only"
+    VENV="$PWD/.venv-transformers"
+    STAMPS="$VENV/stamps"
+    virtual_environment
+    with_stamp torch "$(digest python/requirements-torch-nodeps.txt scripts/torch_stub.py)" torch
+    with_stamp transformers "$(digest python/requirements-transformers.txt)" \
+        pip_install -r python/requirements-transformers.txt
+    python_packages
+    worker
+}
+
+# Without the CUDA packages that torch asks for: what it needs of them to be loaded is made here.
+torch() {
+    local site
+    "$VENV/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps \
+        -r python/requirements-torch-nodeps.txt || skip "torch cannot be installed here"
+    site="$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+    quietly "$VENV/bin/python" scripts/torch_stub.py "$site"
+}
+
+skip() {
+    say "skipped: $*"
+    exit "$EXIT_SKIPPED"
 }
 
 # --- Helpers ----------------------------------------------------------------------------------

@@ -185,6 +185,7 @@ uint64_t UNIT(spb_queue queue, spb_event_callback callback) {
     spb_session_options session = SPB_SESSION_OPTIONS_INIT;
     spb_execute_options execute = SPB_EXECUTE_OPTIONS_INIT;
     spb_tool_options tool = SPB_TOOL_OPTIONS_INIT;
+    spb_tool_call_options tool_call = SPB_TOOL_CALL_OPTIONS_INIT;
     spb_failure_options failure = SPB_FAILURE_OPTIONS_INIT;
     spb_variable_options variable = SPB_VARIABLE_OPTIONS_INIT;
     spb_log_options log = SPB_LOG_OPTIONS_INIT;
@@ -192,7 +193,8 @@ uint64_t UNIT(spb_queue queue, spb_event_callback callback) {
     spb_str literal = SPB_STR("text");
     spb_str ended = spb_str_z("text");
     return none.struct_size + to_queue.tag + to_callback.kind + session.struct_size
-         + execute.struct_size + tool.struct_size + failure.struct_size + variable.struct_size
+         + execute.struct_size + tool.struct_size + tool_call.struct_size
+         + failure.struct_size + variable.struct_size
          + log.struct_size + tensor.struct_size + literal.len + ended.len
          + (uint64_t)spb_abi_check()
          + (uint64_t)(SPB_NO_TIMEOUT + 1);

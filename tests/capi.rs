@@ -126,16 +126,23 @@ fn calls_of_python_sanitized() {
 
 #[test]
 fn calls_by_python() {
-    Program::build("tools").run(&[&one_worker()]);
+    Program::build("tools").run(&[&one_worker_with_tools()]);
 }
 
 #[test]
 fn calls_by_python_sanitized() {
-    Program::build_sanitized("tools").run(&[&one_worker()]);
+    Program::build_sanitized("tools").run(&[&one_worker_with_tools()]);
 }
 
 fn one_worker() -> String {
     support::config(1, 4).to_string()
+}
+
+fn one_worker_with_tools() -> String {
+    let mut config = support::config(1, 4);
+    let frameworks = &mut config["pools"]["default"]["frameworks"];
+    frameworks["tools"] = serde_json::json!({"modules": ["spb_toolmod"]});
+    config.to_string()
 }
 
 const VARIABLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/variables.json");

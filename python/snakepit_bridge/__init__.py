@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     )
     from .frameworks.base import Framework, operation
     from .functions import function
+    from .hooks import ToolHooks
     from .locks import VariableLock
     from .session import Session
+    from .tensor_hints import Tensor
+    from .tool_functions import tool
     from .tools import AsyncToolStream, ToolInfo, Tools, ToolStream
     from .variables import Change, Lock, Past, Variable
     from .watches import Changes
@@ -68,9 +71,12 @@ _HOMES = {
     ),
     "frameworks.base": ("Framework", "operation"),
     "functions": ("function",),
+    "hooks": ("ToolHooks",),
+    "tool_functions": ("tool",),
     "batch": ("Batch",),
     "locks": ("VariableLock",),
     "session": ("Session",),
+    "tensor_hints": ("Tensor",),
     "variables": ("Change", "Lock", "Past", "Variable"),
     "watches": ("Changes",),
     "tools": ("AsyncToolStream", "ToolInfo", "ToolStream", "Tools"),
@@ -101,7 +107,9 @@ __all__ = [
     "Session",
     "StateError",
     "Status",
+    "Tensor",
     "ToolFailed",
+    "ToolHooks",
     "ToolInfo",
     "ToolStream",
     "Tools",
@@ -116,6 +124,7 @@ __all__ = [
     "current",
     "function",
     "operation",
+    "tool",
 ]
 
 

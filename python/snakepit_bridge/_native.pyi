@@ -358,6 +358,15 @@ class Request:
     def cancel(self) -> None:
         """Gives the request up: its tool is cancelled, what is queued is dropped. Repeatable."""
 
+class Schema:
+    """A JSON Schema that encoded values are held against, compiled once. Any thread may use it."""
+
+    def __init__(self, document: bytes) -> None:
+        """Raises `ValueError` that says why `document` is no JSON Schema."""
+
+    def check(self, document: bytes) -> None:
+        """Raises `ValueRefused` for a document that breaks the schema; its path is the place."""
+
 def scan(obj: object) -> int:
     """0: `obj` is a plain JSON tree and may go to the JSON encoder as it is.
 

@@ -46,7 +46,7 @@ class Calls:
             else:
                 await _pass_on_async(call, running)
                 result = None
-            encoded = encode(result, self._bridge.value_bytes_max)
+            encoded = self._encoded(operation, result)
         except BaseException as fault:
             self.fail(call, fault)
         else:
@@ -76,11 +76,17 @@ class Calls:
             result = _started(call, operation, json, attachments)
             if operation.kind == "generator":
                 result = _pass_on(call, result)
-            encoded = encode(result, self._bridge.value_bytes_max)
+            encoded = self._encoded(operation, result)
         except BaseException as fault:
             self.fail(call, fault)
         else:
             self._succeed(call, encoded)
+
+    def _encoded(self, operation: Operation, result: Any) -> Encoded:
+        encoded = encode(result, self._bridge.value_bytes_max)
+        if operation.result_contract is not None:
+            operation.result_contract.check(encoded[0])
+        return encoded
 
     def _succeed(self, call: CallContext, encoded: Encoded) -> None:
         reason = call.cancel_reason
@@ -114,6 +120,7 @@ def _started(call: CallContext, operation: Operation, json: Any, attachments: An
     if type(parameters) is not dict:
         kind = type(parameters).__name__
         raise InvalidArgument(f"parameters are a {kind}, expected an object")
+    call.chunk_contract = operation.chunk_contract
     if operation.prepare is not None:
         parameters = operation.prepare(parameters)
     if operation.takes_context:

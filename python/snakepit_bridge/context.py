@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from .bridge import ENDED
 from .errors import StateError, Status, cancelled_error
 from .session import Session
-from .values import encode
+from .values import Encoded, encode
 
 if TYPE_CHECKING:
     from .bridge import Bridge
+    from .contracts import Contract
 
 
 class CallContext:
@@ -37,6 +38,7 @@ class CallContext:
         "_session",
         "_session_id",
         "call_id",
+        "chunk_contract",
         "ended",
         "framework",
         "operation",
@@ -64,6 +66,7 @@ class CallContext:
         self.traceparent = traceparent
         self.ended = False
         self.partial_lines: dict[str, str] | None = None
+        self.chunk_contract: Contract | None = None
         self._session_id = session_id
         self._session: Session | None = None
         self._reason: int | None = None
@@ -112,13 +115,14 @@ class CallContext:
         behind.
 
         Does nothing when the caller did not ask for a stream. Raises `OperationCancelled` on
-        cancel, `ValueRefused` for a chunk without an exact form, `WouldDeadlock` on the event loop.
+        cancel, `ValueRefused` for a chunk without an exact form, or other than declared,
+        `WouldDeadlock` on the event loop.
         """
         if not self.streaming:
             return
         if self.ended:
             raise StateError(ENDED)
-        json, attachments = encode(chunk, self._bridge.value_bytes_max)
+        json, attachments = self._encoded(chunk)
         self._bridge.send_chunk(self, json, attachments)
 
     async def aemit(self, chunk: Any) -> None:
@@ -127,7 +131,7 @@ class CallContext:
             return
         if self.ended:
             raise StateError(ENDED)
-        json, attachments = encode(chunk, self._bridge.value_bytes_max)
+        json, attachments = self._encoded(chunk)
         await self._bridge.asend_chunk(self, json, attachments)
 
     def child_traceparent(self) -> str:
@@ -150,6 +154,12 @@ class CallContext:
         """For the package itself: the host's reason; the first one counts."""
         if self._reason is None:
             self._reason = reason
+
+    def _encoded(self, chunk: Any) -> Encoded:
+        encoded = encode(chunk, self._bridge.value_bytes_max)
+        if self.chunk_contract is not None:
+            self.chunk_contract.check(encoded[0])
+        return encoded
 
     def _deadline_is_the_reason(self) -> bool:
         # The native half knows of a cancel before its frame is read here, but not why it came.

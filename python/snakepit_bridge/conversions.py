@@ -6,17 +6,19 @@ the tag. One recursive pass; the input is never changed. Must not know JSON text
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import decimal
 import enum
+import ipaddress
 import math
 import os
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import models
 from .errors import ValueRefused
 from .tensors import is_array, is_numpy_scalar, to_attachment
 
@@ -54,13 +56,21 @@ class _Conversion:
         for base, exact in _BY_BASE:
             if isinstance(obj, base):
                 return exact(self, obj)
-        if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+        if isinstance(obj, type):
+            raise self._refuse(f"{_type_name(obj)} has no form as a value")
+        if hasattr(obj, "__pydantic_decorators__"):
+            return self._pydantic(obj)
+        if dataclasses.is_dataclass(obj):
             return self._object(
                 {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj)}
             )
-        if _is_pydantic(obj):
-            return self._object({name: getattr(obj, name) for name in _pydantic_names(obj)})
         raise self._refuse(f"{_type_name(obj)} has no form as a value")
+
+    def _pydantic(self, obj: Any) -> Any:
+        try:
+            return self.convert(models.contents(obj))
+        except models.NotSerializable as fault:
+            raise self._refuse(f"{_type_name(obj)} cannot be serialized: {fault}") from fault
 
     def _integer(self, obj: int) -> int:
         number = int(obj)
@@ -123,6 +133,11 @@ class _Conversion:
     def _iso(self, obj: Any) -> str:
         return str(obj.isoformat())
 
+    def _duration(self, obj: datetime.timedelta) -> str:
+        from pydantic_core import to_jsonable_python
+
+        return str(to_jsonable_python(obj))
+
     def _path_text(self, obj: os.PathLike[Any]) -> str:
         text: str | bytes = os.fspath(obj)
         if isinstance(text, bytes):
@@ -147,7 +162,7 @@ class _Conversion:
             raise self._refuse(f"document is nested deeper than {DEPTH_MAX}")
 
     def _refuse(self, fault: str) -> ValueRefused:
-        return ValueRefused(_rendered(self._path), fault)
+        return ValueRefused(rendered(self._path), fault)
 
 
 def escaped(key: str) -> str:
@@ -157,18 +172,10 @@ def escaped(key: str) -> str:
     return "$" + key if key.endswith("$spb") and key.lstrip("$") == "spb" else key
 
 
-def _rendered(path: list[str | int]) -> str:
+def rendered(path: list[str | int]) -> str:
+    """The path as all errors of the platform write it: `$.scores[3]`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step[:KEY_CHARS_MAX]}" for step in path)
     return "$" + "".join(steps)
-
-
-def _is_pydantic(obj: Any) -> bool:
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(obj, pydantic.BaseModel)
-
-
-def _pydantic_names(model: Any) -> list[str]:
-    return [*type(model).model_fields, *(model.model_extra or {})]
 
 
 def _type_name(obj: Any) -> str:
@@ -207,6 +214,15 @@ ATTACHMENTS_MAX = 1024
 KEY_CHARS_MAX = 64
 NUMBER_CHARS_MAX = 32
 
+_ADDRESSES = (
+    ipaddress.IPv4Address,
+    ipaddress.IPv4Interface,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Address,
+    ipaddress.IPv6Interface,
+    ipaddress.IPv6Network,
+)
+
 _Converter = Callable[[_Conversion, Any], Any]
 
 _EXACT: dict[type, _Converter] = {
@@ -227,9 +243,11 @@ _BY_BASE: list[tuple[Any, _Converter]] = [
     (float, _Conversion._float),
     (Mapping, _Conversion._object),
     ((list, tuple), _Conversion._sequence),
+    (collections.deque, _Conversion._sequence),
     ((set, frozenset), _Conversion._set),
     ((bytes, bytearray), _Conversion._bytes),
     ((datetime.datetime, datetime.date, datetime.time), _Conversion._iso),
-    ((uuid.UUID, decimal.Decimal), _Conversion._text),
+    (datetime.timedelta, _Conversion._duration),
+    ((uuid.UUID, decimal.Decimal, *_ADDRESSES), _Conversion._text),
     (os.PathLike, _Conversion._path_text),
 ]

@@ -58,7 +58,7 @@ class _Entry:
 
     def build(self) -> Operation:
         # Built late: hints may name what is defined further down in the module.
-        takes_context = _takes_context(self.target)
+        takes_context = takes_call_context(self.target)
         return build_operation(
             self.target, self.options, skip=int(takes_context), takes_context=takes_context
         )
@@ -79,7 +79,8 @@ def _register(target: Function, options: OperationOptions) -> Function:
     return target
 
 
-def _takes_context(target: Callable[..., Any]) -> bool:
+def takes_call_context(target: Callable[..., Any]) -> bool:
+    """Whether the first parameter is annotated to receive the running call."""
     from .context import CallContext
 
     first = next(iter(inspect.signature(target).parameters.values()), None)

@@ -157,6 +157,8 @@ class _Seen:
         if final is None:
             yield Answer(content=joined)
             return
+        if joined and isinstance(final, dict) and final.get("content") is None:
+            final = {**final, "content": joined}
         answer = parse_answer(final, self._tool)
         if answer.content is None or answer.content.rstrip() == joined.rstrip():
             yield _with_content(answer, joined or answer.content)

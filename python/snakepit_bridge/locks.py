@@ -19,8 +19,8 @@ class VariableLock:
 
     While it is held everybody may read, and only `owner` may write: through `set`, `update` and
     `rollback` here, or through the session's verbs with `owner=lock.owner`. It ends with the block,
-    and by itself after `ttl` seconds; `refresh` starts them again. In use by another owner it
-    raises `Busy` with the owner in `details`.
+    with the call at the latest, and by itself after `ttl` seconds; `refresh` starts them again. In
+    use by another owner it raises `Busy` with the owner in `details`.
     """
 
     __slots__ = ("_asks", "name", "owner", "ttl")

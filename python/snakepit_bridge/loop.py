@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .bridge import Bridge
@@ -33,6 +34,9 @@ class EventLoop:
         if self._thread is not None:
             return
         self._loop = asyncio.new_event_loop()
+        # For `asyncio.to_thread` and its like. asyncio's own few threads could all wait for the
+        # host, which waits for a nested call that needs one of them.
+        self._loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS_MAX, "spb-executor"))
         self._thread = threading.Thread(target=self._run, name="spb-loop", daemon=True)
         self._thread.start()
 
@@ -108,3 +112,7 @@ class EventLoop:
         assert self._loop is not None
         self._stopping = True
         self._loop.stop()
+
+
+# As many as calls that the host has a worker hold; a thread starts when none is idle.
+EXECUTOR_THREADS_MAX = 256

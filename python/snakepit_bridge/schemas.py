@@ -1,7 +1,8 @@
-"""JSON Schemas from type hints, and the conversion of parameters whose hints are more than JSON.
+"""Signatures of functions as JSON Schemas, and the conversion of what callers send to the hints.
 
-Owns the reading of signatures. pydantic does the work and is imported when the first schema is
-built. Must not know frameworks or calls.
+Owns the reading of signatures: parameters, result, chunks, defaults and what the docstring says of
+them. pydantic does the work and is imported when the first schema is built. Must not know
+frameworks or calls.
 """
 
 from __future__ import annotations
@@ -10,76 +11,113 @@ import collections.abc
 import dataclasses
 import enum
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable
 from typing import Any
 
+from .docstrings import Documentation, documentation_of
+from .hints import adapted, chunk_and_result
+from .json_schemas import NO_DEFAULT, adapter_of, adapter_schema, default_of, schema_of
+from .refusals import refused_parameters
+
+Prepare = Callable[[dict[str, Any]], dict[str, Any]]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Signature:
-    """Schemas of parameters and result (None: anything), and the converter of parameters where one
-    is needed.
+    """Schemas of parameters, result and chunks (None: anything), the text for people, and the
+    converter of parameters where one is needed.
     """
 
     parameters: dict[str, Any]
     result: dict[str, Any] | None
-    prepare: Callable[[dict[str, Any]], dict[str, Any]] | None
+    chunk: dict[str, Any] | None
+    doc: str
+    prepare: Prepare | None
 
 
 def signature_of(handler: Callable[..., Any], skip: int, *, from_hints: bool = True) -> Signature:
-    """Reads the hints of `handler` behind its first `skip` parameters. With `from_hints` false only
-    the result is read. Raises `TypeError` naming a parameter that a caller cannot give.
+    """Reads the hints of `handler` behind its first `skip` parameters. With `from_hints` false the
+    parameters are not read. Raises `TypeError` naming a parameter that a caller cannot give, or a
+    hint that has no form as a value.
     """
-    hints = _hints(handler, skip)
-    result = _result_schema(hints.get("return", Any))
+    documentation = documentation_of(handler)
+    hints = _hints(handler, skip, with_parameters=from_hints)
+    chunk_hint, result_hint = chunk_and_result(hints.get("return", Any))
+    result = _given(handler, "result", result_hint, documentation.result)
+    chunk = _given(handler, "chunk", chunk_hint, documentation.chunk)
     if not from_hints:
-        return Signature({}, result, None)
-    parameters = list(inspect.signature(handler).parameters.values())[skip:]
-    fields: dict[str, Any] = {}
-    defaults: dict[str, Any] = {}
-    extra = False
-    for parameter in parameters:
-        if parameter.kind is parameter.VAR_KEYWORD:
-            extra = True
-            continue
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise TypeError(f"parameter {parameter.name!r} of {handler!r} cannot be given by name")
-        fields[parameter.name] = hints.get(parameter.name, Any)
-        if parameter.default is not parameter.empty:
-            defaults[parameter.name] = parameter.default
-    schema = _parameters_schema(fields, defaults, extra)
-    return Signature(schema, result, _preparer(fields))
+        return Signature({}, result, chunk, documentation.text, None)
+    parameters, prepare = _taken(handler, skip, hints, documentation)
+    return Signature(parameters, result, chunk, documentation.text, prepare)
 
 
-def _hints(handler: Callable[..., Any], skip: int) -> dict[str, Any]:
+def _hints(
+    handler: Callable[..., Any], skip: int, *, with_parameters: bool = True
+) -> dict[str, Any]:
     """The evaluated hints, without those of the skipped parameters: often only a checker
     knows them.
     """
     names = list(inspect.signature(handler).parameters)
+    skipped = names[:skip] if with_parameters else names
     function: Any = inspect.unwrap(getattr(handler, "__func__", handler))
-    raw = {
-        name: hint for name, hint in function.__annotations__.items() if name not in names[:skip]
-    }
+    raw = {name: hint for name, hint in function.__annotations__.items() if name not in skipped}
     shown: Any = types.SimpleNamespace(__annotations__=raw, __globals__=function.__globals__)
     try:
         return typing.get_type_hints(shown, include_extras=True)
     except NameError as fault:
-        name = getattr(handler, "__name__", repr(handler))
-        raise TypeError(f"hints of {name!r} cannot be read: {fault}") from None
+        raise TypeError(f"hints of {_name(handler)} cannot be read: {fault}") from None
 
 
-def _parameters_schema(
-    fields: dict[str, Any], defaults: dict[str, Any], extra: bool
-) -> dict[str, Any]:
-    from pydantic import ConfigDict, TypeAdapter
+def _taken(
+    handler: Callable[..., Any], skip: int, hints: dict[str, Any], documentation: Documentation
+) -> tuple[dict[str, Any], Prepare | None]:
+    """The schema of the parameters and their converter."""
+    fields: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    extra = False
+    for parameter in list(inspect.signature(handler).parameters.values())[skip:]:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            extra = True
+            continue
+        _check_parameter(handler, parameter)
+        fields[parameter.name] = hints.get(parameter.name, Any)
+        if parameter.default is not parameter.empty:
+            defaults[parameter.name] = parameter.default
+    try:
+        adapter = _adapter(fields, defaults, extra)
+        schema = adapter_schema(adapter)
+    except Exception as fault:
+        raise _without_form(handler, fields, fault) from fault
+    schema.setdefault("properties", {})
+    schema["additionalProperties"] = extra
+    for name, described in schema["properties"].items():
+        if name in documentation.parameters:
+            described.setdefault("description", documentation.parameters[name])
+        default = default_of(defaults[name]) if name in defaults else NO_DEFAULT
+        if default is not NO_DEFAULT:
+            described.setdefault("default", default)
+    plain = all(_is_json(hint) for hint in fields.values())
+    return schema, None if plain else _preparer(adapter)
+
+
+def _check_parameter(handler: Callable[..., Any], parameter: inspect.Parameter) -> None:
+    what = f"parameter {parameter.name!r} of {_name(handler)}"
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+        raise TypeError(f"{what} cannot be given by name")
+    if type(parameter.default).__name__ == "FieldInfo":
+        raise TypeError(f"{what} has a Field as default, expected Annotated[…, Field(…)] = default")
+
+
+def _adapter(fields: dict[str, Any], defaults: dict[str, Any], extra: bool) -> Any:
+    from pydantic import ConfigDict
     from typing_extensions import TypedDict
 
     members = {
-        name: typing.NotRequired[_described(hint)]
+        name: typing.NotRequired[adapted(hint)]
         if name in defaults
-        else typing.Required[_described(hint)]
+        else typing.Required[adapted(hint)]
         for name, hint in fields.items()
     }
     # A TypedDict and not a model: a model reserves names ("json", "copy") that parameters may have.
@@ -87,116 +125,73 @@ def _parameters_schema(
     shape.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
         extra="allow" if extra else "forbid", arbitrary_types_allowed=True
     )
-    schema = TypeAdapter(shape).json_schema(schema_generator=_generator())
-    schema.pop("title", None)
-    schema.setdefault("properties", {})
-    schema["additionalProperties"] = extra
-    for name, default in defaults.items():
-        if default is None or type(default) in (bool, int, float, str):
-            schema["properties"][name].setdefault("default", default)
-    return schema
+    return adapter_of(shape)
 
 
-def _result_schema(hint: Any) -> dict[str, Any] | None:
-    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
-
-    origin = typing.get_origin(hint)
-    if origin is collections.abc.Generator:
-        given = typing.get_args(hint)
-        hint = given[2] if len(given) > 2 else Any
-    elif origin in _ITERATORS or hint in _ITERATORS:
-        return None
+def _given(
+    handler: Callable[..., Any], what: str, hint: Any, description: str
+) -> dict[str, Any] | None:
+    """The schema of what the handler gives; None: anything, of which nothing is said."""
     if hint is Any:
-        return None
-    described = _described(hint)
+        return {"description": description} if description else None
     try:
-        adapter = TypeAdapter(described, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:
-        # A type with a configuration of its own takes none from here.
-        adapter = TypeAdapter(described)
-    schema = adapter.json_schema(mode="serialization", schema_generator=_generator())
-    schema.pop("title", None)
+        schema = schema_of(adapted(hint), result=True)
+    except Exception as fault:
+        raise _has_no_form(f"{what} of {_name(handler)}", hint, fault) from fault
+    if description:
+        schema.setdefault("description", description)
     return schema
 
 
-def _preparer(fields: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-    """Turns JSON into models, dataclasses, enums and dates for the parameters that are
-    hinted so.
-    """
-    from pydantic import TypeAdapter
+def _without_form(
+    handler: Callable[..., Any], fields: dict[str, Any], fault: Exception
+) -> TypeError:
+    """Which of the parameters it was."""
+    for name, hint in fields.items():
+        try:
+            schema_of(adapted(hint))
+        except Exception as own:
+            return _has_no_form(f"parameter {name!r} of {_name(handler)}", hint, own)
+    return TypeError(f"parameters of {_name(handler)} have no form as values: {fault}")
 
-    adapters = {name: TypeAdapter(hint) for name, hint in fields.items() if not _is_json(hint)}
-    if not adapters:
-        return None
+
+def _has_no_form(what: str, hint: Any, fault: Exception) -> TypeError:
+    shown = hint.__qualname__ if isinstance(hint, type) else str(hint)
+    reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+    return TypeError(f"{what} is hinted {shown}, which has no form as a value: {reason}")
+
+
+def _name(handler: Callable[..., Any]) -> str:
+    return repr(getattr(handler, "__name__", repr(handler)))
+
+
+def _preparer(adapter: Any) -> Prepare:
+    """Turns JSON into what the hints say: models, dataclasses, enums, dates, checked arrays."""
+    from pydantic import ValidationError
 
     def prepare(parameters: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: adapters[name].validate_python(value) if name in adapters else value
-            for name, value in parameters.items()
-        }
+        try:
+            made: dict[str, Any] = adapter.validate_python(parameters)
+            return made
+        except ValidationError as fault:
+            raise refused_parameters(fault, parameters) from None
 
     return prepare
 
 
 def _is_json(hint: Any) -> bool:
-    """Whether a decoded document already is what the hint says."""
-    if hint in _JSON_TYPES or _is_attachment(hint):
+    """Whether a decoded document that fits the schema already is what the hint says."""
+    if hint in _JSON_TYPES:
         return True
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
-        return not any(isinstance(choice, enum.Enum) for choice in typing.get_args(hint))
-    if origin is typing.Annotated:
-        return _is_json(typing.get_args(hint)[0])
+        return not any(isinstance(choice, (enum.Enum, bytes)) for choice in typing.get_args(hint))
     if origin in _JSON_CONTAINERS:
         return all(_is_json(argument) for argument in typing.get_args(hint))
     return False
 
 
-def _described(hint: Any) -> Any:
-    """The hint with bytes and arrays replaced by what the document has in their place."""
-    from pydantic import WithJsonSchema
-
-    if _is_attachment(hint):
-        return typing.Annotated[Any, WithJsonSchema(dict(_ATTACHMENT_SCHEMA))]
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin not in _JSON_CONTAINERS:
-        return hint
-    replaced = tuple(_described(argument) for argument in arguments)
-    if replaced == arguments:
-        return hint
-    if origin in (typing.Union, types.UnionType):
-        return typing.Union[replaced]  # noqa: UP007 - built from a tuple
-    return origin[replaced]
-
-
-def _is_attachment(hint: Any) -> bool:
-    if hint in (bytes, bytearray, memoryview):
-        return True
-    numpy = sys.modules.get("numpy")
-    kind = typing.get_origin(hint) or hint
-    return numpy is not None and isinstance(kind, type) and issubclass(kind, numpy.ndarray)
-
-
-def _generator() -> Any:
-    from pydantic.json_schema import GenerateJsonSchema
-
-    class Plain(GenerateJsonSchema):
-        """Leaves out the titles that only repeat the names."""
-
-        def field_title_should_be_set(self, schema: Any) -> bool:
-            return False
-
-    return Plain
-
-
-_ATTACHMENT_SCHEMA = {
-    "type": "object",
-    "properties": {"$spb": {"type": "object"}},
-    "required": ["$spb"],
-    "additionalProperties": False,
-}
-
-_JSON_TYPES = (Any, object, str, int, float, bool, None, type(None), list, dict)
+_JSON_TYPES = (Any, object, str, bool, None, type(None), list, dict)
 _JSON_CONTAINERS = (
     list,
     dict,
@@ -204,11 +199,4 @@ _JSON_CONTAINERS = (
     types.UnionType,
     collections.abc.Sequence,
     collections.abc.Mapping,
-)
-_ITERATORS = (
-    collections.abc.Iterator,
-    collections.abc.Iterable,
-    collections.abc.AsyncIterator,
-    collections.abc.AsyncIterable,
-    collections.abc.AsyncGenerator,
 )

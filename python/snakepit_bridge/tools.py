@@ -1,4 +1,4 @@
-"""Host tools as Python sees them: listing, calling, streaming.
+"""Tools as Python sees them, the host's and other Python ones: listing, calling, streaming.
 
 Owns the life of one tool call on this side: arguments out, chunks and result in, cancel when nobody
 wants it any more. Must not know who implements a tool or which framework asked.
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ToolInfo:
-    """A host tool that the call may use. `scope` is `session` or `platform`; schemas are JSON
-    Schema or None.
+    """A tool that the call may use. `scope` is `session` or `platform`, `side` is `host`, or
+    `python` for a tool that workers of `pool` offer. Schemas are JSON Schema or None. `streaming`
+    is None where the tool decides with each call; `timeout` is in seconds, None where it has none.
     """
 
     name: str
@@ -30,13 +31,21 @@ class ToolInfo:
     scope: str
     input_schema: dict[str, Any] | None
     output_schema: dict[str, Any] | None
+    chunk_schema: dict[str, Any] | None = None
+    side: str = "host"
+    pool: str | None = None
+    streaming: bool | None = None
+    idempotent: bool = False
+    max_in_flight: int | None = None
+    timeout: float | None = None
 
 
 ToolInfos = list[ToolInfo]
 
 
 class Tools:
-    """The host tools that the running call may call, the session's own before the platform's.
+    """The tools that the running call may call: the session's own, then the platform's, then those
+    that Python workers offer with `@tool`, which the host runs for it.
 
     A failing tool raises `ToolFailed`, an unknown one `NotFound`, a passed `timeout` (seconds)
     `DeadlineExceeded`. Without a `timeout` the call's own deadline counts.
@@ -48,7 +57,7 @@ class Tools:
         self._call = call
 
     def list(self) -> ToolInfos:
-        """All tools that may be called, with their schemas."""
+        """All tools that may be called, with their schemas; each name once, as a call means it."""
         return _tool_infos(self._call.bridge.wait(self._call, self._query()))
 
     async def alist(self) -> ToolInfos:
@@ -199,6 +208,10 @@ def _result(item: tuple[Any, ...]) -> Any:
 
 
 def _tool_infos(item: tuple[Any, ...]) -> ToolInfos:
+    # Where several pools offer a name, a call means the first.
+    told: dict[str, dict[str, Any]] = {}
+    for tool in orjson.loads(item[1]):
+        told.setdefault(tool["name"], tool)
     return [
         ToolInfo(
             name=tool["name"],
@@ -206,9 +219,20 @@ def _tool_infos(item: tuple[Any, ...]) -> ToolInfos:
             scope=tool.get("scope") or "",
             input_schema=tool.get("input_schema"),
             output_schema=tool.get("output_schema"),
+            chunk_schema=tool.get("chunk_schema"),
+            side=tool.get("side") or "host",
+            pool=tool.get("pool"),
+            streaming=tool.get("streaming"),
+            idempotent=bool(tool.get("idempotent")),
+            max_in_flight=tool.get("max_in_flight"),
+            timeout=_seconds(tool.get("timeout_ms")),
         )
-        for tool in orjson.loads(item[1])
+        for tool in told.values()
     ]
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _timeout_ms(timeout: float | None) -> int:

@@ -3,8 +3,8 @@
 //! The worker dials home: [`connect`] opens one connection to the platform, and everything between
 //! the two travels on it. Python sees plain objects ([`link`], [`request`]); the connection lives
 //! in [`engine`], on a thread of its own that needs no GIL. [`scan`] tells Python which values may
-//! go to the JSON encoder as they are. The module may be imported before a fork; no thread and no
-//! runtime exist before `connect`.
+//! go to the JSON encoder as they are, [`schema`] whether what was encoded is what was declared.
+//! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
 //! Read in this order: connect, link, link_state, request, engine, then what they translate with.
 
@@ -19,6 +19,10 @@ mod link_state;
 mod payload;
 mod request;
 mod scan;
+mod schema;
+#[path = "../../src/core/schema_refusal.rs"]
+#[expect(dead_code, reason = "only the platform tells the keyword that refused")]
+mod schema_refusal;
 mod shared_memory;
 mod snakepit;
 mod tuples;
@@ -33,6 +37,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<link::Link>()?;
     module.add_class::<request::Request>()?;
     module.add_class::<buffer::Buffer>()?;
+    module.add_class::<schema::Schema>()?;
     module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
     module.add_function(wrap_pyfunction!(scan::scan, module)?)?;
     module.add_function(wrap_pyfunction!(fork::_forked, module)?)?;

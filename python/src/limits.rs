@@ -28,6 +28,8 @@ pub const SHARED_BYTES_MIN: usize = 256 * 1024;
 /// Up to this size a copy into shared memory takes a fraction of a millisecond, and the GIL is
 /// kept: to get it back from a busy thread takes five.
 pub const GIL_COPY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The same for a document that is held against a schema, which takes longer by the byte.
+pub const GIL_CHECK_BYTES_MAX: usize = 32 * 1024;
 /// The regions of this process together; what does not fit travels in messages. The host maps no
 /// more than `core::limits::SHARED_PER_WORKER_BYTES_MAX`.
 pub const SHARED_BYTES_MAX: usize = 512 * 1024 * 1024;

@@ -9,8 +9,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).parent
 NAME = "snakepit_bridge._native"
@@ -36,3 +39,13 @@ def native() -> object:
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 package = importlib.import_module("snakepit_bridge")
 package._native = sys.modules[NAME] = native()
+
+
+@pytest.fixture(autouse=True)
+def no_call_before() -> Iterator[None]:
+    """The call that a test makes current is not current in the next one."""
+    from snakepit_bridge.context import CURRENT
+
+    CURRENT.set(None)
+    yield
+    CURRENT.set(None)

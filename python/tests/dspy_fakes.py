@@ -14,8 +14,9 @@ import re
 from typing import Any
 from xml.sax.saxutils import escape
 
-from snakepit_bridge.errors import NotFound, OperationCancelled
+from snakepit_bridge.errors import NotFound, OperationCancelled, VersionConflict
 from snakepit_bridge.tools import ToolInfo
+from snakepit_bridge.variables import Past, Variable
 
 COUNTRIES = {
     "peru": {"capital": "Lima", "population": 34_000_000},
@@ -97,9 +98,38 @@ class FakeTools:
 
 
 class FakeSession:
+    """Tools, and variables with their history."""
+
     def __init__(self, ctx: FakeContext) -> None:
         self.id = "session-1"
         self.tools = FakeTools(ctx)
+        self.values: dict[str, list[Any]] = {}
+
+    def put(self, name: str, value: Any) -> int:
+        """A new version of variable `name`."""
+        self.values.setdefault(name, []).append(json.loads(json.dumps(value)))
+        return len(self.values[name])
+
+    async def aget(self, name: str) -> Any:
+        return (await self.avariable(name)).value
+
+    async def avariable(self, name: str) -> Variable:
+        past = await self.ahistory(name)
+        kind = "program" if isinstance(past[-1].value, dict) else "json"
+        return Variable(name, kind, past[-1].value, past[-1].version, {}, {}, id=len(name))
+
+    async def ahistory(self, name: str) -> list[Past]:
+        if name not in self.values:
+            raise NotFound(f"variable `{name}`")
+        copies = json.loads(json.dumps(self.values[name]))
+        return [Past(number, value) for number, value in enumerate(copies, start=1)]
+
+    async def aset(
+        self, name: str, value: Any, expected_version: int | None = None, owner: str = ""
+    ) -> int:
+        if expected_version is not None and expected_version != len(self.values[name]):
+            raise VersionConflict(f"variable `{name}` is not at version {expected_version}")
+        return self.put(name, value)
 
 
 class FakeContext:
@@ -108,6 +138,7 @@ class FakeContext:
     def __init__(self, stream: bool = False) -> None:
         self.streaming = stream
         self.cancelled = False
+        self.ended = False
         self.remaining: float | None = None
         self.session = FakeSession(self)
         self.chunks: list[Any] = []
@@ -116,6 +147,9 @@ class FakeContext:
         return self.remaining
 
     async def aemit(self, chunk: Any) -> None:
+        self.emit(chunk)
+
+    def emit(self, chunk: Any) -> None:
         self.chunks.append(json.loads(json.dumps(chunk)))
 
 

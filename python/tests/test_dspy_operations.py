@@ -232,7 +232,8 @@ def test_a_host_that_answers_a_stream_at_once_is_shown_whole(framework):
         signature="question -> answer",
         inputs={"question": "capital of Peru?"},
     )
-    assert ctx.chunks == [{"type": "token", "field": "answer", "text": "Lima"}]
+    told = {"field": "answer", "predictor": "self", "request": 1}
+    assert ctx.chunks == [{"type": "token", "text": "Lima", **told}]
     assert result["outputs"] == {"answer": "Lima"} and result["usage"] == {}
 
 

@@ -247,6 +247,19 @@ def test_tools_are_listed():
             assert made.link.answer()[2] == [["a", "A.", "session", {}, None]]
 
 
+def test_a_tool_of_several_pools_is_listed_once_as_a_call_means_it():
+    def tools(ctx):
+        [only] = ctx.session.tools.list()
+        return [getattr(only, name) for name in ("side", "pool", "streaming", "timeout")]
+
+    told = {"name": "a", "side": "python", "streaming": True, "timeout_ms": 1500}
+    with rig(tools) as made:
+        made.link.call(1, "tools")
+        both = [{**told, "pool": "default"}, {**told, "pool": "other"}]
+        made.request().give("tools", json.dumps(both).encode())
+        assert made.link.answer()[2] == ["python", "default", True, 1.5]
+
+
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
 def test_a_timeout_is_a_time(wrong):
     def use(ctx):

@@ -28,6 +28,7 @@ use super::endpoint::Handler;
 use super::keeper;
 use super::platform::{Machinery, Platform};
 use super::protection;
+use super::python_tools::PythonTools;
 use super::shutdown::Closing;
 use super::stores::{self, MakeStore};
 
@@ -108,6 +109,7 @@ fn build(
         metrics,
     });
     let weak = Arc::downgrade(&platform);
+    platform.services.tools.set_elsewhere(Arc::new(PythonTools(weak.clone())));
     platform.handle.spawn(keeper::end_lost(weak.clone(), platform.sessions.clone()));
     platform.handle.spawn(keeper::keep_times(weak, platform.keeper.clone()));
     Ok(platform)

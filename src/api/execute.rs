@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::core::{Affinity, Deadline, Error, Result, Status, Value};
+use crate::core::{Affinity, CallId, Deadline, Error, Result, Status, Value};
 use crate::operations::{Call, CallRequest, Operation, Timeout};
 use crate::telemetry::{SpanId, TraceContext};
 use crate::tools::Invocation;
@@ -65,25 +65,35 @@ impl Session {
             parent_span,
         };
         let place = platform.services.in_flight.enter()?;
-        let operations = self.operations.clone();
-        let on_end = Box::new(move || operations.remove(id));
+        let on_end = self.on_end(id);
         let services = platform.services.clone();
         let operation = Call::operation(services, pool, call, entry, place, on_end);
-        self.operations.add(id, &operation);
+        self.admit_operation(id, &operation);
+        Ok(operation)
+    }
+
+    /// What an operation of this session does at its end.
+    pub(super) fn on_end(&self, id: CallId) -> Box<dyn FnOnce() + Send> {
+        let operations = self.operations.clone();
+        Box::new(move || operations.remove(id))
+    }
+
+    /// From now on the operation ends with the session.
+    pub(super) fn admit_operation(&self, id: CallId, operation: &Arc<Operation>) {
+        self.operations.add(id, operation);
         if let Some(end) = self.session.ended() {
-            // It ended since the check above, and its list of operations was emptied before.
+            // It ended since it was looked at, and its list of operations was emptied before.
             operation.stop(end.cancellation());
         }
-        Ok(operation)
     }
 }
 
-fn empty_object() -> Value {
+pub(super) fn empty_object() -> Value {
     Value::from_document(&serde_json::Value::Object(serde_json::Map::new()))
 }
 
 /// Executes inside tools inside executes.
-fn depth_of(parent: Option<&Invocation>, max: u32) -> Result<u32> {
+pub(super) fn depth_of(parent: Option<&Invocation>, max: u32) -> Result<u32> {
     let depth = parent.map_or(0, |parent| parent.facts().depth + 1);
     if depth <= max {
         return Ok(depth);
@@ -94,7 +104,7 @@ fn depth_of(parent: Option<&Invocation>, max: u32) -> Result<u32> {
 }
 
 /// The operation's own span, and the span above it.
-fn trace_of(
+pub(super) fn trace_of(
     given: Option<&str>,
     parent: Option<&Invocation>,
 ) -> Result<(TraceContext, Option<SpanId>)> {

@@ -3,6 +3,7 @@
 
 pub mod assembly;
 mod backends;
+pub mod description;
 pub mod endpoint;
 pub mod execute;
 pub mod health;
@@ -11,6 +12,7 @@ pub mod logs;
 pub mod platform;
 pub mod pool;
 pub mod protection;
+mod python_tools;
 pub mod session;
 pub mod session_archive;
 pub mod sessions;
@@ -18,6 +20,7 @@ pub mod shutdown;
 mod stores;
 mod stuck_tools;
 pub mod tool;
+pub mod tool_call;
 pub mod variable;
 pub mod variable_document;
 pub mod variables;
@@ -34,10 +37,12 @@ pub use crate::state::{
     WatchOptions, WatchQueue, Watcher, Write,
 };
 pub use crate::telemetry::{Level, LogFilter};
-pub use crate::tools::{Invocation, ToolSink, ToolSpec};
+pub use crate::tools::hooks::HookedCall;
+pub use crate::tools::{Invocation, ToolHooks, ToolSink, ToolSpec};
 pub use execute::ExecuteRequest;
 pub use logs::{LogSink, LogWatch};
 pub use platform::Platform;
 pub use pool::PoolRef;
 pub use session::{Session, SessionOptions};
 pub use tool::ToolRef;
+pub use tool_call::ToolRequest;

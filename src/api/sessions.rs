@@ -137,6 +137,12 @@ impl Platform {
         Ok(attached)
     }
 
+    /// The session of that name if it is open on this host. Never waits.
+    pub(super) fn open_here(self: &Arc<Self>, id: &SessionId) -> Option<Session> {
+        let session = self.sessions.get(id).filter(|session| !session.is_closed())?;
+        Some(self.attach(session))
+    }
+
     fn attach(self: &Arc<Self>, session: Arc<sessions::Session>) -> Session {
         let number = session.number();
         let operations = self.live.write().entry(number).or_default().clone();

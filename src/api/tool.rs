@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::{Deadline, Result, Value};
 use crate::operations::{Job, Operation};
-use crate::tools::{ToolEntry, ToolSink, ToolSpec};
+use crate::tools::{ToolEntry, ToolHooks, ToolSink, ToolSpec};
 
 use super::platform::Platform;
 use super::session::Session;
@@ -40,7 +40,13 @@ impl Platform {
         Ok(ToolRef { platform: self.clone(), entry })
     }
 
-    /// What calls of `session` can call; without a session, the platform's tools.
+    /// Hangs hooks around every tool call that begins from now on, inside those there are.
+    pub fn add_tool_hooks(&self, hooks: Arc<dyn ToolHooks>) {
+        self.services.tools.add_hooks(hooks);
+    }
+
+    /// What calls of `session` can call, the host's tools before Python's, each by name; without a
+    /// session, what calls of every session can.
     pub fn tools(&self, session: Option<&Session>) -> serde_json::Value {
         self.services.tools.list(session.map(Session::id))
     }

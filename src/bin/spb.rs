@@ -18,6 +18,8 @@ usage: spb COMMAND [--config FILE]
 
   doctor                      opens a platform, waits for its workers, says what is wrong
   schema [FRAMEWORK]          what the frameworks can do, as their workers announce it
+  schema --full               that pool by pool, with tools, statuses, types and limits: what a
+                              client can be generated from
   config-schema               the JSON Schema of the configuration document
   run FRAMEWORK OPERATION [PARAMETERS]
                               runs one operation; PARAMETERS is a JSON object, or - for what is
@@ -46,8 +48,9 @@ fn command(arguments: &[String], config: &[u8]) -> Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["doctor"] => doctor(config),
-        ["schema"] => schema(config, None),
-        ["schema", framework] => schema(config, Some(framework)),
+        ["schema"] => schema(config, |platform| platform.schema(None)),
+        ["schema", "--full"] => schema(config, |platform| Ok(platform.description())),
+        ["schema", framework] => schema(config, |platform| platform.schema(Some(framework))),
         ["config-schema"] => show(&format!("{:#}", snakepit_bridge::config::schema_json())),
         ["run", framework, operation] => run(config, framework, operation, "{}"),
         ["run", framework, operation, parameters] => run(config, framework, operation, parameters),
@@ -99,12 +102,15 @@ fn doctor(config: &[u8]) -> Result<ExitCode> {
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn schema(config: &[u8], framework: Option<&str>) -> Result<ExitCode> {
+fn schema(
+    config: &[u8],
+    document: impl FnOnce(&Platform) -> Result<serde_json::Value>,
+) -> Result<ExitCode> {
     let platform = Platform::open(config)?;
     for name in platform.config().pools.keys() {
         finish(platform.pool(name)?.await_ready(1, Timeout::After(START_WAIT))?)?;
     }
-    println!("{:#}", platform.schema(framework)?);
+    println!("{:#}", document(&platform)?);
     finish(platform.shutdown(None))?;
     Ok(ExitCode::SUCCESS)
 }

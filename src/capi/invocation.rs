@@ -108,8 +108,9 @@ pub extern "C" fn spb_invocation_is_cancelled(
 ///
 /// Ownership: shares `chunk`, which stays the caller's.
 /// Threads: nonblocking, callback-safe.
-/// Errors: AGAIN when Python is 256 chunks behind, STATE when the caller wants none, CANCELLED,
-/// ALREADY_COMPLETED, HANDLE, NULL_ARGUMENT, FORKED.
+/// Errors: AGAIN when the caller is 256 chunks behind, STATE when it wants none, INVALID_ARGUMENT
+/// for one that breaks the tool's chunk schema, CANCELLED, ALREADY_COMPLETED, HANDLE,
+/// NULL_ARGUMENT, FORKED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_invocation_emit(
@@ -129,7 +130,7 @@ pub extern "C" fn spb_invocation_emit(
 /// Ownership: shares `result`, which stays the caller's; takes the handle.
 /// Threads: nonblocking, callback-safe.
 /// Errors: CANCELLED when nobody waits any more, ALREADY_COMPLETED or HANDLE when it was answered
-/// before, CONSTRAINT, NULL_ARGUMENT, FORKED.
+/// before, INVALID_ARGUMENT, NULL_ARGUMENT, FORKED.
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn spb_invocation_complete(

@@ -59,6 +59,7 @@ pub mod queue;
 pub mod session;
 pub mod session_archive;
 pub mod tool;
+pub mod tool_call;
 pub mod variable;
 pub mod variable_verbs;
 pub mod variables;

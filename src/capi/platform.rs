@@ -177,6 +177,23 @@ pub extern "C" fn spb_platform_schema(
     })
 }
 
+/// Describes everything that a client can be generated from: frameworks pool by pool, tools,
+/// statuses, variable types and limits. A pool's frameworks are known once its first worker is
+/// ready.
+///
+/// Ownership: the caller frees `*out`.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, NULL_ARGUMENT, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_platform_describe(
+    platform: spb_platform,
+    out: Option<&mut MaybeUninit<*mut spb_value>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    guard_out(out, err, || Ok(spb_value::from_document(&home(platform)?.platform().description())))
+}
+
 /// A grace that the platform can add to the time it is.
 fn grace(grace_ms: i64) -> Result<Option<Duration>> {
     Ok(long_limit_ms(grace_ms, "grace_ms")?.map(|grace| grace.min(GRACE_MAX)))

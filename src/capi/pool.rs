@@ -74,6 +74,27 @@ pub unsafe extern "C" fn spb_pool_await_ready(
     })
 }
 
+/// Describes what the operations of a framework of this pool take and give, as JSON Schema; all its
+/// frameworks for an empty name. Known once the pool's first worker is ready.
+///
+/// Ownership: the caller frees `*out`.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, NOT_FOUND, UTF8, NULL_ARGUMENT, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_pool_schema(
+    pool: spb_pool,
+    framework: spb_str,
+    out: Option<&mut MaybeUninit<*mut spb_value>>,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    guard_out(out, err, || {
+        let framework = framework.optional_text("framework")?;
+        let object = handle_table::get(pool)?;
+        Ok(spb_value::from_document(&object.pool.schema(framework)?))
+    })
+}
+
 /// Reports the pool's counts, and one row per worker.
 ///
 /// Ownership: the caller frees `*out`.

@@ -26,6 +26,11 @@ use super::text_view::spb_str;
 use super::times::limit_ms;
 use super::value::spb_value;
 
+/// It may be called again where nobody knows whether an earlier call was carried out. An idempotent
+/// operation that lost its worker is sent to another one only if all host tools that it called say
+/// so.
+pub const SPB_TOOL_IDEMPOTENT: u32 = 1;
+
 /// A tool as Python sees it. Start from SPB_TOOL_OPTIONS_INIT; zero means default everywhere but in
 /// the name.
 #[derive(Clone, Copy)]
@@ -42,10 +47,12 @@ pub struct spb_tool_options {
     pub output_schema_json: spb_str,
     /// Calls that you have not answered yet; more fail with RESOURCE_EXHAUSTED. 0: as configured.
     pub max_in_flight: u32,
-    /// None are defined yet.
+    /// SPB_TOOL_*.
     pub flags: u32,
     /// For each call. 0 and SPB_NO_TIMEOUT: as long as the caller has.
     pub timeout_ms: i64,
+    /// JSON Schema of each chunk, which is checked against it; empty: anything.
+    pub chunk_schema_json: spb_str,
 }
 
 // SAFETY: `repr(C)`, the size first, words and one pair of half words without padding.
@@ -124,7 +131,10 @@ pub unsafe extern "C" fn spb_tool_unregister(
     })
 }
 
-/// Lists the tools that calls of a session can use, or the platform's for a `session` of 0.
+/// Lists the tools that calls of a session can use, or those of all calls for a `session` of 0: an
+/// array of {"name", "description", "side", "pool", "scope", "input_schema", "output_schema",
+/// "chunk_schema", "streaming", "idempotent", "max_in_flight", "timeout_ms"}. `side` is "host", or
+/// "python" for a tool that the workers of `pool` announced.
 ///
 /// Ownership: the caller frees `*out`.
 /// Threads: nonblocking, callback-safe.
@@ -158,15 +168,17 @@ pub extern "C" fn spb_tool_free(tool: spb_tool) {
 
 impl spb_tool_options {
     fn resolve(&self) -> Result<ToolSpec> {
-        check_flags(self.flags, 0, "options.flags")?;
+        check_flags(self.flags, SPB_TOOL_IDEMPOTENT, "options.flags")?;
         let max_in_flight = usize::try_from(self.max_in_flight).ok().filter(|max| *max > 0);
         Ok(ToolSpec {
             name: self.name.text("options.name")?.to_owned(),
             description: self.description.text("options.description")?.to_owned(),
             input_schema: schema(&self.input_schema_json, "options.input_schema_json")?,
             output_schema: schema(&self.output_schema_json, "options.output_schema_json")?,
+            chunk_schema: schema(&self.chunk_schema_json, "options.chunk_schema_json")?,
             max_in_flight,
             timeout: timeout(self.timeout_ms)?,
+            idempotent: self.flags & SPB_TOOL_IDEMPOTENT != 0,
         })
     }
 }

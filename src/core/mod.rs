@@ -12,6 +12,7 @@ pub mod json;
 pub mod limits;
 pub mod nearest;
 pub mod schema;
+mod schema_refusal;
 pub mod status;
 pub mod strides;
 pub mod tag;

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::error::{Error, Result};
 use super::nearest::suggestion;
+use super::schema_refusal::SchemaRefusal;
 use super::value::Value;
 
 /// A compiled schema and the document it came from.
@@ -127,23 +128,9 @@ fn accepts_anything(schema: &Json) -> bool {
 }
 
 fn refusal(error: &jsonschema::ValidationError<'_>, what: &str) -> Error {
-    let path = dotted(&error.instance_path().to_string());
-    let message = format!("{what} at {path}: {error}");
-    Error::invalid(message).with("path", path).with("schema_path", error.schema_path().to_string())
-}
-
-/// `/a/0/b` as `$.a[0].b`, the form that all errors of the platform use.
-fn dotted(pointer: &str) -> String {
-    let mut path = String::from("$");
-    for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        if step.bytes().all(|byte| byte.is_ascii_digit()) {
-            path.push_str(&format!("[{step}]"));
-        } else {
-            path.push_str(&format!(".{step}"));
-        }
-    }
-    path
+    let SchemaRefusal { path, message, schema_path } = SchemaRefusal::of(error);
+    let message = format!("{what} at {path}: {message}");
+    Error::invalid(message).with("path", path).with("schema_path", schema_path)
 }
 
 /// Keywords of an object schema that say nothing about what its members hold.

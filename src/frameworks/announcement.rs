@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 use crate::core::{Error, Result, Schema, Status};
 use crate::telemetry::OperationMetrics;
 
+use super::tool_rules::{AnnouncedTool, ToolRules};
+
 /// One framework as a worker announced it.
 pub struct FrameworkEntry {
     pub id: String,
@@ -28,6 +30,8 @@ pub struct OperationEntry {
     pub streaming: bool,
     /// Running it twice is as good as once.
     pub idempotent: bool,
+    /// It is a tool, and held to this.
+    pub tool: Option<ToolRules>,
     /// Where its calls are counted.
     pub metrics: Arc<OperationMetrics>,
 }
@@ -46,6 +50,8 @@ struct AnnouncedOperation {
     streaming: bool,
     #[serde(default)]
     idempotent: bool,
+    #[serde(default)]
+    tool: Option<AnnouncedTool>,
 }
 
 impl FrameworkEntry {
@@ -76,6 +82,15 @@ impl FrameworkEntry {
         self.version == version && self.raw == *raw
     }
 
+    /// The operations that are tools, each with what was announced of it.
+    pub fn tools(&self) -> impl Iterator<Item = (&Arc<OperationEntry>, &Json)> {
+        let announced = |operation: &OperationEntry| {
+            self.document.get("operations")?.as_object()?.get(&operation.name)
+        };
+        let tools = self.operations.values().filter(|operation| operation.tool.is_some());
+        tools.filter_map(move |operation| Some((operation, announced(operation)?)))
+    }
+
     /// The announcement, for introspection.
     pub fn document(&self) -> &Json {
         &self.document
@@ -90,12 +105,14 @@ impl OperationEntry {
         metrics: Arc<OperationMetrics>,
     ) -> Result<Self> {
         let what = format!("parameters schema of {framework}.{name}");
+        let tool = announced.tool.map(|tool| ToolRules::new(name, &tool));
         Ok(OperationEntry {
             framework: framework.to_owned(),
             name: name.to_owned(),
             parameters: Schema::compile(announced.parameters, &what)?,
             streaming: announced.streaming,
             idempotent: announced.idempotent,
+            tool,
             metrics,
         })
     }

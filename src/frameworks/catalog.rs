@@ -12,6 +12,7 @@ use crate::core::{Error, Result, Status, Value};
 use crate::telemetry::Metrics;
 
 use super::announcement::{FrameworkEntry, OperationEntry};
+use super::tool_rules::ToolRules;
 
 /// Everything that a pool's workers can do.
 pub struct Catalog {
@@ -67,6 +68,22 @@ impl Catalog {
         Ok(entry)
     }
 
+    /// The tool of that name, of whichever framework.
+    pub fn tool(&self, name: &str) -> Option<Arc<OperationEntry>> {
+        let frameworks = self.frameworks.read();
+        let mut found = frameworks.iter().flatten().filter_map(|(_, entry)| {
+            entry.operations.get(name).filter(|operation| operation.tool.is_some())
+        });
+        found.next().cloned()
+    }
+
+    /// All tools, described as `tools::ToolRegistry::list` describes the host's.
+    pub fn tools(&self) -> Vec<serde_json::Value> {
+        let frameworks = self.frameworks.read();
+        let tools = frameworks.iter().flatten().flat_map(|(_, entry)| entry.tools());
+        tools.map(|(operation, announced)| self.describe_tool(operation, announced)).collect()
+    }
+
     /// The announcements, or one of them, for introspection.
     pub fn document(&self, framework: Option<&str>) -> Result<serde_json::Value> {
         let Some(id) = framework else {
@@ -76,6 +93,28 @@ impl Catalog {
         };
         let entry = self.framework(id).ok_or_else(|| self.no_framework(id))?;
         Ok(entry.document().clone())
+    }
+
+    fn describe_tool(
+        &self,
+        operation: &OperationEntry,
+        announced: &serde_json::Value,
+    ) -> serde_json::Value {
+        let rules = operation.tool.as_ref();
+        serde_json::json!({
+            "name": operation.name,
+            "description": announced["doc"],
+            "side": "python",
+            "pool": self.pool,
+            "scope": "platform",
+            "input_schema": announced["parameters"],
+            "output_schema": announced["result"],
+            "chunk_schema": announced["chunk"],
+            "streaming": operation.streaming,
+            "idempotent": operation.idempotent,
+            "max_in_flight": rules.and_then(|rules| rules.max_in_flight),
+            "timeout_ms": rules.and_then(ToolRules::timeout_ms),
+        })
     }
 
     fn framework(&self, id: &str) -> Option<Arc<FrameworkEntry>> {

@@ -4,6 +4,8 @@
 
 pub mod announcement;
 pub mod catalog;
+pub mod tool_rules;
 
 pub use announcement::{FrameworkEntry, OperationEntry};
 pub use catalog::Catalog;
+pub use tool_rules::{ToolPlace, ToolRules};

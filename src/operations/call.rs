@@ -14,13 +14,14 @@ use tokio::time::Instant;
 
 use crate::core::limits::WATCHES_PER_CALL_MAX;
 use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
-use crate::frameworks::OperationEntry;
+use crate::frameworks::{OperationEntry, ToolPlace};
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
 use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
 use crate::transport::{CallStart, ToolPeer};
 
+use super::call_locks::HeldLock;
 use super::call_request::{CallPool, CallRequest};
 use super::call_watch::CallWatch;
 use super::loss::Loss;
@@ -34,7 +35,7 @@ pub struct Call {
     pub(super) services: Arc<Services>,
     pub(super) request: CallRequest,
     pub(super) pool: CallPool,
-    started: Instant,
+    pub(super) started: Instant,
     /// A chunk has come: from now on the call cannot be run again.
     pub(super) has_chunks: AtomicBool,
     pub(super) progress: Mutex<Progress>,
@@ -60,6 +61,12 @@ pub(super) struct Progress {
     /// Tool calls that the host has not answered, by the worker's number for them; while there are
     /// any, the worker's capacity is lent.
     pub tools_open: FxHashMap<u64, Weak<Invocation>>,
+    /// What its handler has locked.
+    pub locks: Vec<HeldLock>,
+    /// A tool that it called in this attempt and that must not be called for it twice.
+    pub called_once: Option<String>,
+    /// Its place among the calls of the tool that it is a call of.
+    pub tool_place: Option<ToolPlace>,
     /// What its handler watches.
     watches: Vec<Weak<CallWatch>>,
     on_end: Option<Box<dyn FnOnce() + Send>>,
@@ -90,6 +97,9 @@ impl Call {
             place: Some(place),
             hold: Some(request.session.hold()),
             tools_open: FxHashMap::default(),
+            locks: Vec::new(),
+            called_once: None,
+            tool_place: None,
             watches: Vec::new(),
             on_end: Some(on_end),
         };
@@ -124,7 +134,7 @@ impl Call {
     pub(super) async fn wait_for_worker(self: Arc<Self>, operation: Arc<Operation>) {
         let queued_at = self.progress.lock().queued_at;
         self.pool.metrics.queued.inc();
-        let deadline = self.request.deadline.instant();
+        let deadline = self.deadline().instant();
         let lease = tokio::select! {
             lease = self.pool.workers.acquire(deadline, self.request.home()) => Some(lease),
             () = operation.done() => None,
@@ -161,7 +171,10 @@ impl Call {
         }
         let link = lease.link().clone();
         let window = self.request.stream_window;
-        let meter = ChunkMeter::new(link.clone(), self.request.id, window);
+        let meter = {
+            let (link, id) = (link.clone(), self.request.id);
+            ChunkMeter::new(id, window, move |chunks| link.credit(id, chunks))
+        };
         {
             let mut progress = self.progress.lock();
             progress.lease = Some(Arc::new(lease));
@@ -186,7 +199,7 @@ impl Call {
             framework: request.framework.clone(),
             operation: request.operation.clone(),
             parameters: request.parameters.clone(),
-            deadline_remaining_ms: request.deadline.remaining_ms(),
+            deadline_remaining_ms: self.deadline().remaining_ms(),
             stream: request.stream,
             chunk_credit: if request.stream { request.stream_window } else { 0 },
             traceparent: request.trace.to_string(),
@@ -196,18 +209,6 @@ impl Call {
 
     fn cached_session(&self) -> u64 {
         if self.pool.caches_variables { self.request.session.key().incarnation } else { 0 }
-    }
-
-    /// Holds the call against the pool's catalog, if that has not been done before it was queued.
-    fn check(&self) -> Result<()> {
-        if self.progress.lock().entry.is_some() {
-            return Ok(());
-        }
-        let request = &self.request;
-        let catalog = &self.pool.catalog;
-        let entry = catalog.check(&request.framework, &request.operation, &request.parameters)?;
-        self.progress.lock().entry = Some(entry);
-        Ok(())
     }
 
     /// This call as others may hold it; none while it is being dropped.
@@ -232,6 +233,7 @@ impl Call {
             self.pool.metrics.running.dec();
         }
         self.end_watches();
+        self.end_locks();
     }
 
     /// Keeps a watch until the call's end; `false` when it has too many.
@@ -323,7 +325,11 @@ impl Work for Call {
                 return;
             }
         }
-        if let Some(at) = self.request.deadline.instant() {
+        if let Err(refusal) = self.enter_tool() {
+            operation.finish(Err(refusal));
+            return;
+        }
+        if let Some(at) = self.deadline().instant() {
             self.arm(at);
         }
         match self.pool.workers.try_acquire(self.request.home()) {
@@ -349,7 +355,8 @@ impl Work for Call {
         let (kept, on_end, timer) = {
             let mut progress = self.progress.lock();
             let timer = if progress.lease.is_none() { progress.timer.take() } else { None };
-            let kept = (progress.operation.take(), progress.place.take(), progress.hold.take());
+            let places = (progress.place.take(), progress.tool_place.take());
+            let kept = (progress.operation.take(), places, progress.hold.take());
             (kept, progress.on_end.take(), timer)
         };
         self.leave_probe();
@@ -359,6 +366,7 @@ impl Work for Call {
         drop(kept);
         self.cancel_tools();
         self.end_watches();
+        self.end_locks();
         if let Some(on_end) = on_end {
             on_end();
         }

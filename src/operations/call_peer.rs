@@ -51,13 +51,14 @@ impl CallPeer for Call {
             session: self.request.session.id().to_string(),
             operation: operation.host_id(),
             traceparent: tool_trace(&ask.traceparent, &self.request.trace),
-            deadline: self.request.deadline.min(own),
+            deadline: self.deadline().min(own),
             stream: ask.stream,
             depth: self.request.depth,
         };
         self.lend(request);
         let session = self.request.session.id();
         let keep = |invocation: &Arc<Invocation>| {
+            self.note_tool(invocation);
             let invocation = Arc::downgrade(invocation);
             self.progress.lock().tools_open.insert(request, invocation.clone());
             replier.keep(Arc::new(InvocationPeer { invocation }));

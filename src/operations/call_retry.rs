@@ -2,9 +2,9 @@
 //! goes to another worker or ends.
 //!
 //! A call that was never sent always goes on. One that was sent runs twice only if its operation is
-//! declared idempotent, nobody has seen a chunk of it, it is not bound to the worker that is gone,
-//! and the pool's protection agrees; its deadline stays what it was. How the worker ended is the
-//! pool's word.
+//! declared idempotent, it called no tool that is not, nobody has seen a chunk of it, it is not
+//! bound to the worker that is gone, and the pool's protection agrees; its deadline stays what it
+//! was. How the worker ended is the pool's word.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,11 +33,16 @@ impl Call {
         match self.rest_before_retry(attempts) {
             Some(rest) => self.try_again(operation, rest).await,
             None => {
+                let called_once = self.progress.lock().called_once.clone();
+                let may_repeat = self.is_idempotent() && called_once.is_none();
                 let error = loss
                     .error(&self.pool.name, worker)
                     .with("attempts", attempts)
-                    .retryable(self.is_idempotent());
-                operation.finish(Err(error));
+                    .retryable(may_repeat);
+                operation.finish(Err(match called_once {
+                    Some(tool) if self.is_idempotent() => error.with("tool_called", tool),
+                    _ => error,
+                }));
             }
         }
     }
@@ -85,7 +90,7 @@ impl Call {
 
     /// From now on the deadline ends the operation, unless it has ended.
     pub(super) fn arm_deadline(&self, operation: &Operation) {
-        let Some(at) = self.request.deadline.instant() else { return };
+        let Some(at) = self.deadline().instant() else { return };
         self.arm(at);
         if operation.is_done()
             && let Some(timer) = self.progress.lock().timer.take()
@@ -127,7 +132,7 @@ impl Call {
         if !self.is_idempotent() || has_home || self.has_chunks.load(Ordering::Acquire) {
             return None;
         }
-        if self.request.deadline.has_passed() {
+        if self.deadline().has_passed() || self.progress.lock().called_once.is_some() {
             return None;
         }
         self.pool.protection.rest_before_retry(self.subject(), attempts)

@@ -13,6 +13,7 @@ use crate::telemetry::StateVerb;
 use crate::transport::{StateAsk, StateReplier, StateReply, VariableRow, WriteAsk, WriteTerms};
 
 use super::call::Call;
+use super::call_locks::HeldLock;
 use super::call_watch;
 
 impl Call {
@@ -35,7 +36,14 @@ impl Call {
 
     async fn answer_plain(&self, ask: StateAsk, replier: &StateReplier) {
         let written = names_written(&ask);
+        let lock = HeldLock::of(&ask);
+        if let Some(lock) = &lock {
+            self.keep_lock(lock);
+        }
         let outcome = self.apply(ask).resolve().await;
+        if let Some(lock) = lock {
+            self.lock_answered(lock, outcome.is_ok());
+        }
         // Where several hosts share a store, the news of this write may still be on its way; a
         // worker does not read what was before its own write.
         if !written.is_empty() {

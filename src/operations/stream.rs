@@ -1,12 +1,11 @@
 //! Back-pressure of a stream: a chunk carries a credit, and only when the consumer lets go of it
-//! may the worker send another. Credits go back in batches of half a window, so that they cost
-//! little.
+//! may its sender (a worker, or a tool of the host) send another. Credits go back in batches of
+//! half a window, so that they cost little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::core::{CallId, Value};
-use crate::transport::WorkerLink;
 
 /// One piece of a stream, as the consumer gets it.
 #[derive(Debug)]
@@ -18,24 +17,26 @@ pub struct Chunk {
     pub credit: ChunkCredit,
 }
 
-/// The right to one more chunk; dropping gives it back to the worker.
+/// The right to one more chunk; dropping gives it back to the sender.
 pub struct ChunkCredit {
     meter: Arc<ChunkMeter>,
 }
 
-/// Counts what the consumer has taken and tells the worker now and then.
+/// Counts what the consumer has taken and tells the sender now and then.
 pub struct ChunkMeter {
-    link: WorkerLink,
     call: CallId,
+    give: Box<dyn Fn(u32) + Send + Sync>,
     batch: u32,
     taken: AtomicU32,
 }
 
 impl ChunkMeter {
-    /// A meter for a stream whose worker started with `window` credits.
-    pub fn new(link: WorkerLink, call: CallId, window: u32) -> Arc<Self> {
+    /// A meter for the stream of `call`, whose sender started with `window` credits; `give` gives
+    /// it more. It is called wherever a credit is dropped, under the locks held there: it must take
+    /// none of an operation's or a tool call's.
+    pub fn new(call: CallId, window: u32, give: impl Fn(u32) + Send + Sync + 'static) -> Arc<Self> {
         let batch = (window / 2).max(1);
-        Arc::new(ChunkMeter { link, call, batch, taken: AtomicU32::new(0) })
+        Arc::new(ChunkMeter { call, give: Box::new(give), batch, taken: AtomicU32::new(0) })
     }
 
     pub fn credit(self: &Arc<Self>) -> ChunkCredit {
@@ -45,7 +46,7 @@ impl ChunkMeter {
     fn give_back(&self) {
         let taken = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
         if taken.is_multiple_of(self.batch) {
-            self.link.credit(self.call, self.batch);
+            (self.give)(self.batch);
         }
     }
 }

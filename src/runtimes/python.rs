@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -52,8 +51,14 @@ pub struct PythonRuntime {
     settings: RuntimeSettings,
     catalog: Arc<Catalog>,
     log: ProcessLog,
-    expected: Mutex<HashMap<WorkerId, Expectation>>,
-    next_tag: AtomicU64,
+    expected: Mutex<HashMap<WorkerId, Expected>>,
+}
+
+/// A worker from its description to its end.
+struct Expected {
+    ticket: u64,
+    /// Taken by whoever waits for the hello.
+    expectation: Option<Expectation>,
 }
 
 impl PythonRuntime {
@@ -63,7 +68,6 @@ impl PythonRuntime {
             settings,
             catalog,
             expected: Mutex::default(),
-            next_tag: AtomicU64::new(1),
         }
     }
 
@@ -93,10 +97,10 @@ impl Adapter for PythonRuntime {
     type Link = WorkerLink;
 
     fn describe(&self, worker: WorkerId) -> Result<ProcessSpec, Failure> {
-        let tag = self.next_tag.fetch_add(1, Ordering::Relaxed);
-        let expectation = self.settings.gate.expect(core_id(worker), tag).map_err(failure)?;
+        let expectation = self.settings.gate.expect(core_id(worker)).map_err(failure)?;
         let handoff = self.handoff(worker, expectation.token_hex())?;
-        self.expected.lock().insert(worker, expectation);
+        let ticket = expectation.ticket();
+        self.expected.lock().insert(worker, Expected { ticket, expectation: Some(expectation) });
         Ok(ProcessSpec {
             program: self.settings.python.clone(),
             args: ["-m", "snakepit_bridge.worker"].map(OsString::from).to_vec(),
@@ -110,11 +114,16 @@ impl Adapter for PythonRuntime {
     /// An interpreter may be a script that starts another: what descends from it belongs to it.
     fn started(&self, worker: WorkerId, pid: u32) {
         let belongs = move |peer| crate::snakepit::os::is_of_family(peer, pid);
-        self.settings.gate.recognise(core_id(worker), belongs);
+        let ticket = self.expected.lock().get(&worker).map(|expected| expected.ticket);
+        if let Some(ticket) = ticket {
+            self.settings.gate.recognise(ticket, belongs);
+        }
     }
 
     fn ready(&self, worker: WorkerId) -> BoxFuture<'static, Result<WorkerLink, Failure>> {
-        let expectation = self.expected.lock().remove(&worker);
+        let mut expected = self.expected.lock();
+        let expectation = expected.get_mut(&worker).and_then(|entry| entry.expectation.take());
+        drop(expected);
         let catalog = self.catalog.clone();
         async move {
             let expectation = expectation

@@ -4,7 +4,7 @@
 //! Dropping the last reference without an answer fails the Python side with a sentence that says
 //! so.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -46,6 +46,9 @@ pub struct Invocation {
     arguments: Value,
     caller: Box<dyn Caller>,
     state: Mutex<State>,
+    /// Chunks that may still be sent. Beside the lock, because a chunk may be taken while another
+    /// one is being sent under it.
+    credit: AtomicU32,
     timers: Arc<Timers>,
     opened: Instant,
 }
@@ -53,7 +56,6 @@ pub struct Invocation {
 struct State {
     phase: Phase,
     sequence: u64,
-    credit: u32,
     timer: Option<TimerKey>,
 }
 
@@ -67,8 +69,7 @@ impl Invocation {
         caller: Box<dyn Caller>,
         timers: Arc<Timers>,
     ) -> Arc<Self> {
-        let state =
-            State { phase: Phase::Open, sequence: 0, credit: TOOL_CHUNK_WINDOW, timer: None };
+        let state = State { phase: Phase::Open, sequence: 0, timer: None };
         let invocation = Arc::new(Invocation {
             host_id: AtomicU64::new(0),
             number,
@@ -77,6 +78,7 @@ impl Invocation {
             arguments,
             caller,
             state: Mutex::new(state),
+            credit: AtomicU32::new(TOOL_CHUNK_WINDOW),
             timers,
             opened: Instant::now(),
         });
@@ -108,6 +110,11 @@ impl Invocation {
         self.tool.name()
     }
 
+    /// Whether the tool may be called once more where nobody knows how this call went.
+    pub fn is_idempotent(&self) -> bool {
+        self.tool.is_idempotent()
+    }
+
     /// Everything about the call but its arguments.
     pub fn info(&self) -> serde_json::Value {
         serde_json::json!({
@@ -126,20 +133,24 @@ impl Invocation {
         self.state.lock().phase == Phase::Cancelled
     }
 
-    /// Sends a chunk. `Again`: Python is a whole window behind. `State`: the caller wants no
-    /// chunks.
+    /// Sends a chunk, which is held against the tool's chunk schema. `Again`: the caller is a whole
+    /// window behind. `State`: it wants no chunks.
     pub fn emit(&self, value: Value) -> Result<()> {
+        if let Some(schema) = self.tool.chunk_schema() {
+            schema.check(&value, &format!("chunk of tool {:?}", self.tool.name()))?;
+        }
         let mut state = self.state.lock();
         refuse_late(step(state.phase, Event::Emit).1)?;
         if !self.facts.stream {
             let message = format!("the caller of tool {:?} wants no chunks", self.tool.name());
             return Err(Error::new(Status::State, message));
         }
-        if state.credit == 0 {
-            let message = format!("Python is {TOOL_CHUNK_WINDOW} chunks behind");
+        if self.credit.load(Ordering::Acquire) == 0 {
+            let message = format!("the caller is {TOOL_CHUNK_WINDOW} chunks behind");
             return Err(Error::new(Status::Again, message));
         }
-        state.credit -= 1;
+        // Chunks are sent under the lock, so nobody else takes one.
+        self.credit.fetch_sub(1, Ordering::AcqRel);
         let sequence = state.sequence;
         state.sequence += 1;
         // Sent under the lock, so that chunks leave in the order of their numbers and before the
@@ -181,10 +192,14 @@ impl Invocation {
         }
     }
 
-    /// Python has taken `chunks` and can take as many more.
+    /// The caller has taken `chunks` and can take as many more. Takes no lock of the call's.
     pub fn credit(&self, chunks: u32) {
-        let mut state = self.state.lock();
-        state.credit = state.credit.saturating_add(chunks).min(TOOL_CHUNK_WINDOW);
+        let grow = |now: u32| Some(now.saturating_add(chunks).min(TOOL_CHUNK_WINDOW));
+        // `grow` never refuses.
+        let _ = self.credit.fetch_update(Ordering::AcqRel, Ordering::Acquire, grow);
+        if let Some(sink) = self.tool.sink() {
+            sink.credit(chunks);
+        }
     }
 
     pub(super) fn number(&self) -> u64 {

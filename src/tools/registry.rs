@@ -4,8 +4,8 @@
 //! call of that very session, so a tool can never be reached from elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -15,6 +15,7 @@ use crate::core::nearest::suggestion;
 use crate::core::{Deadline, Error, Result, Schema, SessionId, Status, Timers, Value};
 use crate::telemetry::{Metrics, ToolMetrics};
 
+use super::hooks::{HookedCaller, Hooks, ToolHooks};
 use super::invocation::{Caller, Invocation, InvocationFacts};
 use super::spec::{CheckedSpec, ToolSpec};
 
@@ -23,6 +24,9 @@ pub trait ToolSink: Send + Sync {
     fn call(&self, invocation: Arc<Invocation>);
     /// The call was cancelled; an answer is no longer wanted.
     fn cancel(&self, invocation: &Arc<Invocation>);
+    /// A caller of this tool has taken so many chunks. Called under locks: must take none of a tool
+    /// call's.
+    fn credit(&self, _chunks: u32) {}
     /// Whether the host's own code is at a call of this tool right now, answered or not; `false`
     /// where that cannot be known.
     fn is_busy(&self) -> bool {
@@ -30,10 +34,20 @@ pub trait ToolSink: Send + Sync {
     }
 }
 
+/// Tools that are not the host's. They are asked for where no host tool has the name.
+pub trait ToolSource: Send + Sync {
+    /// The tool of that name for one call of `session`; none if there is none.
+    fn find(&self, session: &SessionId, name: &str) -> Option<(ToolSpec, Arc<dyn ToolSink>)>;
+    /// All of them, described as `ToolRegistry::list` does.
+    fn list(&self) -> Vec<serde_json::Value>;
+}
+
 /// All tools of a platform.
 pub struct ToolRegistry {
     platform: RwLock<Tools>,
     sessions: RwLock<HashMap<SessionId, Tools>>,
+    elsewhere: OnceLock<Arc<dyn ToolSource>>,
+    hooks: RwLock<Hooks>,
     timers: Arc<Timers>,
     metrics: Arc<Metrics>,
     per_scope_max: usize,
@@ -62,11 +76,24 @@ impl ToolRegistry {
         ToolRegistry {
             platform: RwLock::default(),
             sessions: RwLock::default(),
+            elsewhere: OnceLock::new(),
+            hooks: RwLock::default(),
             timers,
             metrics,
             per_scope_max,
             in_flight_max,
         }
+    }
+
+    /// Says where tools are that are not the host's. The first one counts.
+    pub fn set_elsewhere(&self, source: Arc<dyn ToolSource>) {
+        // A platform has one, which its assembly sets.
+        let _ = self.elsewhere.set(source);
+    }
+
+    /// Adds hooks behind those there are, for all calls that begin from now on.
+    pub fn add_hooks(&self, hooks: Arc<dyn ToolHooks>) {
+        self.hooks.write().add(hooks);
     }
 
     /// Adds a tool to `scope` (none: the platform). `AlreadyExists` for a name that the scope has.
@@ -76,15 +103,7 @@ impl ToolRegistry {
         spec: ToolSpec,
         sink: Arc<dyn ToolSink>,
     ) -> Result<Arc<ToolEntry>> {
-        let spec = spec.checked(self.in_flight_max)?;
-        let entry = Arc::new(ToolEntry {
-            metrics: self.metrics.tool(&spec.name),
-            spec,
-            scope: scope.clone(),
-            sink: Mutex::new(Some(sink)),
-            calls: Mutex::default(),
-            next_call: AtomicU64::new(1),
-        });
+        let entry = self.entry(scope.clone(), spec, sink)?;
         match scope {
             None => insert(&mut self.platform.write(), &entry, self.per_scope_max)?,
             Some(session) => {
@@ -129,25 +148,43 @@ impl ToolRegistry {
         all.for_each(|(_, entry)| entry.retire("belonged to a platform that was closed"));
     }
 
-    /// The tool that `name` means in a call of `session`.
-    pub fn find(&self, session: &SessionId, name: &str) -> Result<Arc<ToolEntry>> {
+    /// The host's tool that `name` means in a call of `session`, if there is one.
+    pub fn of_host(&self, session: &SessionId, name: &str) -> Option<Arc<ToolEntry>> {
         if let Some(tools) = self.sessions.read().get(session)
             && let Some(entry) = tools.get(name)
         {
-            return Ok(entry.clone());
+            return Some(entry.clone());
         }
-        if let Some(entry) = self.platform.read().get(name) {
-            return Ok(entry.clone());
-        }
-        let known = self.visible(Some(session));
-        let hint = suggestion(name, known.iter().map(|entry| entry.name()));
-        let message = format!("no tool {name:?} in session {session}{hint}");
-        Err(Error::new(Status::NotFound, message).with("tool", name))
+        self.platform.read().get(name).cloned()
     }
 
-    /// What calls of `session` can call, by name; without a session, the platform's.
+    /// The tool that `name` means in a call of `session`: its own, the platform's, one that is not
+    /// the host's, in this order.
+    pub fn find(&self, session: &SessionId, name: &str) -> Result<Arc<ToolEntry>> {
+        if let Some(entry) = self.of_host(session, name) {
+            return Ok(entry);
+        }
+        let elsewhere = self.elsewhere.get().and_then(|source| source.find(session, name));
+        match elsewhere {
+            Some((spec, sink)) => self.entry(None, spec, sink),
+            None => Err(self.unknown(session, name)),
+        }
+    }
+
+    /// What to say of a name that means nothing in `session`.
+    pub fn unknown(&self, session: &SessionId, name: &str) -> Error {
+        let known = self.list(Some(session));
+        let names = known.as_array().into_iter().flatten().filter_map(|tool| tool["name"].as_str());
+        let hint = suggestion(name, names);
+        let message = format!("no tool {name:?} in session {session}{hint}");
+        Error::new(Status::NotFound, message).with("tool", name)
+    }
+
+    /// What calls of `session` can call, by name, the host's first; without a session, what all
+    /// can.
     pub fn list(&self, session: Option<&SessionId>) -> serde_json::Value {
-        self.visible(session).iter().map(|entry| entry.describe()).collect()
+        let elsewhere = self.elsewhere.get().map(|source| source.list()).unwrap_or_default();
+        self.visible(session).iter().map(|entry| entry.describe()).chain(elsewhere).collect()
     }
 
     /// Calls `name` for a call of `session`. Every failure reaches the caller as its answer.
@@ -160,16 +197,18 @@ impl ToolRegistry {
         caller: Box<dyn Caller>,
         keep: impl FnOnce(&Arc<Invocation>),
     ) {
-        let entry = match self.find(session, name).and_then(|entry| {
-            entry.check(&arguments)?;
-            Ok(entry)
-        }) {
+        let entry = match self.find(session, name) {
             Ok(entry) => entry,
             Err(error) => return caller.answer(Err(error)),
         };
         let own = entry.spec.timeout.map_or(Deadline::NEVER, Deadline::after);
         facts.deadline = facts.deadline.min(own);
-        entry.call(facts, arguments, caller, self.timers.clone(), keep);
+        let hooks = self.hooks.read().clone();
+        let (arguments, caller) = HookedCaller::begin(hooks, name, &facts, arguments, caller);
+        match arguments.and_then(|given| entry.check(&given).map(|()| given)) {
+            Ok(given) => entry.call(facts, given, caller, self.timers.clone(), keep),
+            Err(error) => caller.answer(Err(error)),
+        }
     }
 
     /// Every tool, of the platform and of all sessions.
@@ -180,6 +219,23 @@ impl ToolRegistry {
             .into_iter()
             .chain(sessions.values().flat_map(|tools| tools.values().cloned()))
             .collect()
+    }
+
+    fn entry(
+        &self,
+        scope: Option<SessionId>,
+        spec: ToolSpec,
+        sink: Arc<dyn ToolSink>,
+    ) -> Result<Arc<ToolEntry>> {
+        let spec = spec.checked(self.in_flight_max)?;
+        Ok(Arc::new(ToolEntry {
+            metrics: self.metrics.tool(&spec.name),
+            spec,
+            scope,
+            sink: Mutex::new(Some(sink)),
+            calls: Mutex::default(),
+            next_call: AtomicU64::new(1),
+        }))
     }
 
     fn visible(&self, session: Option<&SessionId>) -> Vec<Arc<ToolEntry>> {
@@ -212,6 +268,14 @@ impl ToolEntry {
         self.spec.output.as_ref()
     }
 
+    pub(super) fn chunk_schema(&self) -> Option<&Schema> {
+        self.spec.chunk.as_ref()
+    }
+
+    pub(super) fn is_idempotent(&self) -> bool {
+        self.spec.idempotent
+    }
+
     /// The host's side; none once the tool is gone.
     pub fn sink(&self) -> Option<Arc<dyn ToolSink>> {
         self.sink.lock().clone()
@@ -239,7 +303,8 @@ impl ToolEntry {
         if self.in_flight() >= self.spec.max_in_flight {
             let (name, max) = (self.name(), self.spec.max_in_flight);
             let message = format!("tool {name:?} has {max} calls that the host has not answered");
-            return caller.answer(Err(Error::new(Status::ResourceExhausted, message)));
+            let error = Error::new(Status::ResourceExhausted, message);
+            return caller.answer(Err(error.with("tool", name).with("max_in_flight", max)));
         }
         let number = self.next_call.fetch_add(1, Ordering::Relaxed);
         let invocation = Invocation::open(number, self.clone(), facts, arguments, caller, timers);
@@ -270,9 +335,16 @@ impl ToolEntry {
         serde_json::json!({
             "name": self.spec.name,
             "description": self.spec.description,
+            "side": "host",
+            "pool": null,
             "scope": if self.scope.is_some() { "session" } else { "platform" },
             "input_schema": document(&self.spec.input),
             "output_schema": document(&self.spec.output),
+            "chunk_schema": document(&self.spec.chunk),
+            "streaming": null,
+            "idempotent": self.spec.idempotent,
+            "max_in_flight": self.spec.max_in_flight,
+            "timeout_ms": self.spec.timeout.and_then(|time| u64::try_from(time.as_millis()).ok()),
         })
     }
 }

@@ -16,10 +16,15 @@ pub struct ToolSpec {
     pub input_schema: Option<serde_json::Value>,
     /// JSON Schema of the result. None: anything.
     pub output_schema: Option<serde_json::Value>,
+    /// JSON Schema of each chunk that it emits. None: anything.
+    pub chunk_schema: Option<serde_json::Value>,
     /// Unanswered calls at once. None: the platform's default.
     pub max_in_flight: Option<usize>,
     /// For each call. None: as long as the caller has.
     pub timeout: Option<Duration>,
+    /// It may be called again where nobody knows whether an earlier call was carried out. Only then
+    /// an operation that called it may be sent to a second worker.
+    pub idempotent: bool,
 }
 
 /// A spec that passed, with its schemas compiled.
@@ -29,8 +34,10 @@ pub struct CheckedSpec {
     pub description: String,
     pub input: Option<Schema>,
     pub output: Option<Schema>,
+    pub chunk: Option<Schema>,
     pub max_in_flight: usize,
     pub timeout: Option<Duration>,
+    pub idempotent: bool,
 }
 
 impl ToolSpec {
@@ -50,8 +57,10 @@ impl ToolSpec {
         Ok(CheckedSpec {
             input: compile(self.input_schema, "input_schema")?,
             output: compile(self.output_schema, "output_schema")?,
+            chunk: compile(self.chunk_schema, "chunk_schema")?,
             max_in_flight: self.max_in_flight.unwrap_or(default_in_flight_max),
             timeout: self.timeout,
+            idempotent: self.idempotent,
             name: self.name,
             description: self.description,
         })

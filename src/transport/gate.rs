@@ -5,6 +5,7 @@
 //! process that shows it is the one it was made for, others say.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
@@ -14,15 +15,17 @@ use crate::core::{Error, Result, Status, WorkerId};
 
 use super::link::WorkerLink;
 
-/// The tokens that have been handed out and not used.
+/// The tokens that have been handed out and not used. Several pools share one, and each counts its
+/// workers from the beginning, so an expectation is told apart by its ticket.
 #[derive(Clone, Default)]
 pub struct Gate {
     waiting: Arc<Mutex<Vec<Waiting>>>,
+    next_ticket: Arc<AtomicU64>,
 }
 
 struct Waiting {
     worker: WorkerId,
-    tag: u64,
+    ticket: u64,
     token: Token,
     arrived: oneshot::Sender<(WorkerLink, Announcement)>,
     /// `None` until the worker's process is known.
@@ -57,31 +60,28 @@ pub struct FrameworkNote {
 /// A worker that is expected; dropping it withdraws the token.
 pub struct Expectation {
     gate: Gate,
-    tag: u64,
+    ticket: u64,
     token: Token,
     arrival: oneshot::Receiver<(WorkerLink, Announcement)>,
 }
 
 impl Gate {
-    /// Makes a token for `worker`. `tag` is a number of the caller's that no other expectation has.
-    pub fn expect(&self, worker: WorkerId, tag: u64) -> Result<Expectation> {
+    /// Makes a token for `worker`.
+    pub fn expect(&self, worker: WorkerId) -> Result<Expectation> {
         let token = Token::random()?;
+        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         let (arrived, arrival) = oneshot::channel();
         let belongs = watch::Sender::new(None);
-        self.waiting.lock().push(Waiting { worker, tag, token: token.clone(), arrived, belongs });
-        Ok(Expectation { gate: self.clone(), tag, token, arrival })
+        let entry = Waiting { worker, ticket, token: token.clone(), arrived, belongs };
+        self.waiting.lock().push(entry);
+        Ok(Expectation { gate: self.clone(), ticket, token, arrival })
     }
 
-    /// The worker's process runs: its token is good for those of which `belongs` is true. Whoever
-    /// shows it earlier waits for this.
-    pub fn recognise(
-        &self,
-        worker: WorkerId,
-        belongs: impl Fn(u32) -> bool + Send + Sync + 'static,
-    ) {
-        let belongs: Belongs = Arc::new(belongs);
-        for entry in self.waiting.lock().iter().filter(|entry| entry.worker == worker) {
-            entry.belongs.send_replace(Some(belongs.clone()));
+    /// The process of the worker with that ticket runs: its token is good for those of which
+    /// `belongs` is true. Whoever shows it earlier waits for this.
+    pub fn recognise(&self, ticket: u64, belongs: impl Fn(u32) -> bool + Send + Sync + 'static) {
+        if let Some(entry) = self.waiting.lock().iter().find(|entry| entry.ticket == ticket) {
+            entry.belongs.send_replace(Some(Arc::new(belongs)));
         }
     }
 
@@ -134,6 +134,11 @@ pub(super) struct Admission {
 }
 
 impl Expectation {
+    /// What tells it from every other one of its gate.
+    pub fn ticket(&self) -> u64 {
+        self.ticket
+    }
+
     /// The token as text, for the handoff document and nothing else.
     pub fn token_hex(&self) -> String {
         self.token.0.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -149,7 +154,7 @@ impl Expectation {
 
 impl Drop for Expectation {
     fn drop(&mut self) {
-        self.gate.waiting.lock().retain(|entry| entry.tag != self.tag);
+        self.gate.waiting.lock().retain(|entry| entry.ticket != self.ticket);
     }
 }
 
@@ -186,8 +191,8 @@ mod tests {
     fn a_token_is_good_once_and_only_while_it_is_expected() {
         let gate = Gate::default();
         let worker = WorkerId { slot: 1, generation: 7 };
-        let kept = gate.expect(worker, 1).unwrap();
-        let dropped = gate.expect(WorkerId { slot: 2, generation: 1 }, 2).unwrap();
+        let kept = gate.expect(worker).unwrap();
+        let dropped = gate.expect(WorkerId { slot: 2, generation: 1 }).unwrap();
         let (good, withdrawn) = (bytes_of(&kept), bytes_of(&dropped));
         drop(dropped);
         assert!(gate.take(&withdrawn).is_none());
@@ -201,13 +206,13 @@ mod tests {
     async fn a_token_is_good_for_its_own_process_once_that_is_known() {
         let gate = Gate::default();
         let worker = WorkerId { slot: 1, generation: 7 };
-        let kept = gate.expect(worker, 1).unwrap();
-        let other = gate.expect(WorkerId { slot: 2, generation: 1 }, 2).unwrap();
+        let kept = gate.expect(worker).unwrap();
+        let other = gate.expect(WorkerId { slot: 2, generation: 1 }).unwrap();
         let (good, withdrawn) = (bytes_of(&kept), bytes_of(&other));
         let early = gate.admit(&good, Some(77));
         let given_up = gate.admit(&withdrawn, Some(77));
         let what_follows = async {
-            gate.recognise(worker, |pid| pid == 77);
+            gate.recognise(kept.ticket(), |pid| pid == 77);
             drop(other);
             let stolen = gate.admit(&good, Some(78)).await;
             assert_eq!(stolen.err(), Some("the token was made for another worker"));
@@ -217,5 +222,18 @@ mod tests {
         assert_eq!(early.unwrap().worker, worker);
         assert_eq!(given_up.err(), Some(UNKNOWN));
         assert_eq!(gate.admit(&good, Some(77)).await.err(), Some(UNKNOWN));
+    }
+
+    #[tokio::test]
+    async fn two_pools_may_have_a_worker_of_the_same_name() {
+        let gate = Gate::default();
+        let worker = WorkerId { slot: 0, generation: 1 };
+        let (one, other) = (gate.expect(worker).unwrap(), gate.expect(worker).unwrap());
+        gate.recognise(one.ticket(), |pid| pid == 11);
+        gate.recognise(other.ticket(), |pid| pid == 12);
+        assert!(gate.admit(&bytes_of(&one), Some(11)).await.is_ok());
+        let good = bytes_of(&other);
+        drop(one);
+        assert!(gate.admit(&good, Some(12)).await.is_ok(), "its expectation stands");
     }
 }

@@ -25,6 +25,7 @@ pub use link::{CallStart, WorkerLink};
 pub use listener::Listener;
 pub use peer::{CallPeer, LogNote, ToolAsk, ToolPeer, ToolReplier, WorkerEvents};
 pub use serve::{Endpoint, EndpointAddress, EndpointHandler, FrameworkAsk, HostToolAsk};
+pub use snakepit_bridge_proto::PROTOCOL_VERSION;
 pub use state_peer::{
     ChangeRow, StateAsk, StateReplier, StateReply, VariableRow, WatchAsk, WriteAsk, WriteTerms,
 };

@@ -22,7 +22,7 @@ pub const PARTS: [(&str, &[&str]); 18] = [
     ("Pool", &["pool.rs"]),
     ("Session", &["session.rs", "session_archive.rs"]),
     ("Operation", &["execute.rs", "operation.rs"]),
-    ("Tool", &["tool.rs"]),
+    ("Tool", &["tool.rs", "tool_call.rs"]),
     ("Invocation", &["invocation.rs"]),
     ("Variables", &["variable.rs", "variable_verbs.rs", "variables.rs"]),
     ("Watch", &["watch.rs"]),

@@ -18,6 +18,7 @@ use snakepit_bridge::capi::status::spb_status;
 use snakepit_bridge::capi::tensor::spb_tensor_view;
 use snakepit_bridge::capi::text_view::spb_str;
 use snakepit_bridge::capi::tool::spb_tool_options;
+use snakepit_bridge::capi::tool_call::spb_tool_call_options;
 use snakepit_bridge::capi::value::spb_attachment;
 use snakepit_bridge::capi::variable::spb_variable_options;
 use snakepit_bridge::capi::variable_verbs::spb_write_options;
@@ -104,7 +105,22 @@ fn options(file: &mut String) {
             output_schema_json,
             max_in_flight,
             flags,
-            timeout_ms
+            timeout_ms,
+            chunk_schema_json
+        }
+    );
+    layout!(
+        file,
+        spb_tool_call_options {
+            struct_size,
+            name,
+            arguments,
+            pool,
+            timeout_ms,
+            flags,
+            stream_window,
+            parent,
+            traceparent
         }
     );
     layout!(

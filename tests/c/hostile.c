@@ -167,6 +167,7 @@ static void platforms(void) {
         CHECK(out == NULL && operation.id == 0);
         out = GARBAGE;
         EXPECT(SPB_E_HANDLE, spb_platform_schema(bad, SPB_STR(""), &out, ERR));
+        EXPECT(SPB_E_HANDLE, spb_platform_describe(bad, &out, ERR));
         EXPECT(SPB_E_HANDLE, spb_platform_metrics(bad, &text, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_get(bad, SPB_STR(""), &pool, ERR));
         CHECK(out == NULL && text == NULL && pool.id == 0);
@@ -178,6 +179,7 @@ static void platforms(void) {
     EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_health(platform, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_metrics(platform, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_schema(platform, SPB_STR(""), NULL, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_platform_describe(platform, NULL, ERR));
     EXPECT(SPB_E_NOT_FOUND, spb_platform_schema(platform, SPB_STR("nothing"), &out, ERR));
     CHECK(out == NULL);
     EACH_BAD_TEXT(text, status) EXPECT(status, spb_platform_schema(platform, text, &out, ERR));
@@ -197,6 +199,9 @@ static void pools(void) {
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_await_ready(bad, 0, 0, NULL, NULL, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_stats(bad, &out, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_stats(bad, NULL, ERR));
+        EXPECT(SPB_E_HANDLE, spb_pool_schema(bad, SPB_STR(""), &out, ERR));
+        EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_schema(bad, SPB_STR(""), NULL, ERR));
+        EACH_BAD_TEXT(text, status) EXPECT(status, spb_pool_schema(bad, text, &out, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_resize(bad, 1, 1, ERR));
         EXPECT(SPB_E_HANDLE, spb_pool_drain(bad, 0, NULL, &operation, ERR));
         EXPECT(SPB_E_NULL_ARGUMENT, spb_pool_drain(bad, 0, NULL, NULL, ERR));
@@ -388,6 +393,41 @@ static void executes(void) {
     CHECK(out.id == 0);
 }
 
+#define CALL_TOOL spb_tool_call(session, &options, NULL, &out, ERR)
+
+static void tool_calls(void) {
+    spb_tool_call_options options = SPB_TOOL_CALL_OPTIONS_INIT;
+    options.name = SPB_STR("nobody_has_it");
+    spb_operation out = {7};
+    EACH_BAD_ID(id) {
+        spb_session bad = {id};
+        if (id != session.id)
+            EXPECT(SPB_E_HANDLE, spb_tool_call(bad, &options, &to_queue, &out, ERR));
+        options.parent.id = id;
+        if (id != 0) EXPECT(SPB_E_HANDLE, CALL_TOOL);
+        options.parent.id = 0;
+    }
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_tool_call(session, NULL, NULL, &out, ERR));
+    EXPECT(SPB_E_NULL_ARGUMENT, spb_tool_call(session, &options, NULL, NULL, ERR));
+    EXPECT(SPB_E_NOT_FOUND, CALL_TOOL);
+    options.flags = 2;
+    EXPECT(SPB_E_INVALID_ARGUMENT, CALL_TOOL);
+    options.flags = 0;
+    options.timeout_ms = INT64_MIN;
+    EXPECT(SPB_E_INVALID_ARGUMENT, CALL_TOOL);
+    options.timeout_ms = 0;
+    spb_str *const texts[] = {&options.pool, &options.traceparent, &options.name};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        EACH_BAD_TEXT(text, status) {
+            *texts[i] = text;
+            EXPECT(status, CALL_TOOL);
+        }
+        *texts[i] = SPB_STR("");
+    }
+    EXPECT(SPB_E_INVALID_ARGUMENT, CALL_TOOL);
+    CHECK(out.id == 0);
+}
+
 static void sinks(void) {
     spb_operation out = {7};
     spb_sink sink = spb_sink_queue(queue, 1);
@@ -475,7 +515,7 @@ static void tools(void) {
            spb_tool_register(platform, session, &options, NULL, &tool, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_tool_list(platform, session, NULL, ERR));
     spb_str *const texts[] = {&options.name, &options.description, &options.input_schema_json,
-                              &options.output_schema_json};
+                              &options.output_schema_json, &options.chunk_schema_json};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         spb_str before = *texts[i];
         EACH_BAD_TEXT(text, status) {
@@ -487,7 +527,7 @@ static void tools(void) {
     options.input_schema_json = SPB_STR("{\"type\": 3}");
     EXPECT(SPB_E_INVALID_ARGUMENT, REGISTER(platform, session));
     options.input_schema_json = SPB_STR("");
-    options.flags = 1;
+    options.flags = 2;
     EXPECT(SPB_E_INVALID_ARGUMENT, REGISTER(platform, session));
     options.flags = 0;
     options.name = SPB_STR("two words");
@@ -738,6 +778,7 @@ int main(void) {
     struct_sizes();
     operations();
     executes();
+    tool_calls();
     sinks();
     queues();
     tools();

@@ -140,6 +140,53 @@ static void a_cancelled_call_is_told_and_its_answer_is_in_vain(void) {
     unregister(tool);
 }
 
+static spb_operation call_by_name(const char *name, const char *arguments, uint32_t flags) {
+    spb_tool_call_options options = SPB_TOOL_CALL_OPTIONS_INIT;
+    spb_value *value = check_value(arguments);
+    options.name = spb_str_z(name);
+    options.arguments = value;
+    options.flags = flags;
+    spb_operation operation;
+    OK(spb_tool_call(session, &options, NULL, &operation, ERR));
+    spb_value_free(value);
+    return operation;
+}
+
+/* By the same call: a function of this program, and one of Python's. */
+static void the_host_calls_tools_by_name(void) {
+    spb_sink sink = spb_sink_queue(queue, 7);
+    spb_tool tool;
+    spb_tool_options options = SPB_TOOL_OPTIONS_INIT;
+    options.name = SPB_STR("own");
+    options.input_schema_json = SPB_STR("{\"required\":[\"n\"],\"type\":\"object\"}");
+    options.chunk_schema_json = SPB_STR("{\"type\":\"string\"}");
+    options.flags = SPB_TOOL_IDEMPOTENT;
+    OK(spb_tool_register(platform, session, &options, &sink, &tool, ERR));
+    spb_value *list;
+    OK(spb_tool_list(platform, session, &list, ERR));
+    CHECK(strstr(spb_value_json(list).ptr, "\"idempotent\":true") != NULL);
+    CHECK(strstr(spb_value_json(list).ptr, "\"side\":\"host\"") != NULL);
+    CHECK(strstr(spb_value_json(list).ptr, "\"side\":\"python\"") != NULL);
+    spb_value_free(list);
+    spb_operation operation = call_by_name("own", "{\"n\":1}", SPB_TOOL_CALL_STREAM);
+    spb_event event = next_event(SPB_EVENT_TOOL_CALL);
+    CHECK(event.tag == 7);
+    spb_value *word = check_value("\"word\""), *number = check_value("2"), *chunk = NULL;
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_invocation_emit(event.invocation, number, ERR));
+    OK(spb_invocation_emit(event.invocation, word, ERR));
+    OK(spb_operation_next_chunk(operation, LONG_MS, &chunk, ERR));
+    CHECK(check_json_is(chunk, "\"word\""));
+    complete(event.invocation, "[1]");
+    spb_value_free(chunk);
+    spb_value_free(word);
+    spb_value_free(number);
+    spb_event_clear(&event);
+    expect_result(operation, "[1]");
+    expect_failure(call_by_name("own", "{}", 0), SPB_E_INVALID_ARGUMENT);
+    expect_result(call_by_name("add", "{\"a\":1,\"b\":2}", 0), "3");
+    unregister(tool);
+}
+
 /* Two threads that answer the same call at the same moment. */
 typedef struct {
     spb_invocation invocation;
@@ -300,6 +347,7 @@ int main(int argc, char **argv) {
     a_callback_answers_in_place();
     a_session_without_the_tool_cannot_call_it();
     tools_may_call_the_platform_again();
+    the_host_calls_tools_by_name();
     freeing_the_queue_fails_its_calls();
     closing_the_session_cancels_its_tool_calls();
     worker_close();

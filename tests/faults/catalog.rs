@@ -2,9 +2,9 @@
 
 use crate::scenario::Scenario;
 use crate::{
-    descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits, overload,
-    points, rolling, starts_fail, state_clock, state_counts, state_killed, state_lease, state_nth,
-    state_redis, stopped, streams, tools, worker_dies,
+    descriptors, ending, guard_dies, hang, hellos, host_dies, host_leaves, limits,
+    optimizer_killed, overload, points, rolling, starts_fail, state_clock, state_counts,
+    state_killed, state_lease, state_nth, state_redis, stopped, streams, tools, worker_dies,
 };
 
 /// Every scenario there is.
@@ -28,6 +28,7 @@ pub fn all() -> Vec<Scenario> {
         state_lease::SCENARIOS,
         state_counts::SCENARIOS,
         state_killed::SCENARIOS,
+        optimizer_killed::SCENARIOS,
         overload::SCENARIOS,
         state_clock::SCENARIOS,
         rolling::SCENARIOS,

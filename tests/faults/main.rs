@@ -18,6 +18,8 @@
 mod built;
 #[path = "../snakepit_pool/fake.rs"]
 mod fake;
+#[path = "../frameworks/model.rs"]
+mod model;
 #[path = "../abi/program.rs"]
 mod program;
 #[path = "../support/redis.rs"]
@@ -49,6 +51,7 @@ mod host_dies;
 mod host_leaves;
 mod hosts;
 mod limits;
+mod optimizer_killed;
 mod overload;
 mod platforms;
 mod points;

@@ -53,7 +53,8 @@ where
         let usage = json!({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12});
         Some(Ok(Value::from_document(&json!({"content": text, "usage": usage}))))
     });
-    let spec = ToolSpec { name: name.to_owned(), ..ToolSpec::default() };
+    // A model may be asked again: that is what lets an idempotent call go to a second worker.
+    let spec = ToolSpec { name: name.to_owned(), idempotent: true, ..ToolSpec::default() };
     platform.register_tool(None, spec, Arc::new(sink)).unwrap();
     seen
 }

@@ -87,6 +87,7 @@ where
         name: name.to_owned(),
         description: format!("The tool {name} of a test."),
         input_schema: Some(input_schema),
+        idempotent: true,
         ..ToolSpec::default()
     };
     let sink = Tool(move |invocation: &Arc<Invocation>| {

@@ -148,3 +148,11 @@ def watched_slowly(ctx: CallContext, name: str):
                 break
             told.append(change.version)
     return [told == sorted(set(told)), len(told) + missed]
+
+
+@snakepit_bridge.function
+def locked(ctx: CallContext, name: str, wait: bool):
+    """Takes a lock and never gives it back; with `wait`, stays until the call is given up."""
+    ctx.session.lock(name, ttl=600, owner="handler").refresh()
+    for _ in ctx.session.watch("never") if wait else ():
+        pass

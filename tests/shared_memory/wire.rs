@@ -68,8 +68,8 @@ impl Wire {
         let listener =
             Listener::open(directory.path(), 64 << 20, Arc::new(Silent), handle).unwrap();
         let worker = WorkerId { slot: 0, generation: 1 };
-        let expectation = listener.gate().expect(worker, 1).unwrap();
-        listener.gate().recognise(worker, |_| true);
+        let expectation = listener.gate().expect(worker).unwrap();
+        listener.gate().recognise(expectation.ticket(), |_| true);
         let hello = pb::Hello {
             protocol_version: pb::PROTOCOL_VERSION,
             token: bytes_of(&expectation.token_hex()).into(),

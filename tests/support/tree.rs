@@ -82,12 +82,13 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) {
 }
 
 /// Built, installed, or not ours.
-const SKIPPED: [&str; 12] = [
+const SKIPPED: [&str; 13] = [
     ".git",
     ".hypothesis",
     ".pytest_cache",
     ".ruff_cache",
     ".venv",
+    ".venv-transformers",
     "Cargo.lock",
     "LICENSE",
     "__pycache__",

@@ -2,14 +2,16 @@
 //! allowed and nowhere else, a bounded harm by calls that kill, and stories that say what happened.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{ChunkOutcome, ExecuteRequest, Platform, Timeout};
+use snakepit_bridge::api::{ChunkOutcome, ExecuteRequest, Invocation, Platform, Timeout, ToolSpec};
 use snakepit_bridge::core::{Status, Value};
 
 use super::support::{
-    LONG, begin, call, close, config, eventually, finish, open, outcome, request, session, tool,
+    LONG, Tool, begin, call, close, config, eventually, finish, open, outcome, request, session,
+    tool,
 };
 
 /// A file in which the calls note that they ran.
@@ -110,16 +112,31 @@ fn no_chunk_is_delivered_twice() {
 fn a_retried_call_calls_its_tools_anew() {
     let platform = open(&tuned(1, "cwd", json!(null)));
     let (session, ledger) = (session(&platform), Ledger::new());
-    tool(&platform, None, "wait", |invocation| {
+    let wait = Tool(|invocation: &Arc<Invocation>| {
         let first = invocation.arguments().to_document().unwrap()["first"] == json!(true);
         // The first is never answered: its worker dies, which ends it.
         if first { None } else { Some(Ok(Value::from_document(&json!("second")))) }
     });
+    let spec = ToolSpec { name: "wait".to_owned(), idempotent: true, ..ToolSpec::default() };
+    platform.register_tool(None, spec, Arc::new(wait)).unwrap();
     let parameters = json!({"ledger": ledger.path(), "name": "wait"});
     assert_eq!(call(&session, "ask_then_crash", parameters).unwrap(), json!("second"));
     assert_eq!(ledger.lines(), 2);
     let stats = platform.pool("").unwrap().stats();
     assert_eq!((&stats["running"], &stats["held"]), (&json!(0), &json!(0)));
+    close(&platform);
+}
+
+#[test]
+fn a_call_that_called_a_tool_that_is_not_idempotent_is_not_sent_again() {
+    let platform = open(&tuned(1, "cwd", json!(null)));
+    let (session, ledger) = (session(&platform), Ledger::new());
+    tool(&platform, None, "wait", |_| None);
+    let parameters = json!({"ledger": ledger.path(), "name": "wait"});
+    let error = call(&session, "ask_then_crash", parameters).unwrap_err();
+    assert_eq!((error.status(), ledger.lines()), (Status::WorkerLost, 1), "{error:?}");
+    assert_eq!(error.details()["tool_called"], "wait");
+    assert!(!error.is_retryable(), "{error:?}");
     close(&platform);
 }
 

@@ -186,3 +186,21 @@ fn a_slow_watcher_is_told_how_much_it_missed_and_a_closed_session_ends_it() {
     assert_eq!(outcome(&watching).unwrap_err().status(), Status::Cancelled);
     close(&platform);
 }
+
+#[test]
+fn a_lock_ends_with_its_call_at_the_latest() {
+    let platform = open_with(1, true);
+    let session = session(&platform);
+    add(&session, "n", "integer", number(0));
+    call(&session, "locked", json!({"name": "n", "wait": false})).unwrap();
+    session.set_variable("n", number(1), None).expect("free once the call has returned");
+    let waiting = begin(&session, "locked", json!({"name": "n", "wait": true}));
+    eventually("it is locked", || {
+        let refused = session.set_variable("n", number(2), None);
+        refused.is_err_and(|error| error.status() == Status::Busy)
+    });
+    waiting.cancel();
+    assert_eq!(outcome(&waiting).unwrap_err().status(), Status::Cancelled);
+    session.set_variable("n", number(3), None).expect("free once the call is cancelled");
+    close(&platform);
+}

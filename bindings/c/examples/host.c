@@ -12,7 +12,7 @@ void must(spb_status status, spb_error *error, const char *what)
         return;
     }
     spb_str message = spb_error_message(error);
-    fprintf(stderr, "\nask: %s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
+    fprintf(stderr, "\ndemo: %s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
             message.ptr);
     /* spb_error_python_traceback(error) has more, for those who want to read on. */
     spb_error_free(error);
@@ -43,7 +43,7 @@ static const char *helpers_directory(void)
     static char path[PATH_MAX];
     const char *named = getenv("SPB_DEMO_HELPERS");
     if (realpath(named != NULL ? named : __FILE__, path) == NULL) {
-        fputs("ask: ask_helpers.py not found; name its directory in SPB_DEMO_HELPERS\n", stderr);
+        fputs("demo: ask_helpers.py not found; name its directory in SPB_DEMO_HELPERS\n", stderr);
         exit(EXIT_FAILURE);
     }
     char *slash = strrchr(path, '/');

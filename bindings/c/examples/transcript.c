@@ -13,12 +13,14 @@ static const char *const NAMES[] = {
     [AGENT] = "agent (Python)",
     [MODEL] = "model (C)",
     [ATLAS] = "atlas (C)",
+    [OPTIMIZER] = "DSPy (Python)",
 };
 static const char *const COLOURS[] = {
     [PROGRAM] = "\033[1m",
     [AGENT] = "\033[36m",
     [MODEL] = "\033[2m",
     [ATLAS] = "\033[33m",
+    [OPTIMIZER] = "\033[36m",
 };
 
 /* The line that tokens are written on, if any. */

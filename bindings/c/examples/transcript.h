@@ -4,7 +4,7 @@
 
 #include "text.h"
 
-enum speaker { PROGRAM, AGENT, MODEL, ATLAS };
+enum speaker { PROGRAM, AGENT, MODEL, ATLAS, OPTIMIZER };
 
 /* A whole statement. Ends a line that tokens have left open. */
 void say(enum speaker who, const char *format, ...) __attribute__((format(printf, 2, 3)));

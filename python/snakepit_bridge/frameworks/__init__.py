@@ -58,7 +58,10 @@ ENTRY_POINT_GROUP = "snakepit_bridge.frameworks"
 
 BUILT_IN = {
     "python": ("snakepit_bridge.frameworks.python", "PythonFramework"),
+    "tools": ("snakepit_bridge.frameworks.tools", "ToolsFramework"),
     "dspy": ("snakepit_bridge.frameworks.dspy", "DSPyFramework"),
+    "langchain": ("snakepit_bridge.frameworks.langchain", "LangChainFramework"),
+    "transformers": ("snakepit_bridge.frameworks.transformers", "TransformersFramework"),
 }
 
 __all__ = ["Framework", "FrameworkLoadError", "Operation", "load", "operation"]

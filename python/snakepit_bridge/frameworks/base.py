@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from ..contracts import Contract, contract
 from ..schemas import Signature, signature_of
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -21,8 +22,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OperationOptions:
-    """What the decorator was told. `parameters` and `result` are JSON Schemas, or None: from type
-    hints.
+    """What the decorator was told. `parameters`, `result` and `chunk` are JSON Schemas, or None:
+    from type hints.
     """
 
     name: str | None = None
@@ -31,6 +32,7 @@ class OperationOptions:
     streaming: bool = False
     idempotent: bool = False
     inline: bool = False
+    chunk: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Operation:
     """One operation, ready to run: `handler` is bound, and called as `handler(ctx, **parameters)`,
     or without `ctx` where `takes_context` is false.
 
-    `kind` is one of `sync`, `async`, `generator`, `async_generator`.
+    `kind` is one of `sync`, `async`, `generator`, `async_generator`. `result` and `chunk` are None
+    where anything may come.
     """
 
     name: str
@@ -52,6 +55,9 @@ class Operation:
     inline: bool
     takes_context: bool = True
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    chunk: dict[str, Any] | None = None
+    result_contract: Contract | None = None
+    chunk_contract: Contract | None = None
 
     @property
     def asynchronous(self) -> bool:
@@ -62,8 +68,9 @@ class Operation:
         """Its entry in the schema document."""
         return {
             "doc": self.doc,
-            "parameters": self.parameters,
-            "result": self.result,
+            "parameters": _dialect(self.parameters),
+            "result": _dialect(self.result),
+            "chunk": _dialect(self.chunk),
             "streaming": self.streaming,
             "idempotent": self.idempotent,
             "asynchronous": self.asynchronous,
@@ -78,16 +85,18 @@ def operation(
     streaming: bool = False,
     idempotent: bool = False,
     inline: bool = False,
+    chunk: dict[str, Any] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Declares a method of a `Framework` as an operation: `def method(self, ctx, **parameters)`.
 
-    The name is the method's unless given. `parameters` and `result` are JSON Schemas; left out,
-    they are built from the type hints. `streaming`: it may emit chunks; generators always may.
-    `idempotent`: it may run twice, with the host tools that it calls; if its worker is lost before
-    it sent a chunk, another one runs it. `inline`: it runs on the thread that hears the host, so it
-    must take microseconds and may not wait for anything, the host included; saves a thread wake-up.
+    The name is the method's unless given. `parameters`, `result` and `chunk` are JSON Schemas; left
+    out, they are built from the type hints. `streaming`: it may emit chunks; generators always may.
+    `idempotent`: it may run twice; if its worker is lost before it sent a chunk and before it
+    called a tool that is not idempotent, another one runs it. `inline`: it runs on the thread that
+    hears the host, so it must take microseconds and may not wait for anything, the host included;
+    saves a thread wake-up.
     """
-    options = OperationOptions(name, parameters, result, streaming, idempotent, inline)
+    options = OperationOptions(name, parameters, result, streaming, idempotent, inline, chunk)
 
     def mark(handler: Handler) -> Handler:
         handler.__spb_operation__ = options  # type: ignore[attr-defined]
@@ -106,6 +115,8 @@ class Framework(abc.ABC):
     """
 
     id: ClassVar[str]
+    options_schema: ClassVar[dict[str, Any] | None] = None
+    """The JSON Schema of the options that `start` takes, announced for people and programs."""
 
     @abc.abstractmethod
     def version(self) -> str:
@@ -139,6 +150,7 @@ class Framework(abc.ABC):
             "id": self.id,
             "version": self.version(),
             "doc": _own_doc(type(self)),
+            "options": _dialect(self.options_schema),
             "operations": described,
         }
 
@@ -160,21 +172,23 @@ def build_operation(
     streaming = options.streaming or kind in ("generator", "async_generator")
     if options.inline and (kind != "sync" or streaming):
         raise TypeError(f"operation {name!r} is inline and must be a plain unary function")
-    signature = Signature({}, None, None)
-    if options.parameters is None or options.result is None:
-        signature = signature_of(handler, skip, from_hints=options.parameters is None)
+    signature = _signature(handler, options, skip)
+    result, chunk = _given(kind, options, signature)
     return Operation(
         name=name,
         handler=handler,
         kind=kind,
-        doc=inspect.getdoc(handler) or "",
+        doc=signature.doc,
         parameters=signature.parameters if options.parameters is None else options.parameters,
-        result=signature.result if options.result is None else options.result,
+        result=result,
         streaming=streaming,
         idempotent=options.idempotent,
         inline=options.inline,
         takes_context=takes_context,
         prepare=signature.prepare,
+        chunk=chunk,
+        result_contract=_contract(name, result, "result"),
+        chunk_contract=_contract(name, chunk, "chunk"),
     )
 
 
@@ -187,8 +201,44 @@ def kind_of(handler: Callable[..., Any]) -> str:
     return "generator" if inspect.isgeneratorfunction(handler) else "sync"
 
 
+def _signature(handler: Callable[..., Any], options: OperationOptions, skip: int) -> Signature:
+    """What hints and docstring say, where the options do not say it all: then only the text."""
+    given = (options.parameters, options.result)
+    if None in given:
+        return signature_of(handler, skip, from_hints=options.parameters is None)
+    return Signature({}, None, None, inspect.getdoc(handler) or "", None)
+
+
+def _given(
+    kind: str, options: OperationOptions, signature: Signature
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The schemas of result and chunk: as declared, otherwise as hinted."""
+    result = signature.result if options.result is None else options.result
+    if kind == "async_generator" and result is None:
+        # It has no way to return anything.
+        result = {"type": "null"}
+    if options.chunk is not None:
+        return result, options.chunk
+    return result, signature.chunk if kind in ("generator", "async_generator") else None
+
+
+def _contract(name: str, schema: dict[str, Any] | None, what: str) -> Contract | None:
+    try:
+        return contract(schema, what)
+    except ValueError as fault:
+        raise TypeError(f"{what} schema of operation {name!r} is no JSON Schema: {fault}") from None
+
+
+def _dialect(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The schema as a document of its own, which says what language it is in."""
+    return None if schema is None else {"$schema": DIALECT, **schema}
+
+
 def _own_doc(kind: type) -> str:
     return inspect.cleandoc(kind.__doc__ or "")
 
+
+# Of every schema that says nothing else.
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")

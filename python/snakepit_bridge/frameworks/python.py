@@ -22,6 +22,18 @@ class PythonFramework(Framework):
     """
 
     id: ClassVar[str] = "python"
+    options_schema: ClassVar[dict[str, Any] | None] = {
+        "type": "object",
+        "properties": {
+            "modules": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "The modules to import; what they register can be called.",
+            }
+        },
+        "additionalProperties": False,
+    }
 
     def version(self) -> str:
         """The version of Python itself."""

@@ -12,14 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import (
-    BridgeError,
-    ConnectionClosed,
-    DeadlineExceeded,
-    OperationCancelled,
-)
+from snakepit_bridge.ending import is_over
+from snakepit_bridge.errors import BridgeError
 
-__all__ = ["CallEnded", "ending"]
+__all__ = ["CallEnded", "ending", "is_over"]
 
 
 class CallEnded(BaseException):
@@ -40,14 +36,3 @@ def ending(ctx: CallContext) -> Iterator[None]:
         if is_over(ctx, error):
             raise CallEnded(error) from error
         raise
-
-
-def is_over(ctx: CallContext, error: BridgeError) -> bool:
-    """Whether `error` ends the call itself, not just one tool in it (a tool may have a time-out of
-    its own)."""
-    if ctx.cancelled or isinstance(error, ConnectionClosed):
-        return True
-    if isinstance(error, OperationCancelled) and not isinstance(error, DeadlineExceeded):
-        return True
-    remaining = ctx.deadline_remaining()
-    return remaining is not None and remaining <= 0

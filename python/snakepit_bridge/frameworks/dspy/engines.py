@@ -15,7 +15,7 @@ from dspy import lm15
 
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.errors import BridgeError
-from snakepit_bridge.host_lm import Answer, HostLM
+from snakepit_bridge.host_lm import Answer, HostLM, MalformedAnswer
 
 from . import wire
 from .abort import ending
@@ -44,6 +44,10 @@ class _Engine:
         self.supports_response_schema = "response_format" in supports
         self.supports_reasoning = False
         self.supported_params = frozenset({"response_format"} & supports)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        # DSPy copies programs with their language models; the call that this one asks for is one.
+        return self
 
     def _ask(self, request: lm15.Request) -> dict[str, Any]:
         return wire.chat_request(request, self._model, self._extra)
@@ -74,6 +78,21 @@ class HostEngine(_Engine):
 
 class AsyncHostEngine(_Engine):
     """The asynchronous engine: many requests may be under way at once on the event loop."""
+
+    async def ask_plainly(self, chat: dict[str, Any]) -> Answer:
+        """Asks once with a request in the words of the contract, without tools; errors are the
+        bridge's own."""
+        asked = {"model": self._model, **chat}
+        if self._extra:
+            asked["extra"] = self._extra
+        with ending(self._ctx):
+            answer = await self._lm.acomplete(asked)
+        if answer.content is None:
+            raise MalformedAnswer(
+                f"language model tool `{self._lm.tool}` answered tool_calls, expected content: no "
+                "tools were offered"
+            )
+        return answer
 
     async def complete(self, request: lm15.Request) -> lm15.Response:
         try:

@@ -1,8 +1,8 @@
 """Language model settings as data, and the `dspy.LM` made from them for one call.
 
-It owns the two kinds (`host_tool`, `litellm`), their settings and their refusals. An API key comes
-by the name of an environment variable of the worker, so that it is never in a parameter, a log or a
-stored program.
+It owns the kinds (`host_tool`, `litellm`, `transformers`), their settings and their refusals. An
+API key comes by the name of an environment variable of the worker, so that it is never in a
+parameter, a log or a stored program.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import dspy
 import orjson
 
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.errors import InvalidArgument, Unsupported
+from snakepit_bridge.errors import InvalidArgument
 
 from .engines import AsyncHostEngine, HostEngine
+from .local_engine import AsyncLocalEngine, LocalEngine, check_local
+from .models import HostModel, ProviderModel
 
-__all__ = ["build_lm", "explain_missing_litellm"]
+__all__ = ["build_lm"]
 
 # Above the function that it limits, because the decorator reads it.
 _PROVIDERS_MAX = 32
@@ -32,21 +34,9 @@ def build_lm(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
         return _host_tool(settings, ctx)
     if kind == "litellm":
         return _litellm(settings)
-    raise InvalidArgument(f'lm.kind {kind!r}, expected "host_tool" or "litellm"')
-
-
-def explain_missing_litellm(error: BaseException) -> Unsupported | None:
-    """A clear refusal, if `error` came from a provider that only litellm reaches while litellm is
-    not installed."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ImportError) and "litellm" in str(seen).lower():
-            return Unsupported(
-                "lm of kind `litellm` with a provider that DSPy does not speak itself needs the "
-                "package litellm, which is not installed for the worker: pip install litellm"
-            )
-        seen = seen.__cause__ or seen.__context__
-    return None
+    if kind == "transformers":
+        return _transformers(settings, ctx)
+    raise InvalidArgument(f'lm.kind {kind!r}, expected "host_tool", "litellm" or "transformers"')
 
 
 def _host_tool(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
@@ -64,16 +54,10 @@ def _host_tool(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
         "supports": frozenset(settings.get("supports") or ()),
     }
     model = settings.get("model") or "default"
-    return dspy.LM(
-        # DSPy reads rules of particular providers out of a model's name; the host's own name is not
-        # its business.
-        "host_tool/lm",
-        engine=HostEngine(ctx, tool, model, **options),
-        async_engine=AsyncHostEngine(ctx, tool, model, **options),
-        # The host owns caching: it sees every request, its cache outlives the worker and is shared
-        # by all of them, and what it bills or limits must not be decided by which worker happened
-        # to serve the call.
-        cache=False,
+    return HostModel(
+        settings.get("model") or tool,
+        HostEngine(ctx, tool, model, **options),
+        AsyncHostEngine(ctx, tool, model, **options),
         num_retries=_retries(settings),
         **_sampling(settings),
     )
@@ -90,6 +74,17 @@ def _litellm(settings: dict[str, Any]) -> dspy.LM:
     return _provider_lm(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS))
 
 
+def _transformers(settings: dict[str, Any], ctx: CallContext) -> dspy.LM:
+    for names in (_LITELLM_ONLY, _HOST_ONLY, _NOT_LOCAL):
+        _refuse(settings, names, "transformers", "the model is in this worker")
+    model = settings.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidArgument("lm.model missing, expected a model of framework `transformers`")
+    check_local()
+    engines = LocalEngine(ctx, model), AsyncLocalEngine(ctx, model)
+    return HostModel(model, *engines, num_retries=0, **_sampling(settings))
+
+
 @functools.lru_cache(maxsize=_PROVIDERS_MAX)
 def _provider_lm(settings_json: bytes) -> dspy.LM:
     settings = orjson.loads(settings_json)
@@ -103,7 +98,7 @@ def _provider_lm(settings_json: bytes) -> dspy.LM:
         options["timeout"] = settings["timeout_ms"] / 1000
     try:
         cache = bool(settings.get("cache"))
-        return dspy.LM(model, cache=cache, num_retries=_retries(settings), **options)
+        return ProviderModel(model, cache=cache, num_retries=_retries(settings), **options)
     except dspy.LMConfigurationError as error:
         raise InvalidArgument(f"lm.model `{model}`: {error}") from error
 
@@ -145,4 +140,5 @@ SAMPLING = (
 )
 _LITELLM_ONLY = ("api_key_env", "api_base")
 _HOST_ONLY = ("tool", "supports")
+_NOT_LOCAL = ("cache", "timeout_ms", "extra", "presence_penalty", "frequency_penalty")
 _RETRIES = 3

@@ -8,15 +8,31 @@ bridge.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import keyword
-from typing import Any
+import types
+import typing
+from typing import Annotated, Any
 
 import dspy
+import pydantic
+from pydantic_core import SchemaError
 
 from . import field_types
 from .field_types import TypeRefused
 
-__all__ = ["SignatureRefused", "build_signature", "text_outputs"]
+__all__ = ["SignatureRefused", "build_signature"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """One field, read and checked. `kind` is "input" or "output"."""
+
+    name: str
+    kind: str
+    type: Any
+    description: str | None = None
+    constraints: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class SignatureRefused(ValueError):
@@ -25,35 +41,37 @@ class SignatureRefused(ValueError):
 
 def build_signature(document: str | dict[str, Any]) -> type[dspy.Signature]:
     """The signature class for ``"question, context -> answer: float"`` or
-    ``{"instructions": ..., "fields": [{"name", "kind", "type", "description", "choices"}]}``."""
+    ``{"instructions": ..., "fields": [{"name", "kind", "type", "description", ...}]}``."""
     if isinstance(document, str):
         fields, instructions = _string_fields(document), ""
     else:
         fields, instructions = _document_fields(document), document.get("instructions") or ""
-    if not any(kind == "input" for _, kind, _, _ in fields):
+    if not any(field.kind == "input" for field in fields):
         raise SignatureRefused("signature without an input field, expected at least one")
-    if not any(kind == "output" for _, kind, _, _ in fields):
+    if not any(field.kind == "output" for field in fields):
         raise SignatureRefused("signature without an output field, expected at least one")
     return _make(fields, instructions)
 
 
-def text_outputs(signature: type[dspy.Signature]) -> list[str]:
-    """The output fields whose value is plain text: the ones whose tokens can be shown as they
-    come."""
-    return [name for name, info in signature.output_fields.items() if info.annotation is str]
-
-
 def _make(fields: list[Field], instructions: str) -> type[dspy.Signature]:
-    seen: set[str] = set()
     made: dict[str, Any] = {}
-    for name, kind, type_, description in fields:
-        _check_name(name)
-        if name in seen:
-            raise SignatureRefused(f"signature field `{name}` named twice, expected distinct names")
-        seen.add(name)
-        options = {} if description is None else {"desc": description}
-        field = dspy.InputField(**options) if kind == "input" else dspy.OutputField(**options)
-        made[name] = (type_, field)
+    for field in fields:
+        _check_name(field.name)
+        if field.name in made:
+            raise SignatureRefused(
+                f"signature field `{field.name}` named twice, expected distinct names"
+            )
+        options: dict[str, Any] = dict(field.constraints)
+        if field.description is not None:
+            options["desc"] = field.description
+        put = dspy.InputField if field.kind == "input" else dspy.OutputField
+        info = put(**options)
+        if "pattern" in field.constraints:
+            # The one constraint that DSPy has no words for in a prompt.
+            told = info.json_schema_extra.setdefault("constraints", "")
+            words = f"matching the regular expression: {field.constraints['pattern']}"
+            info.json_schema_extra["constraints"] = ", ".join(filter(None, (told, words)))
+        made[field.name] = (field.type, info)
     try:
         return dspy.Signature(made, instructions)
     except (TypeError, ValueError, NameError) as error:
@@ -89,7 +107,7 @@ def _side(text: str, kind: str, whole: str) -> list[Field]:
         raise SignatureRefused(
             f"signature `{whole}`, expected names with optional types, as `a, b: int -> c`"
         )
-    return [(arg.arg, kind, _annotation(arg), None) for arg in function.args.args]
+    return [Field(arg.arg, kind, _annotation(arg)) for arg in function.args.args]
 
 
 def _plain(function: ast.FunctionDef) -> bool:
@@ -108,17 +126,61 @@ def _annotation(arg: ast.arg) -> Any:
 
 
 def _document_fields(document: dict[str, Any]) -> list[Field]:
-    fields = []
-    for index, field in enumerate(document.get("fields") or []):
-        where = f"signature field `{field.get('name', index)}`"
-        if field.get("kind") not in ("input", "output"):
+    for key in document:
+        if key not in ("instructions", "fields"):
+            raise SignatureRefused(f"signature key `{key}`, expected `instructions` and `fields`")
+    fields = document.get("fields")
+    if not isinstance(fields, list) or not isinstance(document.get("instructions", ""), str):
+        raise SignatureRefused("signature, expected {instructions: string, fields: array}")
+    return [_document_field(index, field) for index, field in enumerate(fields)]
+
+
+def _document_field(index: int, field: Any) -> Field:
+    where = f"signature.fields[{index}]"
+    if not isinstance(field, dict) or not isinstance(field.get("name"), str):
+        raise SignatureRefused(f"{where}, expected an object with a `name`")
+    where = f"signature field `{field['name']}`"
+    for key in field:
+        if key not in _FIELD_KEYS:
+            raise SignatureRefused(f"{where}: key `{key}`, expected one of {_FIELD_KEYS}")
+    if field.get("kind") not in ("input", "output"):
+        raise SignatureRefused(f'{where}: kind {field.get("kind")!r}, expected "input" or "output"')
+    description = field.get("description")
+    if not isinstance(description, str | None):
+        raise SignatureRefused(f"{where}: description {description!r}, expected a string")
+    type_ = _field_type(field, where)
+    constraints = _constraints(field, type_, where)
+    return Field(field["name"], field["kind"], type_, description, constraints)
+
+
+def _constraints(field: dict[str, Any], type_: Any, where: str) -> dict[str, Any]:
+    """Limits in pydantic's words, after a check that they make sense for the type."""
+    constraints: dict[str, Any] = {}
+    for key, (word, kinds, expected) in _CONSTRAINTS.items():
+        value = field.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise SignatureRefused(f"{where}: {key} {value!r}, expected {expected}")
+        if not _holds(type_, _LIMITED[key]):
+            raise SignatureRefused(f"{where}: {key} for a type that cannot have it")
+        constraints[word] = value
+    if "pattern" in constraints:
+        try:
+            pydantic.TypeAdapter(Annotated[str, pydantic.Field(pattern=constraints["pattern"])])
+        except (pydantic.errors.PydanticUserError, SchemaError) as fault:
             raise SignatureRefused(
-                f'{where}: kind {field.get("kind")!r}, expected "input" or "output"'
-            )
-        fields.append(
-            (field["name"], field["kind"], _field_type(field, where), field.get("description"))
-        )
-    return fields
+                f"{where}: pattern {constraints['pattern']!r} is not a regular expression: {fault}"
+            ) from None
+    return constraints
+
+
+def _holds(type_: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether the type, or all of its alternatives but None, are of these kinds."""
+    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+        rest = [each for each in typing.get_args(type_) if each is not type(None)]
+        return bool(rest) and all(_holds(each, kinds) for each in rest)
+    return (typing.get_origin(type_) or type_) in kinds
 
 
 def _field_type(field: dict[str, Any], where: str) -> Any:
@@ -132,10 +194,24 @@ def _field_type(field: dict[str, Any], where: str) -> Any:
         raise SignatureRefused(str(refused)) from None
 
 
-# name, "input" or "output", type, description
-Field = tuple[str, str, Any, "str | None"]
+# In pydantic's words, with the kinds that a document may have.
+_CONSTRAINTS: dict[str, tuple[str, tuple[type, ...], str]] = {
+    "min": ("ge", (int, float), "a number"),
+    "max": ("le", (int, float), "a number"),
+    "min_length": ("min_length", (int,), "an integer"),
+    "max_length": ("max_length", (int,), "an integer"),
+    "pattern": ("pattern", (str,), "a regular expression"),
+}
+_LIMITED: dict[str, tuple[type, ...]] = {
+    "min": (int, float),
+    "max": (int, float),
+    "min_length": (str, list, dict),
+    "max_length": (str, list, dict),
+    "pattern": (str,),
+}
+_FIELD_KEYS = ("name", "kind", "type", "description", "choices", *_CONSTRAINTS)
 
 # Keyword arguments that DSPy modules take for themselves.
 _RESERVED = frozenset(
-    {"signature", "demos", "config", "lm", "new_signature", "prediction", "max_iters"}
+    {"self", "signature", "demos", "config", "lm", "new_signature", "prediction", "max_iters"}
 )

@@ -10,13 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import dspy
 import orjson
 from dspy import lm15
 
 from snakepit_bridge.errors import BridgeError, DeadlineExceeded
 from snakepit_bridge.host_lm import Answer
 
-__all__ = ["answer_events", "chat_request", "failure", "response", "text_event"]
+__all__ = [
+    "TOO_LONG",
+    "answer_events",
+    "chat_request",
+    "counts",
+    "failure",
+    "may_pass",
+    "pause_seconds",
+    "public_failure",
+    "response",
+    "text_event",
+]
 
 
 def chat_request(request: lm15.Request, model: str, extra: dict[str, Any] | None) -> dict[str, Any]:
@@ -73,15 +85,51 @@ def answer_events(answer: Answer) -> Iterator[Any]:
 
 def failure(error: BridgeError) -> lm15.LM15Error:
     """The engine error for a failed host tool: DSPy retries the ones that the host called
-    retryable."""
+    retryable, and some of its modules know what to do about a prompt that is too long."""
     if isinstance(error, DeadlineExceeded):
         return lm15.TimeoutError(str(error), provider="host")
+    if error.details.get("reason") == TOO_LONG:
+        return lm15.ContextLengthError(str(error), provider="host")
     if not error.retryable:
         return lm15.ProviderError(str(error), provider="host")
-    after = error.details.get("retry_after_s")
-    if isinstance(after, (int, float)) and not isinstance(after, bool):
-        return lm15.RateLimitError(str(error), provider="host", retry_after=float(after))
+    if (after := _retry_after(error)) is not None:
+        return lm15.RateLimitError(str(error), provider="host", retry_after=after)
     return lm15.ServerError(str(error), provider="host")
+
+
+def public_failure(error: BridgeError, model: str) -> dspy.LMError:
+    """What DSPy makes of `failure(error)`."""
+    made = failure(error)
+    kind = _PUBLIC.get(type(made), dspy.LMProviderError)
+    after = getattr(made, "retry_after", None)
+    return kind(message=str(error), model=model, provider="host", retry_after=after)
+
+
+def may_pass(error: BridgeError) -> bool:
+    """Whether DSPy would ask again after this failure."""
+    return isinstance(failure(error), (lm15.TimeoutError, lm15.RateLimitError, lm15.ServerError))
+
+
+def pause_seconds(error: BridgeError, attempt: int) -> float:
+    """How long to wait before the next attempt, `attempt` counted from 0; as DSPy does."""
+    after = _retry_after(error)
+    return float(min(2**attempt, _PAUSE_SECONDS_MAX)) if after is None else after
+
+
+def counts(answer: Answer) -> dict[str, int | None]:
+    """The answer's token counts; None where it does not tell."""
+    return {
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "total_tokens": answer.total_tokens,
+    }
+
+
+def _retry_after(error: BridgeError) -> float | None:
+    after = error.details.get("retry_after_s")
+    if isinstance(after, (int, float)) and not isinstance(after, bool) and after >= 0:
+        return float(after)
+    return None
 
 
 def _messages(request: lm15.Request) -> list[dict[str, Any]]:
@@ -205,3 +253,12 @@ _FINISH_REASONS: dict[str, Any] = {
     "tool_calls": "tool_call",
     "content_filter": "content_filter",
 }
+# What a host says in `details.reason` when a prompt does not fit into the model's context.
+TOO_LONG = "context_window"
+_PUBLIC: dict[type, type[dspy.LMError]] = {
+    lm15.TimeoutError: dspy.LMTimeoutError,
+    lm15.ContextLengthError: dspy.ContextWindowExceededError,
+    lm15.RateLimitError: dspy.LMRateLimitError,
+    lm15.ServerError: dspy.LMServerError,
+}
+_PAUSE_SECONDS_MAX = 60

@@ -1,0 +1,59 @@
+//! A call that is a call of a Python tool: the check against what was announced, the tool's own
+//! time and places; and the tools that a call has called.
+//!
+//! How a call is sent, and what it is retried for, is not known here.
+
+use std::sync::Arc;
+
+use crate::core::{Deadline, Result};
+use crate::frameworks::OperationEntry;
+use crate::tools::Invocation;
+
+use super::call::Call;
+
+impl Call {
+    /// Holds the call against the pool's catalog, if that has not been done before it was queued.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.progress.lock().entry.is_some() {
+            return Ok(());
+        }
+        let request = &self.request;
+        let catalog = &self.pool.catalog;
+        let entry = catalog.check(&request.framework, &request.operation, &request.parameters)?;
+        self.progress.lock().entry = Some(entry);
+        self.enter_tool()?;
+        if let Some(at) = self.deadline().instant() {
+            self.arm(at);
+        }
+        Ok(())
+    }
+
+    /// Takes a place among the calls of the tool that this is a call of. `ResourceExhausted`.
+    pub(super) fn enter_tool(&self) -> Result<()> {
+        let Some(entry) = self.entry() else { return Ok(()) };
+        let Some(tool) = &entry.tool else { return Ok(()) };
+        let place = tool.enter()?;
+        self.progress.lock().tool_place = Some(place);
+        Ok(())
+    }
+
+    /// When the call is given up: as its caller says, or the tool that it is a call of.
+    pub(super) fn deadline(&self) -> Deadline {
+        let entry = self.entry();
+        let timeout = entry.as_ref().and_then(|entry| entry.tool.as_ref()?.timeout);
+        let own = timeout.and_then(|timeout| self.started.checked_add(timeout));
+        self.request.deadline.min(own.map_or(Deadline::NEVER, Deadline::at))
+    }
+
+    /// A tool has been called on behalf of this call.
+    pub(super) fn note_tool(&self, invocation: &Invocation) {
+        if !invocation.is_idempotent() {
+            let name = || invocation.tool_name().to_owned();
+            self.progress.lock().called_once.get_or_insert_with(name);
+        }
+    }
+
+    fn entry(&self) -> Option<Arc<OperationEntry>> {
+        self.progress.lock().entry.clone()
+    }
+}
