@@ -8,8 +8,10 @@ import (
 // testConfig is a platform with one pool that serves tests/python/spb_testmod.py.
 func testConfig(t testing.TB, workers string) string {
 	t.Helper()
-	python, guard, modules := environment(t, "SPB_PYTHON"), environment(t, "SPB_GUARD"), environment(t, "SPB_TEST_MODULES")
-	return `{"guard_path": "` + guard + `", "pools": {"default": {"workers": ` + workers + `, "calls_per_worker": 256,
+	python, guard := environment(t, "SPB_PYTHON"), environment(t, "SPB_GUARD")
+	modules := environment(t, "SPB_TEST_MODULES")
+	return `{"guard_path": "` + guard + `", "pools": {"default": {
+		"workers": ` + workers + `, "calls_per_worker": 256,
 		"python": "` + python + `", "python_path": ["` + modules + `"],
 		"frameworks": {"python": {"modules": ["spb_testmod"]}}}}}`
 }

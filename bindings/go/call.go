@@ -40,7 +40,7 @@ func (s *Session) Execute(ctx context.Context, call Call) (*Value, error) {
 		return nil, err
 	}
 	defer runtime.KeepAlive(parameters)
-	return s.platform.await(ctx, true, func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status {
+	return s.platform.await(ctx, true, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_execute(s.raw, &options, sink, out, fault)
 	})
 }
@@ -60,14 +60,17 @@ func Run[Out any](ctx context.Context, session *Session, call Call) (Out, error)
 // call. The result of the call, if it is wanted, goes to what result points to.
 func (s *Session) Stream(ctx context.Context, call Call, result any) iter.Seq2[*Value, error] {
 	return func(yield func(*Value, error) bool) {
-		if err := s.stream(ctx, call, result, func(chunk *Value) bool { return yield(chunk, nil) }); err != nil {
+		take := func(chunk *Value) bool { return yield(chunk, nil) }
+		if err := s.stream(ctx, call, result, take); err != nil {
 			yield(nil, err)
 		}
 	}
 }
 
 // StreamAs is Stream with chunks read as Chunk.
-func StreamAs[Chunk any](ctx context.Context, session *Session, call Call, result any) iter.Seq2[Chunk, error] {
+func StreamAs[Chunk any](
+	ctx context.Context, session *Session, call Call, result any,
+) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		var none Chunk
 		for value, err := range session.Stream(ctx, call, result) {
@@ -130,7 +133,9 @@ func (s *Session) stream(ctx context.Context, call Call, result any, take func(*
 	return outcome.value.Into(result)
 }
 
-func (s *Session) submitStream(ctx context.Context, call Call, queue *queue) (C.spb_operation, error) {
+func (s *Session) submitStream(
+	ctx context.Context, call Call, queue *queue,
+) (C.spb_operation, error) {
 	var hold lent
 	defer hold.Unpin()
 	var operation C.spb_operation

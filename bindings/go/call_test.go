@@ -29,13 +29,15 @@ func TestCalls(t *testing.T) {
 		}
 	})
 	t.Run("fail typed", func(t *testing.T) {
-		fail := Call{Framework: "python", Operation: "fail", Parameters: map[string]string{"message": "no"}}
+		message := map[string]string{"message": "no"}
+		fail := Call{Framework: "python", Operation: "fail", Parameters: message}
 		_, err := session.Execute(t.Context(), fail)
 		var own *Error
 		if !errors.As(err, &own) || !errors.Is(err, StatusPythonException) {
 			t.Fatal(err)
 		}
-		if own.PythonType != "builtins.ValueError" || !strings.HasPrefix(own.PythonTraceback, "Traceback") {
+		if own.PythonType != "builtins.ValueError" ||
+			!strings.HasPrefix(own.PythonTraceback, "Traceback") {
 			t.Errorf("%+v", own)
 		}
 		_, err = session.Execute(t.Context(), Call{Framework: "python", Operation: "ecko"})

@@ -33,7 +33,7 @@ type Info struct {
 
 // Info tells of the call.
 func (i *Invocation) Info() (Info, error) {
-	value, err := give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	value, err := give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_invocation_info(i.raw, out, fault)
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func (p *Platform) Shutdown(ctx context.Context, grace time.Duration) error {
 	if !p.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	_, err := p.await(ctx, false, func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status {
+	_, err := p.await(ctx, false, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_platform_shutdown(p.raw, millis(grace), sink, out, fault)
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func (p *Platform) Shutdown(ctx context.Context, grace time.Duration) error {
 // Health reports how the platform is: {"live", "ready", ...} with one entry per pool.
 func (p *Platform) Health() (*Value, error) {
 	defer runtime.KeepAlive(p)
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_platform_health(p.raw, out, fault)
 	})
 }
@@ -81,7 +81,7 @@ func (p *Platform) Schema(framework string) (*Value, error) {
 	defer runtime.KeepAlive(p)
 	var hold lent
 	defer hold.Unpin()
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_platform_schema(p.raw, hold.text(framework), out, fault)
 	})
 }
@@ -99,7 +99,7 @@ func (p *Platform) Metrics() (string, error) {
 }
 
 // submission is a C function that starts an operation.
-type submission func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status
+type submission func(sink *cSink, out *cOperation, fault *cFault) cStatus
 
 // await submits an operation and waits for its end. When ctx ends first the operation is
 // cancelled, if cancels, and its end is still waited for; otherwise only the waiting ends.
@@ -146,7 +146,7 @@ func contextError(err error) error {
 }
 
 // give calls a C function that makes a value.
-func give(call func(out **C.spb_value, fault **C.spb_error) C.spb_status) (*Value, error) {
+func give(call func(out *cValue, fault *cFault) cStatus) (*Value, error) {
 	var raw *C.spb_value
 	var fault *C.spb_error
 	if status := call(&raw, &fault); status != C.SPB_OK {

@@ -36,7 +36,7 @@ func (p *Platform) Pool(name string) (*Pool, error) {
 func (p *Pool) AwaitReady(ctx context.Context, workers int) error {
 	defer runtime.KeepAlive(p)
 	timeout := timeLeft(ctx, NoTimeout)
-	_, err := p.platform.await(ctx, true, func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status {
+	_, err := p.platform.await(ctx, true, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_pool_await_ready(p.raw, C.uint32_t(workers), millis(timeout), sink, out, fault)
 	})
 	return err
@@ -45,7 +45,7 @@ func (p *Pool) AwaitReady(ctx context.Context, workers int) error {
 // Drain empties the pool and waits until no worker is left; calls that run may end within grace.
 func (p *Pool) Drain(ctx context.Context, grace time.Duration) error {
 	defer runtime.KeepAlive(p)
-	_, err := p.platform.await(ctx, true, func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status {
+	_, err := p.platform.await(ctx, true, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_pool_drain(p.raw, millis(grace), sink, out, fault)
 	})
 	return err
@@ -61,7 +61,7 @@ func (p *Pool) Resize(min, max int) error {
 // Stats reports the pool's counts, and one row per worker.
 func (p *Pool) Stats() (*Value, error) {
 	defer runtime.KeepAlive(p)
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_pool_stats(p.raw, out, fault)
 	})
 }

@@ -43,7 +43,7 @@ type Session struct {
 
 // OpenSession opens a session.
 func (p *Platform) OpenSession(options SessionOptions) (*Session, error) {
-	return p.session(options, func(raw *C.spb_session_options, out *C.spb_session, fault **C.spb_error) C.spb_status {
+	return p.session(options, func(raw *cSessionOptions, out *cSession, fault *cFault) cStatus {
 		return C.spb_session_open(p.raw, raw, out, fault)
 	})
 }
@@ -52,7 +52,7 @@ func (p *Platform) OpenSession(options SessionOptions) (*Session, error) {
 func (p *Platform) JoinSession(id string) (*Session, error) {
 	var hold lent
 	defer hold.Unpin()
-	return p.session(SessionOptions{}, func(_ *C.spb_session_options, out *C.spb_session, fault **C.spb_error) C.spb_status {
+	return p.session(SessionOptions{}, func(_ *cSessionOptions, out *cSession, fault *cFault) cStatus {
 		return C.spb_session_join(p.raw, hold.text(id), out, fault)
 	})
 }
@@ -61,7 +61,7 @@ func (p *Platform) JoinSession(id string) (*Session, error) {
 func (p *Platform) ImportSession(path string, options SessionOptions) (*Session, error) {
 	var hold lent
 	defer hold.Unpin()
-	return p.session(options, func(raw *C.spb_session_options, out *C.spb_session, fault **C.spb_error) C.spb_status {
+	return p.session(options, func(raw *cSessionOptions, out *cSession, fault *cFault) cStatus {
 		return C.spb_session_import(p.raw, hold.text(path), raw, out, fault)
 	})
 }
@@ -71,7 +71,7 @@ func (p *Platform) Sessions(after string, limit int) (*Value, error) {
 	defer runtime.KeepAlive(p)
 	var hold lent
 	defer hold.Unpin()
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_session_list(p.raw, hold.text(after), C.size_t(limit), out, fault)
 	})
 }
@@ -79,9 +79,10 @@ func (p *Platform) Sessions(after string, limit int) (*Value, error) {
 // Clone opens a session that holds what this one does, at one moment.
 func (s *Session) Clone(options SessionOptions) (*Session, error) {
 	defer runtime.KeepAlive(s)
-	return s.platform.session(options, func(raw *C.spb_session_options, out *C.spb_session, fault **C.spb_error) C.spb_status {
+	clone := func(raw *cSessionOptions, out *cSession, fault *cFault) cStatus {
 		return C.spb_session_clone(s.raw, raw, out, fault)
-	})
+	}
+	return s.platform.session(options, clone)
 }
 
 // Export writes the session to a file that only its owner may read.
@@ -96,7 +97,7 @@ func (s *Session) Export(path string) error {
 // Info reports id, metadata, ages, and what the session holds.
 func (s *Session) Info() (*Value, error) {
 	defer runtime.KeepAlive(s)
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_session_info(s.raw, out, fault)
 	})
 }
@@ -112,13 +113,14 @@ func (s *Session) Touch() error {
 // go. It is an io.Closer.
 func (s *Session) Close() error {
 	defer runtime.KeepAlive(s)
-	_, err := s.platform.await(context.Background(), false, func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status {
+	shut := func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_session_close(s.raw, sink, out, fault)
-	})
+	}
+	_, err := s.platform.await(context.Background(), false, shut)
 	return err
 }
 
-type opening func(raw *C.spb_session_options, out *C.spb_session, fault **C.spb_error) C.spb_status
+type opening func(raw *cSessionOptions, out *cSession, fault *cFault) cStatus
 
 func (p *Platform) session(options SessionOptions, open opening) (*Session, error) {
 	defer runtime.KeepAlive(p)

@@ -13,22 +13,27 @@ func TestVariables(t *testing.T) {
 	defer platform.Close()
 	session, err := platform.OpenSession(SessionOptions{ID: "go", Metadata: map[string]int{"a": 1}})
 	must(t, err)
-	_, err = session.Register(Variable{Name: "n", Type: "integer", Constraints: map[string]int{"max": 50}}, 1)
+	limits := map[string]int{"max": 50}
+	_, err = session.Register(Variable{Name: "n", Type: "integer", Constraints: limits}, 1)
 	must(t, err)
 	if version, err := session.Set("n", 41, Write{}); err != nil || version != 2 {
 		t.Error(version, err)
 	}
-	if value, _, err := session.Update("n", map[string]int{"add": 1}, Write{}); err != nil || value.String() != "42" {
+	value, _, err := session.Update("n", map[string]int{"add": 1}, Write{})
+	if err != nil || value.String() != "42" {
 		t.Error(value, err)
 	}
 	if number, version, err := Get[int](session, "n"); err != nil || number != 42 || version != 3 {
 		t.Error(number, version, err)
 	}
 	for wanted, write := range map[Status]func() error{
-		StatusConstraint:      func() error { _, err := session.Set("n", 51, Write{}); return err },
-		StatusTypeMismatch:    func() error { _, err := session.Set("n", "x", Write{}); return err },
-		StatusVersionConflict: func() error { _, err := session.Set("n", 1, Write{ExpectedVersion: 1}); return err },
-		StatusNotFound:        func() error { _, _, err := session.Get("m"); return err },
+		StatusConstraint:   func() error { _, err := session.Set("n", 51, Write{}); return err },
+		StatusTypeMismatch: func() error { _, err := session.Set("n", "x", Write{}); return err },
+		StatusVersionConflict: func() error {
+			_, err := session.Set("n", 1, Write{ExpectedVersion: 1})
+			return err
+		},
+		StatusNotFound: func() error { _, _, err := session.Get("m"); return err },
 	} {
 		if err := write(); !errors.Is(err, wanted) {
 			t.Errorf("%v, expected %v", err, wanted)

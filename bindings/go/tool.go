@@ -48,7 +48,9 @@ type Registered struct {
 // platform nested ones. In is read from the arguments as encoding/json does, or is *Value; Out is
 // written so, or is *Value. An error fails the call: an *Error with its status, message and
 // details, another as StatusToolFailed. So does a panic.
-func RegisterTool[In, Out any](platform *Platform, tool Tool, function func(context.Context, In) (Out, error)) (*Registered, error) {
+func RegisterTool[In, Out any](
+	platform *Platform, tool Tool, function func(context.Context, In) (Out, error),
+) (*Registered, error) {
 	if err := fillSchemas[In, Out](&tool); err != nil {
 		return nil, err
 	}
@@ -66,7 +68,9 @@ func RegisterTool[In, Out any](platform *Platform, tool Tool, function func(cont
 }
 
 // RegisterStream is RegisterTool for a function that may emit chunks before it answers.
-func RegisterStream[In, Out any](platform *Platform, tool Tool, function func(context.Context, In, *Invocation) (Out, error)) (*Registered, error) {
+func RegisterStream[In, Out any](
+	platform *Platform, tool Tool, function func(context.Context, In, *Invocation) (Out, error),
+) (*Registered, error) {
 	if err := fillSchemas[In, Out](&tool); err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func (p *Platform) Tools(session *Session) (*Value, error) {
 	if session != nil {
 		scope = session.raw
 	}
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_tool_list(p.raw, scope, out, fault)
 	})
 }
@@ -99,7 +103,7 @@ func (p *Platform) Tools(session *Session) (*Value, error) {
 // Unregister takes the tool away and waits until none of its calls runs any more.
 func (r *Registered) Unregister(ctx context.Context) error {
 	defer runtime.KeepAlive(r)
-	_, err := r.platform.await(ctx, false, func(sink *C.spb_sink, out *C.spb_operation, fault **C.spb_error) C.spb_status {
+	_, err := r.platform.await(ctx, false, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_tool_unregister(r.raw, sink, out, fault)
 	})
 	if err != nil {
@@ -117,7 +121,9 @@ type calls struct {
 	group   sync.WaitGroup
 }
 
-func register(platform *Platform, tool Tool, run func(context.Context, *Invocation) (*Value, error)) (*Registered, error) {
+func register(
+	platform *Platform, tool Tool, run func(context.Context, *Invocation) (*Value, error),
+) (*Registered, error) {
 	defer runtime.KeepAlive(platform)
 	defer runtime.KeepAlive(tool.Session)
 	var hold lent
@@ -149,7 +155,8 @@ func register(platform *Platform, tool Tool, run func(context.Context, *Invocati
 func (c *calls) take(event event) {
 	switch event.kind {
 	case C.SPB_EVENT_TOOL_CALL:
-		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), invocationKey{}, event.invocation))
+		named := context.WithValue(context.Background(), invocationKey{}, event.invocation)
+		ctx, cancel := context.WithCancel(named)
 		c.mutex.Lock()
 		c.cancels[event.invocation] = cancel
 		c.group.Add(1)

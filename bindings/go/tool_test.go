@@ -34,7 +34,8 @@ func TestTools(t *testing.T) {
 		}
 		return facts{Capital: "capital of " + in.Country, Depth: in.Times}, nil
 	}
-	registered, err := RegisterTool(platform, Tool{Name: "lookup", Description: "Looks it up."}, lookup)
+	tool := Tool{Name: "lookup", Description: "Looks it up."}
+	registered, err := RegisterTool(platform, tool, lookup)
 	must(t, err)
 
 	t.Run("are functions with schemas", func(t *testing.T) {
@@ -61,9 +62,8 @@ func TestTools(t *testing.T) {
 		if !errors.As(err, &own) || own.Status != StatusNotFound || !own.Retryable {
 			t.Errorf("%+v", err)
 		}
-		_, err = RegisterTool(platform, Tool{Name: "panics"}, func(context.Context, question) (facts, error) {
-			panic("the atlas is closed")
-		})
+		panics := func(context.Context, question) (facts, error) { panic("the atlas is closed") }
+		_, err = RegisterTool(platform, Tool{Name: "panics"}, panics)
 		must(t, err)
 		_, err = ask[facts](t, session, "panics", question{Country: "x"})
 		if !errors.Is(err, StatusToolFailed) || !strings.Contains(err.Error(), "the atlas is closed") {
@@ -89,9 +89,10 @@ func TestTools(t *testing.T) {
 		}
 	})
 	t.Run("call again, and are told of the end", func(t *testing.T) {
-		_, err := RegisterTool(platform, Tool{Name: "nested"}, func(ctx context.Context, in *Value) (string, error) {
+		nested := func(ctx context.Context, in *Value) (string, error) {
 			return Run[string](ctx, session, echo("in"))
-		})
+		}
+		_, err := RegisterTool(platform, Tool{Name: "nested"}, nested)
 		must(t, err)
 		inner, err := ask[string](t, session, "nested", map[string]any{})
 		must(t, err)
@@ -99,11 +100,12 @@ func TestTools(t *testing.T) {
 			t.Error(inner)
 		}
 		told := make(chan error, 1)
-		_, err = RegisterTool(platform, Tool{Name: "waits"}, func(ctx context.Context, in *Value) (string, error) {
+		waits := func(ctx context.Context, in *Value) (string, error) {
 			<-ctx.Done()
 			told <- ctx.Err()
 			return "", ctx.Err()
-		})
+		}
+		_, err = RegisterTool(platform, Tool{Name: "waits"}, waits)
 		must(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -119,7 +121,8 @@ func TestTools(t *testing.T) {
 		}
 	})
 	must(t, registered.Unregister(t.Context()))
-	if _, err := ask[facts](t, session, "lookup", question{Country: "x"}); !errors.Is(err, StatusNotFound) {
+	_, err = ask[facts](t, session, "lookup", question{Country: "x"})
+	if !errors.Is(err, StatusNotFound) {
 		t.Error(err)
 	}
 }

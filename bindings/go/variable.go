@@ -51,7 +51,7 @@ func (s *Session) Register(variable Variable, initial any) (version uint64, err 
 		}
 		*each.view = hold.bytes(document)
 	}
-	return written(initial, func(value *C.spb_value, out *C.uint64_t, fault **C.spb_error) C.spb_status {
+	return written(initial, func(value cValue, out *C.uint64_t, fault *cFault) cStatus {
 		return C.spb_variable_register(s.raw, &options, value, out, fault)
 	})
 }
@@ -72,7 +72,7 @@ func (s *Session) Get(name string) (value *Value, version uint64, err error) {
 	var hold lent
 	defer hold.Unpin()
 	var at C.uint64_t
-	value, err = give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	value, err = give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_variable_get(s.raw, hold.text(name), out, &at, fault)
 	})
 	return value, uint64(at), err
@@ -84,14 +84,16 @@ func (s *Session) Set(name string, content any, write Write) (version uint64, er
 	var hold lent
 	defer hold.Unpin()
 	options := write.options(&hold)
-	return written(content, func(value *C.spb_value, out *C.uint64_t, fault **C.spb_error) C.spb_status {
+	return written(content, func(value cValue, out *C.uint64_t, fault *cFault) cStatus {
 		return C.spb_variable_set_with(s.raw, hold.text(name), value, &options, out, fault)
 	})
 }
 
 // Update reads, reckons and writes in one step; update is a document such as {"add": 1}. It gives
 // the value as it is then.
-func (s *Session) Update(name string, update any, write Write) (value *Value, version uint64, err error) {
+func (s *Session) Update(
+	name string, update any, write Write,
+) (value *Value, version uint64, err error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
@@ -102,7 +104,7 @@ func (s *Session) Update(name string, update any, write Write) (value *Value, ve
 	defer runtime.KeepAlive(document)
 	options := write.options(&hold)
 	var at C.uint64_t
-	value, err = give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	value, err = give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_variable_update(s.raw, hold.text(name), document.raw, &options, out, &at, fault)
 	})
 	return value, uint64(at), err
@@ -116,7 +118,8 @@ func (s *Session) Rollback(name string, version uint64, write Write) (uint64, er
 	options := write.options(&hold)
 	var at C.uint64_t
 	var fault *C.spb_error
-	status := C.spb_variable_rollback(s.raw, hold.text(name), C.uint64_t(version), &options, &at, &fault)
+	earlier := C.uint64_t(version)
+	status := C.spb_variable_rollback(s.raw, hold.text(name), earlier, &options, &at, &fault)
 	return uint64(at), failure(status, fault)
 }
 
@@ -125,7 +128,7 @@ func (s *Session) History(name string) (*Value, error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_variable_history(s.raw, hold.text(name), out, fault)
 	})
 }
@@ -135,7 +138,7 @@ func (s *Session) Variables(pattern string) (*Value, error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
-	return give(func(out **C.spb_value, fault **C.spb_error) C.spb_status {
+	return give(func(out *cValue, fault *cFault) cStatus {
 		return C.spb_variable_list(s.raw, hold.text(pattern), out, fault)
 	})
 }
@@ -177,7 +180,7 @@ func (w *Write) options(hold *lent) C.spb_write_options {
 }
 
 // written makes a value of content and calls a C function that writes it.
-func written(content any, write func(*C.spb_value, *C.uint64_t, **C.spb_error) C.spb_status) (uint64, error) {
+func written(content any, write func(cValue, *C.uint64_t, *cFault) cStatus) (uint64, error) {
 	value, err := NewValue(content)
 	if err != nil {
 		return 0, err
