@@ -16,5 +16,6 @@ fi
 
 export SPB_PYTHON="$PWD/.venv/bin/python"
 export SPB_TRANSFORMERS_PYTHON="$PWD/.venv-transformers/bin/python"
-"$SPB_TRANSFORMERS_PYTHON" -m pytest -v --no-header python/tests/test_transformers_*.py
+"$SPB_TRANSFORMERS_PYTHON" -m pytest -v --no-header python/tests/test_transformers_*.py \
+    python/tests/test_announcements.py
 cargo test --test transformers

@@ -235,6 +235,25 @@ def test_finetuning_asks_the_host_and_the_program_names_what_came_of_it():
     assert ctx.session.values["qa"][1]["lm"] == {**own, "model": "small-tuned"}
 
 
+@pytest.mark.parametrize("spoken", ["no fields at all", "[[ ## answer ## ]]\nnowhere"])
+def test_finetuning_on_nothing_is_refused(spoken):
+    ctx = OptimizingContext()
+
+    async def answer(request: dict[str, Any], emit: Any) -> Any:
+        return spoken
+
+    ctx.session.tools.add("lm", answer)
+    given = parameters("BootstrapFinetune", finetune={"kind": "host_tool", "tool": "train"})
+    with (
+        host_tool(ctx, "train", lambda arguments: {"model": "tuned"}) as asked,
+        pytest.raises(errors.BridgeError, match="left to train on") as failed,
+    ):
+        run(ctx, given)
+    assert failed.value.status == errors.Status.TOOL_FAILED
+    assert failed.value.details["reason"] == "nothing_to_train_on"
+    assert not asked
+
+
 def test_framework_transformers_may_train(monkeypatch):
     given = parameters("BootstrapFinetune", finetune={"kind": "transformers", "model": "tiny"})
     given["teacher"] = {**PROGRAM, "demos": [ROWS[0]]}

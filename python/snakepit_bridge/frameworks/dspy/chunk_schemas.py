@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ANSWER", "OUTCOME", "PROGRESS", "TOKENS"]
+__all__ = ["ANSWER", "OPTIMIZING", "OUTCOME", "PROGRESS", "TOKENS"]
 
 
 def _chunk(kind: str, required: list[str], properties: dict[str, Any]) -> dict[str, Any]:
@@ -81,5 +81,24 @@ PROGRESS: dict[str, Any] = _chunk(
         "total": {"type": "integer", "description": "Examples in all."},
         "score": {"type": "number", "description": "Of those so far, in percent."},
         "errors": {"type": "integer", "description": "Of those so far, with a failed program."},
+    },
+)
+
+# Of `optimize`.
+OPTIMIZING: dict[str, Any] = _chunk(
+    "progress",
+    ["phase", "trial", "done", "lm_calls", "metric_calls"],
+    {
+        "phase": {
+            "type": "string",
+            "description": "`before` and `after` score the program, `optimizing` works on it.",
+        },
+        "trial": {"type": "integer", "description": "Candidates scored so far."},
+        "score": {"type": ["number", "null"], "description": "Of the last one, in percent."},
+        "best": {"type": ["number", "null"], "description": "Of the best one, in percent."},
+        "done": {"type": "integer", "description": "Examples of the evaluation under way."},
+        "total": {"type": ["integer", "null"], "description": "Its examples in all, if known."},
+        "lm_calls": {"type": "integer", "description": "Requests to language models so far."},
+        "metric_calls": {"type": "integer", "description": "Judgements so far."},
     },
 )

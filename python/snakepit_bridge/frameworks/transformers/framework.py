@@ -50,6 +50,7 @@ class TransformersFramework(Framework):
     @operation(
         parameters=schemas.GENERATE,
         result=schemas.RESULTS["generate"],
+        chunk=schemas.CHUNKS["generate"],
         streaming=True,
         idempotent=True,
     )
@@ -89,7 +90,12 @@ class TransformersFramework(Framework):
         """The models of this worker: configured ones, artifacts, and what is loaded."""
         return {"models": self.models.describe(), "process": {"id": os.getpid(), **_memory()}}
 
-    @operation(parameters=schemas.FINE_TUNE, result=schemas.RESULTS["fine_tune"], streaming=True)
+    @operation(
+        parameters=schemas.FINE_TUNE,
+        result=schemas.RESULTS["fine_tune"],
+        chunk=schemas.CHUNKS["fine_tune"],
+        streaming=True,
+    )
     def fine_tune(self, ctx: CallContext, **given: Any) -> dict[str, Any]:
         """Trains a model on rows of text and stores the result as an artifact. Streams
         `{"type": "progress", "step", "steps", "loss", "epoch"}`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CHUNKS",
     "CLASSIFY",
     "EMBED",
     "FILL_MASK",
@@ -131,7 +132,12 @@ FILL_MASK = _object(
     ["model", "texts"],
     model=_MODEL,
     texts=_TEXTS,
-    top_k={"type": "integer", "minimum": 1, "default": 5},
+    top_k={
+        "type": "integer",
+        "minimum": 1,
+        "default": 5,
+        "description": "So many tokens for each mask.",
+    },
     batch_size=_BATCH_SIZE,
 )
 
@@ -149,16 +155,42 @@ TOKEN_CLASSIFY = _object(
 
 _TRAINING = _object(
     [],
-    epochs={"type": "number", "exclusiveMinimum": 0, "default": 3},
+    epochs={
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": 3,
+        "description": "Passes over the rows.",
+    },
     max_steps=_or_null(_COUNT, "Ends after this many steps, whatever epochs says."),
     learning_rate=_or_null(
         {"type": "number", "exclusiveMinimum": 0}, "5e-5 for full, 2e-4 for LoRA."
     ),
-    batch_size={"type": "integer", "minimum": 1, "default": 8},
-    gradient_accumulation={"type": "integer", "minimum": 1, "default": 1},
-    weight_decay={"type": "number", "minimum": 0, "default": 0},
-    warmup_steps={"type": "integer", "minimum": 0, "default": 0},
-    seed={"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "default": 42},
+    batch_size={"type": "integer", "minimum": 1, "default": 8, "description": "Rows of one step."},
+    gradient_accumulation={
+        "type": "integer",
+        "minimum": 1,
+        "default": 1,
+        "description": "Steps whose gradients are added up before weights change.",
+    },
+    weight_decay={
+        "type": "number",
+        "minimum": 0,
+        "default": 0,
+        "description": "How weights are drawn to 0.",
+    },
+    warmup_steps={
+        "type": "integer",
+        "minimum": 0,
+        "default": 0,
+        "description": "Steps until the learning rate is full.",
+    },
+    seed={
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 2**32 - 1,
+        "default": 42,
+        "description": "Of the order of rows and of new weights.",
+    },
     max_length=_or_null(_COUNT, "Tokens of a row that count; 512, or what the model can look at."),
     eval_split={
         "type": "number",
@@ -172,9 +204,21 @@ _TRAINING = _object(
 
 _LORA = _object(
     [],
-    r={"type": "integer", "minimum": 1, "maximum": 1024, "default": 8},
+    r={
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1024,
+        "default": 8,
+        "description": "The rank of the adapters.",
+    },
     alpha=_or_null(_NUMBER, "Twice r unless given."),
-    dropout={"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    dropout={
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "default": 0,
+        "description": "The part of inputs that an adapter does not see.",
+    },
     target_modules=_or_null(
         {"type": "array", "minItems": 1, "items": _TEXT}, "All linear layers unless given."
     ),
@@ -195,9 +239,13 @@ FINE_TUNE = _object(
         {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
         "The artifact's name; made up unless given.",
     ),
-    method={"enum": ["full", "lora"], "default": "full"},
-    training=_TRAINING,
-    lora=_LORA,
+    method={
+        "enum": ["full", "lora"],
+        "default": "full",
+        "description": "All weights, or adapters beside them.",
+    },
+    training={**_TRAINING, "description": "How it is trained."},
+    lora={**_LORA, "description": "The adapters of method `lora`."},
     merge={
         "type": "boolean",
         "default": False,
@@ -234,4 +282,28 @@ RESULTS: dict[str, dict[str, Any]] = {
         trainable_parameters=_COUNT,
         bytes=_COUNT,
     ),
+}
+
+CHUNKS: dict[str, dict[str, Any]] = {
+    "generate": {
+        "type": "object",
+        "required": ["type", "text"],
+        "properties": {
+            "type": {"const": "token"},
+            "text": {"type": "string", "description": "The next whole characters."},
+        },
+    },
+    "fine_tune": {
+        "type": "object",
+        "required": ["type", "step", "steps", "epoch"],
+        "properties": {
+            "type": {"const": "progress"},
+            "step": {"type": "integer", "description": "Steps of training so far."},
+            "steps": {"type": "integer", "description": "Steps in all."},
+            "epoch": {"type": "number", "description": "Passes over the rows so far."},
+            "loss": {"type": "number", "description": "Of the last steps."},
+            "learning_rate": {"type": ["number", "null"], "description": "Of the last step."},
+            "eval_loss": {"type": "number", "description": "On the rows that are kept apart."},
+        },
+    },
 }

@@ -12,8 +12,12 @@ from typing import Any
 
 import dspy
 from dspy.teleprompt import BetterTogether, BootstrapFinetune
+from dspy.teleprompt.bootstrap_trace import FailedPrediction
+
+from snakepit_bridge.errors import Status
 
 from ..checks import at, known_name, refused
+from ..faults import ModelFailed
 from . import words
 from .demonstrations import DEMONSTRATIONS
 from .instructions import INSTRUCTIONS
@@ -24,11 +28,34 @@ from .training import trained_model
 __all__ = ["WEIGHTS"]
 
 
+class _Finetuning(BootstrapFinetune):
+    """DSPy's own, which would stumble over answers that could not be read, and train on nothing."""
+
+    def _prepare_finetune_data(
+        self, trace_data: list[dict[str, Any]], lm: dspy.LM, pred_ind: int | None = None
+    ) -> Any:
+        readable = [each for each in trace_data if not _has_failed(each)]
+        rows, form = super()._prepare_finetune_data(readable, lm, pred_ind)
+        if not rows:
+            unread = len(trace_data) - len(readable)
+            raise ModelFailed(
+                f"no trace of {len(trace_data)} examples is left to train on: {unread} had answers "
+                "that could not be read, the others did not score",
+                status=Status.TOOL_FAILED,
+                details={"reason": "nothing_to_train_on", "unreadable": unread},
+            )
+        return rows, form
+
+
+def _has_failed(traced: dict[str, Any]) -> bool:
+    return any(isinstance(outputs, FailedPrediction) for _, _, outputs in traced["trace"])
+
+
 def _finetune(job: Job) -> BootstrapFinetune:
     _own_models(job)
     # Rows are written as chat messages whatever the program speaks otherwise.
     adapter = dspy.ChatAdapter()
-    return BootstrapFinetune(metric=job.metric, adapter=adapter, **job.constructor())
+    return _Finetuning(metric=job.metric, adapter=adapter, **job.constructor())
 
 
 def _together(job: Job) -> BetterTogether:
