@@ -1,0 +1,85 @@
+package bridge
+
+/*
+#include <snakepit_bridge.h>
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"runtime"
+	"sort"
+)
+
+// LogTo passes the records of library and workers of at least level to a slog.Handler, until stop
+// is called or the platform is closed. Records that are not taken in time are dropped and counted
+// in a record of their own.
+func (p *Platform) LogTo(handler slog.Handler, level slog.Level) (stop func(), err error) {
+	defer runtime.KeepAlive(p)
+	options := C.spb_log_options{struct_size: C.sizeof_spb_log_options, level: pythonLevel(level)}
+	sink, tag := p.pump.sink(func(event event) { handle(handler, event) })
+	var watch C.spb_watch
+	var fault *C.spb_error
+	status := C.spb_log_subscribe(p.raw, &options, &sink, &watch, &fault)
+	if status != C.SPB_OK {
+		p.pump.forget(tag)
+		return nil, failure(status, fault)
+	}
+	return func() {
+		C.spb_watch_free(watch)
+		p.pump.forget(tag)
+	}, nil
+}
+
+func handle(handler slog.Handler, event event) {
+	ctx := context.Background()
+	var record slog.Record
+	switch event.kind {
+	case C.SPB_EVENT_LOG:
+		record = recordOf(event.value)
+	case C.SPB_EVENT_OVERFLOW:
+		record.Level, record.Message = slog.LevelWarn, "log records were dropped"
+		record.AddAttrs(slog.Uint64("count", event.sequence))
+	default:
+		return
+	}
+	if handler.Enabled(ctx, record.Level) {
+		_ = handler.Handle(ctx, record)
+	}
+}
+
+// recordOf reads a document of docs/telemetry.md; what it has beside level and message are
+// attributes, in the order of their names.
+func recordOf(document *Value) slog.Record {
+	fields, err := As[map[string]any](document)
+	if err != nil {
+		return slog.Record{Level: slog.LevelError, Message: document.String()}
+	}
+	record := slog.Record{Level: levelOf(fields["level"])}
+	record.Message, _ = fields["message"].(string)
+	delete(fields, "level")
+	delete(fields, "message")
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		record.AddAttrs(slog.Any(name, fields[name]))
+	}
+	return record
+}
+
+// Python counts 10 debug, 20 info, 30 warning, 40 error; slog -4, 0, 4, 8.
+func pythonLevel(level slog.Level) C.int32_t { return C.int32_t(max(1, 20+int(level)*10/4)) }
+
+func levelOf(level any) slog.Level {
+	number, isNumber := level.(json.Number)
+	if !isNumber {
+		return slog.LevelInfo
+	}
+	python, _ := number.Int64()
+	return slog.Level((python - 20) * 4 / 10)
+}

@@ -1,0 +1,17 @@
+package bridge
+
+/*
+#include <snakepit_bridge.h>
+*/
+import "C"
+
+// Short names for what C functions take and give.
+type (
+	cStatus         = C.spb_status
+	cFault          = *C.spb_error
+	cValue          = *C.spb_value
+	cSink           = C.spb_sink
+	cOperation      = C.spb_operation
+	cSession        = C.spb_session
+	cSessionOptions = C.spb_session_options
+)
