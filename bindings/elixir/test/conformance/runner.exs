@@ -17,7 +17,7 @@ defmodule SnakepitBridge.Conformance.Runner do
     {:ok, platform} = SnakepitBridge.Supervisor.start_link(options)
 
     if scenario["config"]["pools"]["default"],
-      do: :ok = Frameworks.await_ready("default", platform: name, timeout: @long)
+      do: :ok = Frameworks.await_ready(name, "default", 0, @long)
 
     host = %{
       name: name,
