@@ -14,10 +14,9 @@ defmodule DSPex.DspyTest do
   defmodule Programs do
     use DSPex
 
-    defdspy(Triage, "message -> label: Literal['urgent', 'routine'], score: int",
+    defdspy Triage, "message -> label: Literal['urgent', 'routine'], score: int",
       module: :chain_of_thought,
       lm: DSPex.lm(:host, "model")
-    )
   end
 
   alias Programs.Triage
