@@ -77,6 +77,18 @@ defmodule SnakepitBridge.Supervisor do
     }
   end
 
+  @doc """
+  Closes a platform and waits until every worker is gone: calls under way may end within `grace`
+  milliseconds (0: as configured), the rest ends with `:cancelled`. The supervisor goes on, so that
+  whatever is asked afterwards is told `:closed`; stopping it closes by itself.
+
+  Error: `:unavailable` when no platform of that name runs.
+  """
+  @spec close(atom(), timeout()) :: :ok | {:error, SnakepitBridge.Error.t()}
+  def close(name \\ SnakepitBridge, grace \\ 0) do
+    with {:ok, platform} <- Platform.fetch(name), do: Platform.close(platform.ref, grace)
+  end
+
   @doc false
   @impl true
   def init(options) do

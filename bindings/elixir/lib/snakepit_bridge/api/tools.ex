@@ -29,7 +29,7 @@ defmodule SnakepitBridge.API.Tools do
   | throws, exits | `ToolFailed`, `details` with `"kind"`; of the term its leading atom |
   | is killed, or gives what is no value | `ToolFailed` |
 
-  `details["kind"]` is `"raise"`, `"throw"` or `"exit"`. Stacktraces go to `Logger` and not to Python.
+  `details["kind"]` is `"raise"`, `"throw"` or `"exit"`. Stacktraces go to `Logger`, not to Python.
 
   ## Processes
 
