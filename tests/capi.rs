@@ -5,6 +5,8 @@
 mod built;
 #[path = "capi/conformance.rs"]
 mod conformance;
+#[path = "capi/examples.rs"]
+mod examples;
 #[path = "abi/program.rs"]
 mod program;
 #[path = "worker/support.rs"]

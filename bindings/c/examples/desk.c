@@ -47,7 +47,7 @@ static void complete(const spb_event *call, cJSON *answer)
 {
     spb_value *value = value_of_json(answer);
     spb_error *error = NULL;
-    must(spb_invocation_complete(call->invocation, value, &error), error, "answering");
+    must(spb_invocation_complete(call->invocation, value, &error), &error, "answering");
     spb_value_free(value);
 }
 
@@ -76,8 +76,8 @@ static void answer_as_model(const spb_event *call)
     cJSON *request = json_of_value(call->value);
     char *words = desk_model_answer(request);
     bool streamed = cJSON_IsTrue(cJSON_GetObjectItem(request, "stream"));
-    complete(call, streamed && stream_words(call, words) ? cJSON_CreateNull() :
-                                                           cJSON_CreateString(words));
+    complete(call, streamed && stream_words(call, words) ? cJSON_CreateNull()
+                                                         : cJSON_CreateString(words));
     free(words);
     cJSON_Delete(request);
 }
@@ -138,9 +138,14 @@ static void show_token(const spb_event *event)
 static void serve(const spb_event *call)
 {
     switch (call->tag) {
-    case TAG_MODEL: answer_as_model(call); break;
-    case TAG_LOOKUP: answer_as_timetable(call); break;
-    default: answer_as_judge(call);
+    case TAG_MODEL:
+        answer_as_model(call);
+        break;
+    case TAG_LOOKUP:
+        answer_as_timetable(call);
+        break;
+    default:
+        answer_as_judge(call);
     }
 }
 
@@ -158,21 +163,21 @@ static cJSON *run(const struct place *place, const char *operation, cJSON *param
     spb_sink sink = spb_sink_queue(place->queue, TAG_CALL);
     spb_operation started;
     spb_error *error = NULL;
-    must(spb_execute(place->session, &options, &sink, &started, &error), error, operation);
+    must(spb_execute(place->session, &options, &sink, &started, &error), &error, operation);
     spb_operation_free(started);
     spb_value_free(value);
     cJSON *result = NULL;
     while (result == NULL) {
         spb_event event;
         size_t count = 0;
-        must(spb_queue_next_batch(place->queue, &event, 1, SPB_NO_TIMEOUT, &count, &error), error,
+        must(spb_queue_next_batch(place->queue, &event, 1, SPB_NO_TIMEOUT, &count, &error), &error,
              operation);
         if (event.kind == SPB_EVENT_OP_CHUNK) {
             show_token(&event);
         } else if (event.kind == SPB_EVENT_TOOL_CALL) {
             serve(&event);
         } else if (event.kind == SPB_EVENT_OP_DONE) {
-            must(event.status, event.error, operation);
+            must(event.status, &event.error, operation);
             result = json_of_value(event.value);
         }
         spb_event_clear(&event);
@@ -197,7 +202,7 @@ static void ask(const struct place *place, const char *question)
     spb_value *one_more = value_of_json(cJSON_Parse("{\"add\": 1}"));
     must(spb_variable_update(place->session, SPB_STR("answered"), one_more, NULL, NULL, NULL,
                              &error),
-         error, "counting");
+         &error, "counting");
     spb_value_free(one_more);
 }
 
@@ -236,7 +241,7 @@ static void register_tool(const struct place *place, spb_tool_options options, e
     spb_sink sink = spb_sink_queue(place->queue, tag);
     spb_tool tool;
     spb_error *error = NULL;
-    must(spb_tool_register(place->platform, place->session, &options, &sink, &tool, &error), error,
+    must(spb_tool_register(place->platform, place->session, &options, &sink, &tool, &error), &error,
          "registering a tool");
     spb_tool_free(tool);
 }
@@ -251,7 +256,8 @@ static void register_tools(const struct place *place)
     lookup.input_schema_json =
         SPB_STR("{\"type\":\"object\",\"properties\":{\"port\":{\"type\":\"string\"}},"
                 "\"required\":[\"port\"]}");
-    lookup.output_schema_json = SPB_STR("{\"type\":\"object\",\"required\":[\"port\",\"departs\"]}");
+    lookup.output_schema_json =
+        SPB_STR("{\"type\":\"object\",\"required\":[\"port\",\"departs\"]}");
     judge.name = SPB_STR("judge");
     register_tool(place, model, TAG_MODEL);
     register_tool(place, lookup, TAG_LOOKUP);
@@ -267,7 +273,7 @@ static void register_variable(const struct place *place, const char *name, const
     options.constraints_json = spb_str_z(constraints);
     spb_value *value = value_of_json(cJSON_Parse(initial));
     spb_error *error = NULL;
-    must(spb_variable_register(place->session, &options, value, NULL, &error), error, name);
+    must(spb_variable_register(place->session, &options, value, NULL, &error), &error, name);
     spb_value_free(value);
 }
 
@@ -283,11 +289,11 @@ static void open_place(struct place *place)
     cJSON_AddObjectToObject(cJSON_AddObjectToObject(pool, "frameworks"), "dspy");
     cJSON_AddItemToObject(pool, "env_pass", cJSON_CreateStringArray(&keys, 1));
     char *text = cJSON_PrintUnformatted(config);
-    must(spb_platform_open(spb_str_z(text), &place->platform, &error), error, "opening");
+    must(spb_platform_open(spb_str_z(text), &place->platform, &error), &error, "opening");
     free(text);
     cJSON_Delete(config);
-    must(spb_queue_new(place->platform, &place->queue, &error), error, "making a queue");
-    must(spb_session_open(place->platform, NULL, &place->session, &error), error, "opening");
+    must(spb_queue_new(place->platform, &place->queue, &error), &error, "making a queue");
+    must(spb_session_open(place->platform, NULL, &place->session, &error), &error, "opening");
 }
 
 static void report(const struct place *place)
@@ -295,9 +301,9 @@ static void report(const struct place *place)
     spb_value *value = NULL;
     spb_error *error = NULL;
     int64_t answered = 0;
-    must(spb_variable_get(place->session, SPB_STR("answered"), &value, NULL, &error), error,
+    must(spb_variable_get(place->session, SPB_STR("answered"), &value, NULL, &error), &error,
          "reading");
-    must(spb_value_as_i64(value, &answered, &error), error, "reading");
+    must(spb_value_as_i64(value, &answered, &error), &error, "reading");
     printf("Answered: %d.\n", (int)answered);
     spb_value_free(value);
 }
@@ -318,7 +324,7 @@ int main(void)
     sort_message(&place);
     report(&place);
     spb_session_free(place.session);
-    must(spb_platform_close(place.platform, 5000, &error), error, "closing the platform");
+    must(spb_platform_close(place.platform, 5000, &error), &error, "closing the platform");
     spb_queue_free(place.queue);
     spb_platform_free(place.platform);
     return EXIT_SUCCESS;

@@ -1,6 +1,7 @@
 /* poll_loop: calls of Python in an event loop beside other descriptors.
  *
- * Reads numbers of passengers from standard input, one to a line, and prints what each group pays.
+ * Reads numbers of passengers from standard input, one to a line, and prints what each group pays, in
+ * the order in which the calls end.
  * One thread polls three descriptors: standard input, a timer, and that of the completion queue,
  * which is readable while the queue has events. epoll, libuv and libevent do the same.
  */
@@ -40,7 +41,7 @@ static void ask(struct desk *desk, const char *line)
     spb_sink sink = spb_sink_queue(desk->queue, (uint64_t)++desk->asked);
     spb_operation operation;
     spb_error *error = NULL;
-    must(spb_execute(desk->session, &options, &sink, &operation, &error), error, "calling fare");
+    must(spb_execute(desk->session, &options, &sink, &operation, &error), &error, "calling fare");
     spb_value_free(parameters);
     /* The handle would serve to cancel. Freeing it does not: the end comes all the same. */
     spb_operation_free(operation);
@@ -105,13 +106,13 @@ int main(void)
     int32_t queue_fd = -1;
     spb_platform platform = open_platform();
     setvbuf(stdin, NULL, _IONBF, 0); /* poll cannot see what stdio has read ahead */
-    must(spb_session_open(platform, NULL, &desk.session, &error), error, "opening a session");
-    must(spb_queue_new(platform, &desk.queue, &error), error, "making a queue");
-    must(spb_queue_fd(desk.queue, &queue_fd, &error), error, "asking for its descriptor");
+    must(spb_session_open(platform, NULL, &desk.session, &error), &error, "opening a session");
+    must(spb_queue_new(platform, &desk.queue, &error), &error, "making a queue");
+    must(spb_queue_fd(desk.queue, &queue_fd, &error), &error, "asking for its descriptor");
     run(&desk, queue_fd);
     printf("%d groups\n", desk.answered);
     spb_session_free(desk.session);
-    must(spb_platform_close(platform, 0, &error), error, "closing");
+    must(spb_platform_close(platform, 0, &error), &error, "closing");
     spb_queue_free(desk.queue); /* the descriptor is the queue's: never close it yourself */
     spb_platform_free(platform);
     close(desk.timer);

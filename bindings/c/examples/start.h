@@ -10,16 +10,18 @@
 
 #include <snakepit_bridge.h>
 
-/* Ends the program if `status` is not SPB_OK. errors.c shows what else can be done. */
-static inline void must(spb_status status, spb_error *error, const char *what)
+/* Ends the program if `status` is not SPB_OK; errors.c shows what else can be done. It takes the
+ * place of the error, and not the error: C may read an argument before it makes the call that is
+ * another one. */
+static inline void must(spb_status status, spb_error **error, const char *what)
 {
     if (status == SPB_OK) {
         return;
     }
-    spb_str message = spb_error_message(error);
+    spb_str message = spb_error_message(*error);
     fprintf(stderr, "%s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
             message.ptr != NULL ? message.ptr : "");
-    spb_error_free(error);
+    spb_error_free(*error);
     exit(EXIT_FAILURE);
 }
 
@@ -28,7 +30,7 @@ static inline spb_value *value_of(const char *json)
 {
     spb_value *value = NULL;
     spb_error *error = NULL;
-    must(spb_value_from_json(spb_str_z(json), &value, &error), error, "making a value");
+    must(spb_value_from_json(spb_str_z(json), &value, &error), &error, "making a value");
     return value;
 }
 
@@ -50,7 +52,7 @@ static inline spb_platform open_platform(void)
              python != NULL ? python : "python3", directory);
     spb_platform platform;
     spb_error *error = NULL;
-    must(spb_platform_open(spb_str_z(settings), &platform, &error), error, "opening a platform");
+    must(spb_platform_open(spb_str_z(settings), &platform, &error), &error, "opening a platform");
     return platform;
 }
 

@@ -16,7 +16,7 @@ static spb_operation start_timetable(spb_session session, const char *json)
     options.stream_window = 4;
     spb_operation operation;
     spb_error *error = NULL;
-    must(spb_execute(session, &options, NULL, &operation, &error), error, "calling timetable");
+    must(spb_execute(session, &options, NULL, &operation, &error), &error, "calling timetable");
     spb_value_free(parameters);
     return operation;
 }
@@ -32,8 +32,8 @@ static bool print_chunk(spb_operation operation)
         spb_error_free(error);
         return false;
     }
-    must(status, error, "taking a chunk");
-    must(spb_value_as_text(chunk, &time, &error), error, "reading a chunk");
+    must(status, &error, "taking a chunk");
+    must(spb_value_as_text(chunk, &time, &error), &error, "reading a chunk");
     printf("  %s\n", spb_text_view(time).ptr);
     spb_text_free(time);
     spb_value_free(chunk);
@@ -51,8 +51,8 @@ static void whole_sunday(spb_session session)
     /* "No more chunks" says nothing of how the operation ended: that is the result's to tell. */
     spb_value *result = NULL;
     spb_error *error = NULL;
-    must(spb_operation_wait(operation, SPB_NO_TIMEOUT, &error), error, "waiting for the end");
-    must(spb_operation_take_result(operation, &result, &error), error, "timetable");
+    must(spb_operation_wait(operation, SPB_NO_TIMEOUT, &error), &error, "waiting for the end");
+    must(spb_operation_take_result(operation, &result, &error), &error, "timetable");
     printf("%s\n", spb_value_json(result).ptr);
     spb_value_free(result);
     spb_operation_free(operation);
@@ -66,8 +66,8 @@ static void first_on_monday(spb_session session)
     puts("The first on Monday:");
     print_chunk(operation);
     print_chunk(operation);
-    must(spb_operation_cancel(operation, &error), error, "leaving");
-    must(spb_operation_wait(operation, SPB_NO_TIMEOUT, &error), error, "waiting for the end");
+    must(spb_operation_cancel(operation, &error), &error, "leaving");
+    must(spb_operation_wait(operation, SPB_NO_TIMEOUT, &error), &error, "waiting for the end");
     spb_value *result = NULL;
     spb_status status = spb_operation_take_result(operation, &result, &error);
     printf("%s\n", spb_status_name(status));
@@ -81,11 +81,11 @@ int main(void)
     spb_error *error = NULL;
     spb_platform platform = open_platform();
     spb_session session;
-    must(spb_session_open(platform, NULL, &session, &error), error, "opening a session");
+    must(spb_session_open(platform, NULL, &session, &error), &error, "opening a session");
     whole_sunday(session);
     first_on_monday(session);
     spb_session_free(session);
-    must(spb_platform_close(platform, 0, &error), error, "closing");
+    must(spb_platform_close(platform, 0, &error), &error, "closing");
     spb_platform_free(platform);
     return EXIT_SUCCESS;
 }

@@ -1,8 +1,7 @@
 /* tool_thread: a C function that Python calls, answered from a thread of its own.
  *
- * The thread that takes events must never be kept waiting by a tool. Here it starts a thread for
- * each call; a program with many would hand them to its own pool. The invocation is a handle: it
- * may be answered from anywhere, and whoever answers second is refused, not believed.
+ * No tool may keep the thread waiting that takes events. Here it starts a thread for each call. The
+ * invocation is a handle: it may be answered from anywhere, and who answers second is refused.
  */
 #include "start.h"
 
@@ -31,9 +30,9 @@ static void *give_seat(void *data)
     spb_value *seat = value_of(json);
     spb_status status = spb_invocation_complete(question->invocation, seat, &error);
     if (status == SPB_E_CANCELLED) {
-        puts("nobody waits for the seat any more"); /* the call was cancelled: no harm done */
+        puts("nobody waits for the seat any more"); /* no harm done */
     } else {
-        must(status, error, "answering");
+        must(status, &error, "answering");
     }
     spb_value_free(seat);
     spb_value_free(question->arguments);
@@ -42,7 +41,7 @@ static void *give_seat(void *data)
 }
 
 /* Hands the call to a thread, with what the event carries. */
-static pthread_t answer(spb_event *event)
+static void start_answering(spb_event *event)
 {
     struct question *question = malloc(sizeof *question);
     pthread_t thread;
@@ -55,7 +54,7 @@ static pthread_t answer(spb_event *event)
     if (pthread_create(&thread, NULL, give_seat, question) != 0) {
         abort();
     }
-    return thread;
+    pthread_detach(thread);
 }
 
 static void start_booking(spb_session session, spb_queue queue, const char *json)
@@ -68,29 +67,27 @@ static void start_booking(spb_session session, spb_queue queue, const char *json
     spb_sink sink = spb_sink_queue(queue, CALL);
     spb_operation operation;
     spb_error *error = NULL;
-    must(spb_execute(session, &options, &sink, &operation, &error), error, "calling book");
+    must(spb_execute(session, &options, &sink, &operation, &error), &error, "calling book");
     spb_operation_free(operation);
     spb_value_free(parameters);
 }
 
-/* Takes events until the booking has ended: the tool's call, then the result. */
+/* Takes events until the booking has ended. Tools are answered on other threads meanwhile. */
 static void serve(spb_queue queue)
 {
     spb_event event = {0};
     size_t count;
     spb_error *error = NULL;
-    pthread_t thread;
     while (event.kind != SPB_EVENT_OP_DONE) {
-        must(spb_queue_next_batch(queue, &event, 1, SPB_NO_TIMEOUT, &count, &error), error,
+        must(spb_queue_next_batch(queue, &event, 1, SPB_NO_TIMEOUT, &count, &error), &error,
              "waiting for events");
         if (event.kind == SPB_EVENT_TOOL_CALL) {
-            thread = answer(&event);
+            start_answering(&event);
         }
     }
-    must(event.status, event.error, "book");
+    must(event.status, &event.error, "book");
     printf("%s\n", spb_value_json(event.value).ptr);
     spb_event_clear(&event);
-    pthread_join(thread, NULL);
 }
 
 int main(void)
@@ -100,15 +97,15 @@ int main(void)
     spb_session session;
     spb_queue queue;
     spb_tool tool;
-    must(spb_session_open(platform, NULL, &session, &error), error, "opening a session");
-    must(spb_queue_new(platform, &queue, &error), error, "making a queue");
+    must(spb_session_open(platform, NULL, &session, &error), &error, "opening a session");
+    must(spb_queue_new(platform, &queue, &error), &error, "making a queue");
     spb_tool_options options = SPB_TOOL_OPTIONS_INIT;
     options.name = SPB_STR("next_seat");
     options.description = SPB_STR("Gives out the next free seat.");
     /* Arguments that break the schema are refused before they come here. */
     options.input_schema_json = SPB_STR("{\"type\": \"object\", \"required\": [\"name\"]}");
     spb_sink sink = spb_sink_queue(queue, TOOL);
-    must(spb_tool_register(platform, session, &options, &sink, &tool, &error), error,
+    must(spb_tool_register(platform, session, &options, &sink, &tool, &error), &error,
          "registering the tool");
     spb_tool_free(tool);
     start_booking(session, queue, "{\"name\": \"Ann\"}");
@@ -116,7 +113,7 @@ int main(void)
     start_booking(session, queue, "{\"name\": \"Ben\"}");
     serve(queue);
     spb_session_free(session);
-    must(spb_platform_close(platform, 0, &error), error, "closing");
+    must(spb_platform_close(platform, 0, &error), &error, "closing");
     spb_queue_free(queue);
     spb_platform_free(platform);
     return EXIT_SUCCESS;
