@@ -40,8 +40,7 @@ defmodule DSPex.Prediction do
   @doc false
   @spec new(map()) :: t()
   def new(result) do
-    fields =
-      for key <- Map.keys(%__MODULE__{}), key != :__struct__, do: {key, Atom.to_string(key)}
+    fields = for key <- Map.keys(%__MODULE__{}), key != :__struct__, do: {key, Atom.to_string(key)}
 
     found = for {key, name} <- fields, Map.has_key?(result, name), do: {key, result[name]}
     struct!(__MODULE__, found)

@@ -5,15 +5,13 @@ defmodule SnakepitBridge.Conformance.Runner do
   alias SnakepitBridge.API.{Frameworks, Sessions, State, Tools}
   alias SnakepitBridge.Change
   alias SnakepitBridge.Conformance.{Behaviours, Documents}
-  alias SnakepitBridge.Error
 
   @long 60_000
 
   # Gives the trace as terms; it has been compared with nothing yet.
   def run(scenario, name) do
     {:ok, trace} = Agent.start_link(fn -> [] end)
-    grace = Enum.find_value(scenario["steps"], & &1["grace_ms"]) || 5_000
-    options = [name: name, config: config(scenario["config"]), grace: grace]
+    options = [name: name, config: config(scenario["config"])]
     {:ok, platform} = SnakepitBridge.Supervisor.start_link(options)
 
     if scenario["config"]["pools"]["default"],
@@ -21,7 +19,6 @@ defmodule SnakepitBridge.Conformance.Runner do
 
     host = %{
       name: name,
-      platform: platform,
       trace: trace,
       sessions: %{},
       tools: %{},
@@ -30,16 +27,15 @@ defmodule SnakepitBridge.Conformance.Runner do
       held: %{}
     }
 
-    host = Enum.reduce(scenario["steps"], host, &step/2)
-    if host.platform, do: Supervisor.stop(host.platform, :normal, @long)
+    Enum.reduce(scenario["steps"], host, &step/2)
+    Supervisor.stop(platform, :normal, @long)
     Agent.get(trace, &Enum.reverse/1)
   end
 
   # ---- Configuration -------------------------------------------------------------------------
 
   defp config(config) do
-    modules =
-      System.get_env("SPB_TEST_MODULES") || Path.expand("../../../../tests/python", __DIR__)
+    modules = System.get_env("SPB_TEST_MODULES") || Path.expand("../../../../tests/python", __DIR__)
 
     python = System.get_env("SPB_PYTHON") || Path.expand("../../../../.venv/bin/python", __DIR__)
 
@@ -82,18 +78,15 @@ defmodule SnakepitBridge.Conformance.Runner do
 
     case Sessions.open(options) do
       {:ok, session} -> {:host, :ok, put_in(host.sessions[step["session"]], session)}
-      # In Elixir a platform is known by its name, which nobody has after the shutdown.
-      {:error, _} when host.platform == nil -> {:error, %Error{status: :closed, message: ""}}
       {:error, _} = failure -> failure
     end
   end
 
   defp take("close", step, host), do: Sessions.close(session(step, host))
 
-  defp take("shutdown", _step, host) do
-    :ok = Supervisor.stop(host.platform, :normal, @long)
-    {:host, :ok, %{host | platform: nil}}
-  end
+  # The platform closes, and its supervisor goes on, so that later steps see how they are refused.
+  defp take("shutdown", step, host),
+    do: SnakepitBridge.Supervisor.close(host.name, step["grace_ms"])
 
   # ---- Tools ---------------------------------------------------------------------------------
 

@@ -38,8 +38,7 @@ defmodule DSPex.Signature.Scanner do
   defp scan(text, column, read) do
     with nil <- Regex.run(~r/\A[\p{L}_][\p{L}\p{M}\p{N}_]*/u, text),
          nil <- Regex.run(~r/\A(?:0|[1-9][0-9]*)(?![\p{L}\p{N}_.])/u, text) do
-      {:error,
-       {column, "`#{String.first(text)}`, expected `inputs -> outputs` of names and types"}}
+      {:error, {column, "`#{String.first(text)}`, expected `inputs -> outputs` of names and types"}}
     else
       [<<digit, _::binary>> = number] when digit in ?0..?9 ->
         taken(text, column, read, {:integer, String.to_integer(number), column}, number)
