@@ -1,5 +1,5 @@
 defmodule SnakepitBridge.ToolsTest do
-  # Tools of this host: how they answer, fail, stream, nest, and end. One worker, with a real Python.
+  # Tools of this host: how they answer, fail, stream, nest, and end. One worker, a real Python.
   use SnakepitBridge.BridgeCase, async: false
 
   import ExUnit.CaptureLog

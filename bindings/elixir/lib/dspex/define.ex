@@ -96,7 +96,6 @@ defmodule DSPex.Define do
     prediction = {:prediction, quote(do: DSPex.Prediction.t() | nil)}
 
     quote do
-      @derive {Inspect, only: unquote(names)}
       defstruct unquote(Enum.map(names ++ [:prediction], &{&1, nil}))
 
       @typedoc "The outputs, and with `prediction` what was told besides."

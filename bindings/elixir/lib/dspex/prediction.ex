@@ -17,6 +17,8 @@ defmodule DSPex.Prediction do
   """
   @behaviour Access
 
+  # Requests and steps are long; who wants them asks for them.
+  @derive {Inspect, except: [:history, :trajectory, :usage_by_model]}
   defstruct outputs: %{},
             trajectory: nil,
             program: nil,

@@ -11,7 +11,7 @@ defmodule SnakepitBridge.Subscription do
   platform, then after a change of kind `:end`.
   """
 
-  alias SnakepitBridge.{Change, Error, Reader}
+  alias SnakepitBridge.{Change, Reader}
 
   @enforce_keys [:ref, :reader]
   defstruct @enforce_keys
@@ -23,28 +23,6 @@ defmodule SnakepitBridge.Subscription do
   @mailbox_max 100
   @rest_ms 5
 
-  # Starts the reader, and waits until the watch has begun: what happens from then on is told.
-  @doc false
-  @spec start(pid(), function()) :: {:ok, t()} | {:error, Error.t()}
-  def start(tasks, open) do
-    ref = make_ref()
-    {:ok, reader} = Task.Supervisor.start_child(tasks, __MODULE__, :run, [self(), ref, open])
-    monitor = Process.monitor(reader)
-
-    receive do
-      {^ref, :begun} ->
-        Process.demonitor(monitor, [:flush])
-        {:ok, %__MODULE__{ref: ref, reader: reader}}
-
-      {^ref, {:error, _} = refused} ->
-        Process.demonitor(monitor, [:flush])
-        refused
-
-      {:DOWN, ^monitor, _, _, _} ->
-        {:error, %Error{status: :closed, message: "the platform closes"}}
-    end
-  end
-
   @doc false
   @spec run(pid(), reference(), function()) :: :ok
   def run(subscriber, ref, open) do
@@ -52,22 +30,12 @@ defmodule SnakepitBridge.Subscription do
     # subscriber.
     bind(subscriber)
 
-    fn stream_ref -> begin(open.(stream_ref), subscriber, ref) end
+    open
     |> Reader.changes()
     |> Enum.each(fn %Change{} = change ->
       make_room(subscriber)
       send(subscriber, {:snakepit_bridge, ref, change})
     end)
-  end
-
-  defp begin({:ok, _stream} = opened, subscriber, ref) do
-    send(subscriber, {ref, :begun})
-    opened
-  end
-
-  defp begin({:error, _} = refused, subscriber, ref) do
-    send(subscriber, {ref, refused})
-    exit(:normal)
   end
 
   defp bind(subscriber) do

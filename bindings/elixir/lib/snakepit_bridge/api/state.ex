@@ -312,7 +312,6 @@ defmodule SnakepitBridge.API.State do
   @doc """
   Watches as `watch/3` does, and sends each change to the calling process, as
   `{:snakepit_bridge, subscription.ref, %SnakepitBridge.Change{}}`, the one of kind `:end` last.
-  The watch has begun when this returns; one that is refused is an error.
 
   Bounded: while 100 messages wait in the mailbox, none is sent; further changes wait in the
   library (`:queue_max`), and what does not fit there is counted. Ends with the caller.
@@ -320,8 +319,12 @@ defmodule SnakepitBridge.API.State do
   @spec subscribe(Session.t(), String.t() | [String.t()], [watch_option()]) ::
           {:ok, Subscription.t()} | failure()
   def subscribe(%Session{} = session, patterns \\ [], options \\ []) do
-    with {:ok, tasks} <- Platform.whereis(session.platform, :tasks),
-         do: Subscription.start(tasks, opener(session, patterns, options))
+    with {:ok, tasks} <- Platform.whereis(session.platform, :tasks) do
+      ref = make_ref()
+      work = [self(), ref, opener(session, patterns, options)]
+      {:ok, reader} = Task.Supervisor.start_child(tasks, Subscription, :run, work)
+      {:ok, %Subscription{ref: ref, reader: reader}}
+    end
   end
 
   @doc """
