@@ -81,7 +81,7 @@ defmodule DSPex.DefineTest do
 
     file = Path.join(directory, "documented.ex")
     File.write!(file, source)
-    {:ok, modules, []} = Kernel.ParallelCompiler.compile_to_path([file], directory)
+    modules = compile(file, directory)
     triage = DSPex.DefineTest.Documented.Triage
     assert triage in modules
     beam = Path.join(directory, "#{triage}.beam")
@@ -119,6 +119,15 @@ defmodule DSPex.DefineTest do
       assert error.description =~ "defdspy: "
       assert error.description =~ words
     end
+  end
+
+  # Scripts are compiled without documentation and types while Mix tests.
+  defp compile(file, directory) do
+    options = for key <- [:docs, :debug_info], do: {key, Code.get_compiler_option(key)}
+    for {key, _} <- options, do: Code.put_compiler_option(key, true)
+    {:ok, modules, []} = Kernel.ParallelCompiler.compile_to_path([file], directory)
+    for {key, value} <- options, do: Code.put_compiler_option(key, value)
+    modules
   end
 
   defp docs(beam) do

@@ -14,10 +14,11 @@ defmodule DSPex.DeskTest do
       System.put_env("SPB_PYTHON", Path.expand("../../.venv/bin/python", @root))
       on_exit(fn -> System.delete_env("SPB_PYTHON") end)
     end
+
+    {:ok, desk: capture_io(fn -> Code.eval_file(Path.join(@root, "examples/desk.exs")) end)}
   end
 
-  test "the help desk" do
-    written = capture_io(fn -> Code.eval_file(Path.join(@root, "examples/desk.exs")) end)
+  test "the help desk", %{desk: written} do
     assert written == File.read!(@golden)
   end
 
@@ -31,7 +32,6 @@ defmodule DSPex.DeskTest do
     end
     """
 
-    capture_io(fn -> Code.eval_file(Path.join(@root, "examples/desk.exs")) end)
     Code.eval_string(model <> example)
     {:ok, application} = apply(MyApp.Application, :start, [:normal, []])
 
