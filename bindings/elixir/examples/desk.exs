@@ -98,7 +98,9 @@ defmodule Desk do
 
   def run do
     # In an application this is a child of its supervisor: {SnakepitBridge.Supervisor, name: …}.
-    {:ok, bridge} = SnakepitBridge.Supervisor.start_link(name: Desk.Bridge, config: config())
+    # Python's log goes to Logger; here only its errors, since Logger writes to the screen, too.
+    platform = [name: Desk.Bridge, config: config(), logs: :error]
+    {:ok, bridge} = SnakepitBridge.Supervisor.start_link(platform)
 
     # Tools, variables and calls belong to a session, which is closed when the function is done.
     Sessions.with_session([platform: Desk.Bridge], &serve/1)

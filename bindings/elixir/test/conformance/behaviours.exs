@@ -37,8 +37,8 @@ defmodule SnakepitBridge.Conformance.Behaviours do
   defp act(%{"fail" => failure}, _arguments, _invocation) do
     status = String.downcase(failure["status"] || "TOOL_FAILED")
     keys = for key <- ["message", "details", "retryable"], is_map_key(failure, key), do: key
-    given = for key <- keys, do: {String.to_existing_atom(key), failure[key]}
-    {:error, [{:status, String.to_existing_atom(status)} | given]}
+    given = for key <- keys, do: {String.to_atom(key), failure[key]}
+    {:error, [{:status, String.to_atom(status)} | given]}
   end
 
   # In this process the call is nested in the invocation by itself.

@@ -14,7 +14,7 @@ defmodule SnakepitBridge.Conformance.Documents do
   def to_host(%{"$blob" => hex} = map) when map_size(map) == 1, do: %Blob{data: bytes(hex)}
 
   def to_host(%{"$tensor" => tensor} = map) when map_size(map) == 1 do
-    dtype = String.to_existing_atom(tensor["dtype"])
+    dtype = String.to_atom(tensor["dtype"])
     %Tensor{dtype: dtype, shape: List.to_tuple(tensor["shape"]), data: bytes(tensor["data"])}
   end
 

@@ -5,6 +5,8 @@ defmodule DSPex.DeskTest do
 
   import ExUnit.CaptureIO
 
+  @moduletag :capture_log
+
   @root Path.expand("../..", __DIR__)
   @golden Path.expand("../../tests/conformance/desk.txt", @root)
 
