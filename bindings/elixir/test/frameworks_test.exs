@@ -62,8 +62,7 @@ defmodule SnakepitBridge.FrameworksTest do
     assert {:error, %Error{status: :worker_lost} = error} = call(session, :leave, %{code: 7})
     assert error.details["exit"] == "exited with code 7"
 
-    assert {:error, %Error{status: :worker_lost} = error} =
-             call(session, :die, %{signal_number: 9})
+    assert {:error, %Error{status: :worker_lost} = error} = call(session, :die, %{signal_number: 9})
 
     assert error.details["exit"] =~ "SIGKILL"
     assert call!(session, :pid) != first

@@ -160,6 +160,7 @@ defmodule SnakepitBridge.StateTest do
     # All of them are told or counted.
     drain(ref, 0)
     State.unsubscribe(subscription)
+    assert {:error, %Error{status: :invalid_argument}} = State.subscribe(session, "§")
   end
 
   test "a subscription ends with its subscriber", %{session: session} do
