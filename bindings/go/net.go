@@ -12,14 +12,16 @@ import (
 
 // net is under one handle. Its owner refers to it; it must not refer to its owner.
 type net struct {
-	what   string
+	what string
+	// within, or nil: what ends this one, too, when it is closed.
+	within *net
 	free   func()
 	folded atomic.Bool
 }
 
 // spread puts a net under owner. free must not refer to owner.
-func spread[T any](owner *T, what string, free func()) *net {
-	made := &net{what: what, free: free}
+func spread[T any](owner *T, within *net, what string, free func()) *net {
+	made := &net{what: what, within: within, free: free}
 	runtime.AddCleanup(owner, (*net).catch, made)
 	return made
 }
@@ -29,12 +31,13 @@ func (n *net) fold() bool { return n.folded.CompareAndSwap(false, true) }
 
 func (n *net) catch() {
 	n.free()
-	if n.folded.Load() {
-		return
+	for each := n; each != nil; each = each.within {
+		if each.folded.Load() {
+			return
+		}
 	}
 	if _, again := told.LoadOrStore(n.what, true); !again {
-		slog.Warn("snakepit_bridge: "+n.what+"; its handle was freed (this is told once)",
-			slog.String("kind", n.what))
+		slog.Warn("snakepit_bridge: " + n.what + "; its handle was freed (this is told once)")
 	}
 }
 

@@ -41,7 +41,7 @@ func Open(configJSON string) (*Platform, error) {
 	}
 	platform := &Platform{raw: raw, pump: pump}
 	forgotten := "a Platform was dropped without Close"
-	platform.net = spread(platform, forgotten, func() { C.spb_platform_free(raw) })
+	platform.net = spread(platform, nil, forgotten, func() { C.spb_platform_free(raw) })
 	return platform, nil
 }
 

@@ -186,6 +186,6 @@ func (p *Platform) session(options SessionOptions, open opening) (*Session, erro
 	}
 	session.raw = opened
 	forgotten := "a Session was dropped without Close or Release"
-	session.net = spread(session, forgotten, func() { C.spb_session_free(opened) })
+	session.net = spread(session, p.net, forgotten, func() { C.spb_session_free(opened) })
 	return session, nil
 }

@@ -85,7 +85,7 @@ func (s *Session) StartWatch(options WatchOptions) (*Watch, error) {
 		return nil, s.platform.refusal(err)
 	}
 	made := &Watch{queue: queue, raw: raw}
-	made.net = spread(made, "a Watch was dropped without Close", func() {
+	made.net = spread(made, s.net, "a Watch was dropped without Close", func() {
 		C.spb_watch_free(raw)
 		queue.close()
 	})
