@@ -4,9 +4,12 @@ package bridge
 
 import (
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 )
 
 // configOf is a platform with one pool that serves modules of tests/python.
@@ -64,4 +67,26 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// eventually waits for a condition, with a deadline; before each look it has garbage collected.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	late := time.After(60 * time.Second)
+	looks := time.NewTicker(2 * time.Millisecond)
+	defer looks.Stop()
+	for runtime.GC(); !condition(); runtime.GC() {
+		select {
+		case <-looks.C:
+		case <-late:
+			t.Fatalf("never came true: %s", what)
+		}
+	}
+}
+
+// quietly keeps what is logged out of the test's output.
+func quietly(t testing.TB) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { slog.SetDefault(before) })
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sort"
+	"time"
 )
 
 // LogOptions say which records come. Zero means default everywhere.
@@ -75,10 +76,16 @@ func recordOf(document *Value) slog.Record {
 	if err != nil {
 		return slog.Record{Level: slog.LevelError, Message: document.String()}
 	}
-	record := slog.Record{Level: levelOf(fields["level"])}
+	level, _ := fields["level"].(string)
+	record := slog.Record{Level: levels[level]}
 	record.Message, _ = fields["message"].(string)
-	delete(fields, "level")
-	delete(fields, "message")
+	if at, isKnown := fields["unix_ms"].(json.Number); isKnown {
+		millis, _ := at.Int64()
+		record.Time = time.UnixMilli(millis)
+	}
+	for _, name := range []string{"level", "message", "unix_ms"} {
+		delete(fields, name)
+	}
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -93,11 +100,7 @@ func recordOf(document *Value) slog.Record {
 // Python counts 10 debug, 20 info, 30 warning, 40 error; slog -4, 0, 4, 8.
 func pythonLevel(level slog.Level) C.int32_t { return C.int32_t(max(1, 20+int(level)*10/4)) }
 
-func levelOf(level any) slog.Level {
-	number, isNumber := level.(json.Number)
-	if !isNumber {
-		return slog.LevelInfo
-	}
-	python, _ := number.Int64()
-	return slog.Level((python - 20) * 4 / 10)
+// levels are those of records, by their names.
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn, "error": slog.LevelError,
 }

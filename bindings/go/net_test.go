@@ -15,18 +15,6 @@ import (
 	"time"
 )
 
-// eventually waits for a condition, with a deadline; between two looks it has garbage collected.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	for until := time.Now().Add(30 * time.Second); !condition(); {
-		if time.Now().After(until) {
-			t.Fatalf("never came true: %s", what)
-		}
-		runtime.GC()
-		runtime.Gosched()
-	}
-}
-
 func TestClosing(t *testing.T) {
 	platform, session := opened(t)
 	running, err := session.Start(t.Context(), python("sleep_until_cancelled", nil))
