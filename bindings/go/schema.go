@@ -9,6 +9,10 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
+// Anything is the schema that every document fits: for a tool whose In is a struct, which by itself
+// takes that struct's fields and no others.
+var Anything = json.RawMessage("{}")
+
 // fillSchemas takes the schemas that are not given from the types.
 func fillSchemas[In, Out any](tool *Tool) error {
 	for _, each := range []struct {
