@@ -177,8 +177,9 @@ class Error {
     }
     /// The circumstances for programs, a JSON object.
     std::string_view details_json() const noexcept {
-        return own_ ? std::string_view(own_->details)
-                    : detail::view(spb_error_details_json(error_.get()));
+        const std::string_view details = own_ ? std::string_view(own_->details)
+                                              : detail::view(spb_error_details_json(error_.get()));
+        return details.empty() ? std::string_view("{}") : details;
     }
     /// Whether the same call may succeed later without a change.
     bool retryable() const noexcept {
