@@ -29,9 +29,9 @@
  *     The two modes                 Returning, Throwing
  *     Times and executors           Timeout, Wait, Executor, unhandled_exception_handler
  *     Values                        Span, Tensor, Float16, BFloat16, Value, Codec
- *     Queues                        Target, Event, Queue
- *     Operations                    Operation, Chunks, Pending
+ *     Operations                    Target, Progress, Operation, Chunks, Pending
  *     Tools                         Invocation, ToolSpec, Tool
+ *     Queues                        Event, Queue
  *     Calls                         Call, ToolCall, Awaitable
  *     Sessions                      SessionSpec, Write, Versioned, WatchSpec, Change, Watch,
  *                                   VariableLock, Session
@@ -508,6 +508,12 @@ class Span {
     template <typename C, typename = std::enable_if_t<
                               std::is_convertible_v<decltype(std::declval<C&>().data()), T*>>>
     constexpr Span(C& container) noexcept : data_(container.data()), size_(container.size()) {}
+    /// As above, to read what is const or ends with the expression.
+    template <typename C, typename = std::enable_if_t<
+                              std::is_const_v<T> &&
+                              std::is_convertible_v<decltype(std::declval<const C&>().data()), T*>>>
+    constexpr Span(const C& container) noexcept
+        : data_(container.data()), size_(container.size()) {}
     /// The first element.
     constexpr T* data() const noexcept { return data_; }
     /// How many there are.
@@ -553,19 +559,40 @@ constexpr std::uint32_t dtype_of() noexcept {
     return 0;
 }
 
-/// A tensor inside a value: row-major, little-endian. Lives as long as the value.
+/// A tensor inside a value: row-major, little-endian. It keeps the value alive, for as long as it
+/// is there itself.
 template <typename T>
 struct Tensor {
     /// The elements.
     Span<const T> data;
     /// The sides; none of a scalar.
     Span<const std::int64_t> shape;
+    /// What both are views of.
+    std::shared_ptr<const spb_value> owner;
 };
 
 /// The sides of a tensor, or its strides in elements.
 using Shape = std::vector<std::int64_t>;
 
 namespace detail {
+
+/// Whether the sides multiply to that number of elements.
+inline bool fits(const Shape& sides, std::uint64_t elements) noexcept {
+    const auto is_below = [](std::int64_t side) { return side < 0; };
+    if (std::any_of(sides.begin(), sides.end(), is_below)) return false;
+    if (std::find(sides.begin(), sides.end(), 0) != sides.end()) return elements == 0;
+    std::uint64_t product = 1;
+    for (const std::int64_t side : sides) {
+        if (product > elements / static_cast<std::uint64_t>(side)) return false;
+        product *= static_cast<std::uint64_t>(side);
+    }
+    return product == elements;
+}
+
+inline Error does_not_fit() {
+    return Error::failure("the tensor's shape does not multiply to its elements",
+                          Status::invalid_argument);
+}
 
 /// DLPack 1.0's tensor, laid out as in dlpack.h, over a vector that goes with it.
 template <typename T>
@@ -603,17 +630,6 @@ struct OwnedTensor {
         if constexpr (std::is_same_v<T, BFloat16>) return 4;
         if constexpr (std::is_same_v<T, Float16> || std::is_floating_point_v<T>) return 2;
         return std::is_signed_v<T> ? 0 : 1;
-    }
-    /// Whether the sides multiply to the number of elements.
-    bool fits() const noexcept {
-        std::uint64_t product = 1;
-        for (const std::int64_t side : sides) {
-            if (side < 0) return false;
-            if (side == 0) return elements.empty();
-            if (product > elements.size() / static_cast<std::uint64_t>(side)) return false;
-            product *= static_cast<std::uint64_t>(side);
-        }
-        return product == elements.size();
     }
     DLManagedTensorVersioned* raw() noexcept {
         return reinterpret_cast<DLManagedTensorVersioned*>(this);
@@ -679,6 +695,7 @@ class BasicValue {
                                   const Shape& strides = {}) {
         static_assert(dtype_of<T>() != 0, "tensors have no elements of this type");
         return Mode::out([&]() -> Result<BasicValue> {
+            if (strides.empty() && !detail::fits(shape, data.size())) return detail::does_not_fit();
             if (!strides.empty() && strides.size() != shape.size()) {
                 return Error::failure("the tensor's strides are not as many as its sides",
                                       Status::invalid_argument);
@@ -710,10 +727,7 @@ class BasicValue {
         return Mode::out([&]() -> Result<BasicValue> {
             auto owned =
                 std::make_unique<detail::OwnedTensor<T>>(std::move(data), std::move(shape));
-            if (!owned->fits()) {
-                return Error::failure("the tensor's shape does not multiply to its elements",
-                                      Status::invalid_argument);
-            }
+            if (!detail::fits(owned->sides, owned->elements.size())) return detail::does_not_fit();
             auto made = from_dlpack(owned->raw());
             if (made) (void)owned.release();
             return made;
@@ -810,7 +824,7 @@ class BasicValue {
         spb_value_attachment(raw_.get(), index, &found, nullptr);
         return found.dtype;
     }
-    /// The sides of the tensor that is attachment `index`.
+    /// The sides of the tensor that is attachment `index`; they live as long as the value.
     Out<Span<const std::int64_t>> shape_at(std::size_t index) const {
         return Mode::out([&]() -> Result<Span<const std::int64_t>> {
             spb_tensor_view found = SPB_TENSOR_VIEW_INIT;
@@ -820,7 +834,8 @@ class BasicValue {
             return Span<const std::int64_t>(found.shape, found.ndim);
         }());
     }
-    /// Attachment `index` as bytes, of a tensor those of its elements.
+    /// Attachment `index` as bytes, of a tensor those of its elements; they live as long as the
+    /// value.
     Out<Span<const std::uint8_t>> bytes_at(std::size_t index) const {
         return Mode::out([&]() -> Result<Span<const std::uint8_t>> {
             spb_attachment found{};
@@ -846,9 +861,8 @@ class BasicValue {
                 return Error::failure("the tensor is not aligned for its elements: copy its bytes",
                                       Status::state);
             }
-            return Tensor<T>{
-                Span<const T>(static_cast<const T*>(found.data), found.len / sizeof(T)),
-                Span<const std::int64_t>(found.shape, found.ndim)};
+            const Span<const T> data(static_cast<const T*>(found.data), found.len / sizeof(T));
+            return Tensor<T>{data, Span<const std::int64_t>(found.shape, found.ndim), raw_};
         }());
     }
 
