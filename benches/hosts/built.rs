@@ -33,6 +33,7 @@ impl Workshop {
             "c" => self.compile("cc", "-std=c11", "bench.c", &program),
             "cpp" => self.compile("c++", "-std=c++17", "bench.cpp", &program),
             "go" => self.build_go(&program),
+            "elixir" => self.build_elixir(&program),
             other => panic!("no host {other:?}"),
         }
     }
@@ -56,6 +57,20 @@ impl Workshop {
         done(&mut build);
         let mut start = command(program);
         start.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
+        start
+    }
+
+    fn build_elixir(&self, build: &Path) -> Command {
+        let mix = || {
+            let mut mix = command("mix");
+            mix.current_dir(root().join("bindings/elixir"));
+            mix.env("MIX_ENV", "prod").env("MIX_BUILD_PATH", build);
+            mix.env("SNAKEPIT_BRIDGE_LIB", self.prefix.join("lib"));
+            mix
+        };
+        done(mix().arg("compile"));
+        let mut start = mix();
+        start.args(["run", "--no-compile", "--no-deps-check"]).arg(sources().join("bench.exs"));
         start
     }
 }
