@@ -13,7 +13,7 @@ defmodule SnakepitBridge.FrameworksTest do
   end
 
   test "values go there and back", %{session: session} do
-    tensor = %Tensor{dtype: :int16, shape: [2, 2], data: <<1, 0, 2, 0, 3, 0, 4, 0>>}
+    tensor = %Tensor{dtype: :int16, shape: {2, 2}, data: <<1, 0, 2, 0, 3, 0, 4, 0>>}
 
     for value <-
           [nil, true, 5, 5.0, -9.5e300, 18_446_744_073_709_551_615, "ü", [], %{}] ++
@@ -57,13 +57,12 @@ defmodule SnakepitBridge.FrameworksTest do
     assert_raise ArgumentError, ~r/timeout/, fn -> call(session, :pid, %{}, timeout: -5) end
   end
 
-  test "a worker's exit code is its own, and the next call finds another one", %{session: session} do
+  test "a worker's exit code is its own, and another one serves", %{session: session} do
     first = call!(session, :pid)
     assert {:error, %Error{status: :worker_lost} = error} = call(session, :leave, %{code: 7})
     assert error.details["exit"] == "exited with code 7"
 
-    assert {:error, %Error{status: :worker_lost} = error} =
-             call(session, :die, %{signal_number: 9})
+    assert {:error, %Error{status: :worker_lost} = error} = call(session, :die, %{signal_number: 9})
 
     assert error.details["exit"] =~ "SIGKILL"
     assert call!(session, :pid) != first

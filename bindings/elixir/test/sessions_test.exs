@@ -46,7 +46,7 @@ defmodule SnakepitBridge.SessionsTest do
 
     {:ok, rows} = Sessions.list(platform: platform, after: "list-", limit: 2)
     assert Enum.map(rows, & &1["id"]) == ["list-1", "list-2"]
-    assert [%{"ttl_ms" => nil, "open" => true}, _] = rows
+    assert [%{"affinity" => "none", "open" => true}, _] = rows
     Enum.each([one, two], &Sessions.close!/1)
     assert {:error, %Error{status: :not_found}} = Sessions.join("list-1", platform: platform)
     assert_raise Error, fn -> Sessions.join!("list-1", platform: platform) end

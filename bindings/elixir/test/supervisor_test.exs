@@ -72,7 +72,8 @@ defmodule SnakepitBridge.SupervisorTest do
 
   test "a stop lets calls end within its grace, and ends the others" do
     name = __MODULE__.Stopped
-    platform(name, config(), grace: 2_000)
+    options = [name: name, config: config(), grace: 2_000, logs: false]
+    {:ok, supervisor} = SnakepitBridge.Supervisor.start_link(options)
     session = Sessions.open!(platform: name)
     test = self()
 
@@ -90,7 +91,7 @@ defmodule SnakepitBridge.SupervisorTest do
     assert_receive {:began, tool}, 60_000
 
     # The tool is asked to answer when the closing has begun.
-    stopping = Task.async(fn -> stop_supervised!({SnakepitBridge.Supervisor, name}) end)
+    stopping = Task.async(fn -> Supervisor.stop(supervisor) end)
 
     eventually("new calls are refused", fn ->
       match?({:error, %Error{}}, Frameworks.execute(session, :python, :pid))

@@ -49,8 +49,7 @@ defmodule SnakepitBridge.TelemetryTest do
     assert_receive {[:snakepit_bridge, :call, :start], %{system_time: _}, started}
     assert %{kind: :execute, framework: "python", operation: "echo", session: ^id} = started
 
-    assert_receive {[:snakepit_bridge, :call, :stop], %{duration: duration},
-                    %{status: :ok} = ended}
+    assert_receive {[:snakepit_bridge, :call, :stop], %{duration: duration}, %{status: :ok} = ended}
 
     assert duration > 0
     refute inspect({started, ended}) =~ "hidden"

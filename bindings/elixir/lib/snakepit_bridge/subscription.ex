@@ -11,7 +11,7 @@ defmodule SnakepitBridge.Subscription do
   platform, then after a change of kind `:end`.
   """
 
-  alias SnakepitBridge.{Change, Reader}
+  alias SnakepitBridge.{Change, Error, Reader}
 
   @enforce_keys [:ref, :reader]
   defstruct @enforce_keys
@@ -23,6 +23,40 @@ defmodule SnakepitBridge.Subscription do
   @mailbox_max 100
   @rest_ms 5
 
+  # Starts the process that reads for the calling one, and waits until its watch has begun.
+  @doc false
+  @spec start(pid(), function()) :: {:ok, t()} | {:error, Error.t()}
+  def start(tasks, open) do
+    ref = make_ref()
+    {:ok, reader} = Task.Supervisor.start_child(tasks, __MODULE__, :run, [self(), ref, open])
+    monitor = Process.monitor(reader)
+
+    receive do
+      {:snakepit_bridge, ^ref, :begun} ->
+        Process.demonitor(monitor, [:flush])
+        {:ok, %__MODULE__{ref: ref, reader: reader}}
+
+      {:snakepit_bridge, ^ref, {:refused, error}} ->
+        Process.demonitor(monitor, [:flush])
+        {:error, error}
+
+      {:DOWN, ^monitor, _, _, _reason} ->
+        {:error, %Error{status: :closed, message: "the platform closed"}}
+    end
+  end
+
+  # Ends it; what it had sent is taken out of the mailbox.
+  @doc false
+  @spec stop(t()) :: :ok
+  def stop(%__MODULE__{ref: ref, reader: reader}) do
+    monitor = Process.monitor(reader)
+    Process.exit(reader, :kill)
+
+    receive do
+      {:DOWN, ^monitor, _, _, _} -> flush(ref)
+    end
+  end
+
   @doc false
   @spec run(pid(), reference(), function()) :: :ok
   def run(subscriber, ref, open) do
@@ -30,12 +64,32 @@ defmodule SnakepitBridge.Subscription do
     # subscriber.
     bind(subscriber)
 
-    open
+    fn own_ref -> begin(subscriber, ref, open.(own_ref)) end
     |> Reader.changes()
     |> Enum.each(fn %Change{} = change ->
       make_room(subscriber)
       send(subscriber, {:snakepit_bridge, ref, change})
     end)
+  end
+
+  # The subscriber goes on when the watch has begun, so that it misses no change of its own; a
+  # watch that was refused is its answer, and nothing comes after that.
+  defp begin(subscriber, ref, {:ok, stream}) do
+    send(subscriber, {:snakepit_bridge, ref, :begun})
+    {:ok, stream}
+  end
+
+  defp begin(subscriber, ref, {:error, error}) do
+    send(subscriber, {:snakepit_bridge, ref, {:refused, error}})
+    exit(:normal)
+  end
+
+  defp flush(ref) do
+    receive do
+      {:snakepit_bridge, ^ref, _change} -> flush(ref)
+    after
+      0 -> :ok
+    end
   end
 
   defp bind(subscriber) do

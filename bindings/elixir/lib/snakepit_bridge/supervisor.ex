@@ -79,8 +79,8 @@ defmodule SnakepitBridge.Supervisor do
 
   @doc """
   Closes a platform and waits until every worker is gone: calls under way may end within `grace`
-  milliseconds (0: as configured), the rest ends with `:cancelled`. The supervisor goes on, so that
-  whatever is asked afterwards is told `:closed`; stopping it closes by itself.
+  milliseconds (0: as configured), the rest ends with `:cancelled`. The supervisor goes on, so
+  that whatever is asked afterwards is told `:closed`; stopping it closes by itself.
 
   Error: `:unavailable` when no platform of that name runs.
   """

@@ -1,6 +1,8 @@
 defmodule SnakepitBridge.BridgeCase do
   # What the tests with real workers share: a configuration of this checkout, a platform for a
   # module, waits with a deadline. Must not know: what is tested.
+  @moduledoc false
+
   use ExUnit.CaseTemplate
 
   alias SnakepitBridge.API.{Frameworks, Sessions}

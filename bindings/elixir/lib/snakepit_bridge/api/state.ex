@@ -312,6 +312,7 @@ defmodule SnakepitBridge.API.State do
   @doc """
   Watches as `watch/3` does, and sends each change to the calling process, as
   `{:snakepit_bridge, subscription.ref, %SnakepitBridge.Change{}}`, the one of kind `:end` last.
+  When it has returned, no change is missed unseen.
 
   Bounded: while 100 messages wait in the mailbox, none is sent; further changes wait in the
   library (`:queue_max`), and what does not fit there is counted. Ends with the caller.
@@ -320,10 +321,7 @@ defmodule SnakepitBridge.API.State do
           {:ok, Subscription.t()} | failure()
   def subscribe(%Session{} = session, patterns \\ [], options \\ []) do
     with {:ok, tasks} <- Platform.whereis(session.platform, :tasks) do
-      ref = make_ref()
-      work = [self(), ref, opener(session, patterns, options)]
-      {:ok, reader} = Task.Supervisor.start_child(tasks, Subscription, :run, work)
-      {:ok, %Subscription{ref: ref, reader: reader}}
+      Subscription.start(tasks, opener(session, patterns, options))
     end
   end
 
@@ -332,22 +330,7 @@ defmodule SnakepitBridge.API.State do
   come.
   """
   @spec unsubscribe(Subscription.t()) :: :ok
-  def unsubscribe(%Subscription{ref: ref, reader: reader}) do
-    monitor = Process.monitor(reader)
-    Process.exit(reader, :kill)
-
-    receive do
-      {:DOWN, ^monitor, _, _, _} -> flush(ref)
-    end
-  end
-
-  defp flush(ref) do
-    receive do
-      {:snakepit_bridge, ^ref, _change} -> flush(ref)
-    after
-      0 -> :ok
-    end
-  end
+  def unsubscribe(%Subscription{} = subscription), do: Subscription.stop(subscription)
 
   defp opener(session, patterns, options) do
     patterns = patterns |> List.wrap() |> Enum.join(",")

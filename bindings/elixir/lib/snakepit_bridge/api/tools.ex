@@ -29,7 +29,8 @@ defmodule SnakepitBridge.API.Tools do
   | throws, exits | `ToolFailed`, `details` with `"kind"`; of the term its leading atom |
   | is killed, or gives what is no value | `ToolFailed` |
 
-  `details["kind"]` is `"raise"`, `"throw"` or `"exit"`. Stacktraces go to `Logger`, not to Python.
+  `details["kind"]` is `"raise"`, `"throw"` or `"exit"`. Stacktraces go to `Logger`, not to
+  Python.
 
   ## Processes
 
@@ -115,9 +116,7 @@ defmodule SnakepitBridge.API.Tools do
 
   @doc """
   Takes a tool away: no new calls come, those under way are cancelled. Waits until that has
-  happened.
-
-  Errors: `:closed` when it was gone before.
+  happened. One that is gone already is left as it is.
   """
   @spec unregister(Tool.t()) :: :ok | {:error, Error.t()}
   def unregister(%Tool{} = tool) do

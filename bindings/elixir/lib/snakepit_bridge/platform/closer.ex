@@ -10,6 +10,7 @@ defmodule SnakepitBridge.Platform.Closer do
 
   # As a grace: what the configuration says.
   @as_configured 0
+  @crash_grace_ms 1
   @grace_default_ms 5_000
   # Killing workers and waiting for their guards.
   @margin_ms 15_000
@@ -26,12 +27,19 @@ defmodule SnakepitBridge.Platform.Closer do
   @impl true
   def init(options) do
     Process.flag(:trap_exit, true)
-    {:ok, platform} = Platform.fetch(Keyword.fetch!(options, :name))
-    {:ok, %{platform: platform.ref, grace: Keyword.get(options, :grace) || @as_configured}}
+    name = Keyword.fetch!(options, :name)
+    {:ok, platform} = Platform.fetch(name)
+    {:ok, owner} = Platform.whereis(name, :platform)
+    grace = Keyword.get(options, :grace) || @as_configured
+    {:ok, %{platform: platform.ref, owner: owner, grace: grace}}
   end
 
+  # Where the owner has crashed, a new platform is wanted more than the old one's calls.
   @impl true
-  def terminate(_reason, state), do: Platform.close(state.platform, state.grace)
+  def terminate(_reason, state) do
+    grace = if Process.alive?(state.owner), do: state.grace, else: @crash_grace_ms
+    Platform.close(state.platform, grace)
+  end
 
   @impl true
   def handle_info(_message, state), do: {:noreply, state}

@@ -11,6 +11,8 @@ defmodule SnakepitBridge.Platform.LogForwarder do
 
   # Records that may wait while Logger is behind; further ones are counted.
   @waiting_max 1_000
+  # As the library counts them.
+  @levels %{debug: 10, info: 20, warning: 30, error: 40}
   # What of a record becomes metadata, under which key.
   @fields [
     spb_pool: "pool",
@@ -28,7 +30,7 @@ defmodule SnakepitBridge.Platform.LogForwarder do
   def init({name, level}) do
     with {:ok, platform} <- Platform.fetch(name),
          ref = make_ref(),
-         options = %{level: level, target_prefix: ""},
+         options = %{level: Map.fetch!(@levels, level)},
          {:ok, subscription} <- Native.log_subscribe(platform.ref, options, self(), ref) do
       {:ok, %{name: name, ref: ref, subscription: subscription, dropped: 0}}
     else

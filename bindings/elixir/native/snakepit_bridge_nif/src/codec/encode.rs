@@ -187,6 +187,7 @@ impl<'a> Walk<'a> {
     }
 
     fn key(&mut self, key: Term<'a>) -> Step1 {
+        self.spend(1)?;
         if key.is_atom() {
             let name = atom_name(key)?;
             return self.key_text(&name);
