@@ -69,11 +69,14 @@ defmodule SnakepitBridge.StormTest do
   defp expected(n), do: n
 
   defp figures do
-    %{processes: :erlang.system_info(:process_count), ports: :erlang.system_info(:port_count)}
+    %{
+      processes: :erlang.system_info(:process_count),
+      ports: :erlang.system_info(:port_count),
+      descriptors: length(File.ls!("/proc/self/fd"))
+    }
   end
 
   defp calm?(before) do
-    now = figures()
-    now.processes <= before.processes and now.ports <= before.ports
+    Enum.all?(figures(), fn {what, count} -> count <= before[what] end)
   end
 end

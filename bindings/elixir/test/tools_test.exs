@@ -65,6 +65,12 @@ defmodule SnakepitBridge.ToolsTest do
              Tools.register(session, "typed", fn _ -> 1 end)
 
     assert_raise ArgumentError, fn -> Tools.register(session, "bad", fn -> 1 end) end
+    assert_raise ArgumentError, fn -> Tools.register(session, "bad", & &1, owner: :me) end
+
+    for options <- [[description: 5], [max_in_flight: -1], [idempotent: "yes"]] do
+      assert {:error, %Error{status: :invalid_argument}} =
+               Tools.register(session, "bad", fn _ -> 1 end, options)
+    end
   end
 
   test "every way to fail is a failure of that call alone", %{session: session} do

@@ -97,12 +97,12 @@ defmodule SnakepitBridge.Native.StreamsTest do
     reader =
       spawn_link(fn ->
         spawn_stream(session)
+        send(parent, {:open, calls_open(platform())})
         :erlang.garbage_collect()
-        send(parent, :dropped)
         Process.sleep(:infinity)
       end)
 
-    assert_receive :dropped, 60_000
+    assert_receive {:open, 1}, 60_000
     eventually(fn -> calls_open(platform()) == 0 end)
     assert Process.alive?(reader)
   end

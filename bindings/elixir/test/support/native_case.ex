@@ -145,7 +145,7 @@ defmodule SnakepitBridge.NativeCase do
 
   @doc "How many calls the worker pool has, waiting and running."
   def calls_open(platform) do
-    {:ok, stats} = Native.pool_stats(platform, "")
-    Enum.reduce(stats["workers"] || [], stats["queued"] || 0, &(&2 + (&1["calls"] || 0)))
+    {:ok, %{"queued" => queued, "running" => running}} = Native.pool_stats(platform, "")
+    queued + running
   end
 end

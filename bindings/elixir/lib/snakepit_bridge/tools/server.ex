@@ -68,9 +68,13 @@ defmodule SnakepitBridge.Tools.Server do
   @impl true
   def handle_info({:snakepit_bridge, ref, {:tool_call, id, invocation, payload}}, state) do
     case state.tools do
-      %{^ref => entry} -> {:noreply, begin(state, entry, {ref, id}, invocation, payload)}
-      # Its owner died a moment ago; the library fails the call by itself.
-      _ -> {:noreply, state}
+      %{^ref => entry} ->
+        {:noreply, begin(state, entry, {ref, id}, invocation, payload)}
+
+      # It was taken away a moment ago.
+      _ ->
+        Runner.fail(invocation, status: :not_found, message: "the tool is gone")
+        {:noreply, state}
     end
   end
 

@@ -86,7 +86,8 @@ fn structure(definition: &str, out: &mut String) -> Option<()> {
         writeln!(out, "    pub {name}: {kind},").ok()?;
     }
     writeln!(out, "}}\nimpl {name} {{\n    pub fn init() -> Self {{").ok()?;
-    // All fields are numbers, pointers and optional functions, for which zero is a value.
+    // SAFETY: of what is written: all fields are numbers, pointers and optional
+    // functions, for which zero is a value.
     writeln!(out, "        let mut zero: Self = unsafe {{ std::mem::zeroed() }};").ok()?;
     if fields.contains("size_t struct_size;") {
         writeln!(out, "        zero.struct_size = std::mem::size_of::<Self>();").ok()?;

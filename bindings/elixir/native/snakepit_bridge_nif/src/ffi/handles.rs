@@ -9,13 +9,6 @@ macro_rules! handle {
         $(#[$doc])*
         pub struct $name(pub(super) sys::$raw);
 
-        impl $name {
-            #[allow(dead_code, reason = "not every handle is compared")]
-            pub fn id(&self) -> u64 {
-                self.0.id
-            }
-        }
-
         impl Drop for $name {
             fn drop(&mut self) {
                 // SAFETY: any number may be freed, a stale one does nothing.
@@ -42,3 +35,10 @@ handle!(
     /// A subscription; freeing it ends it.
     Watch, spb_watch, spb_watch_free
 );
+
+impl Invocation {
+    /// What an event says of the same call.
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+}
