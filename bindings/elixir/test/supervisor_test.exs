@@ -116,6 +116,7 @@ defmodule SnakepitBridge.SupervisorTest do
     assert {:error, %Error{}} = SnakepitBridge.Supervisor.close(__MODULE__.None)
   end
 
+  @tag :capture_log
   test "the application's environment names the default platform" do
     :ok = Application.stop(:snakepit_bridge)
     Application.put_env(:snakepit_bridge, :platform, pools: %{})
@@ -141,6 +142,7 @@ defmodule SnakepitBridge.SupervisorTest do
     Supervisor.stop(supervisor)
   end
 
+  @tag :capture_log
   test "records of the platform and of Python go to Logger" do
     name = __MODULE__.Logging
     level = Logger.level()
