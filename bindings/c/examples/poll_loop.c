@@ -1,8 +1,9 @@
 /* poll_loop: calls of Python in an event loop beside other descriptors.
  *
- * Reads numbers of passengers from standard input, one to a line, and prints what each group pays.
- * One thread polls three descriptors: standard input, a timer, and that of the completion queue,
- * which is readable while the queue has events. epoll, libuv and libevent do the same.
+ * Reads numbers of passengers from standard input, one to a line, and prints what each group pays,
+ * in the order in which the calls end. One thread polls three descriptors: standard input, a timer,
+ * and that of the completion queue, which is readable while the queue has events. epoll, libuv and
+ * libevent do the same.
  */
 #include "start.h"
 
