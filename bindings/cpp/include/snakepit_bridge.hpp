@@ -1801,7 +1801,7 @@ class BasicAwaitable {
         void operator()() const noexcept { spb_operation_cancel(operation->raw(), nullptr); }
     };
     struct State {
-        explicit State(Executor executor) : executor(std::move(executor)) {}
+        explicit State(Executor given) : executor(std::move(given)) {}
         Executor executor;
         std::coroutine_handle<> waiting;
         std::optional<Result<Value>> outcome;
