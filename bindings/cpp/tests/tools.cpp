@@ -160,14 +160,18 @@ static void a_cancelled_call_is_told(const spb::Platform& platform, const spb::S
 
 static void what_a_tool_owns_ends_with_it(const spb::Platform& platform,
                                           const spb::Session& session) {
-    auto owned = std::make_shared<int>(7);
+    Signal gone;
+    std::shared_ptr<int> owned(new int(7), [&gone](int* number) {
+        delete number;
+        gone.raise();
+    });
     const std::weak_ptr<int> seen = owned;
     const auto tool = platform.register_tool(spb::ToolSpec("owner"),
                                              [owned](const spb::Value&) { return *owned; });
     owned.reset();
     CHECK(ask(session, "owner")->as_integer().value() == 7 && !seen.expired());
     tool.unregister().result();
-    CHECK(seen.expired());
+    CHECK(gone.wait());  // on a thread of the library, once the last call is over
     CHECK(ask(session, "owner").status() == plain::Status::not_found);
 
     // A registration that is refused ends it at once.
