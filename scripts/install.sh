@@ -108,6 +108,7 @@ uninstall() {
         rm -f "$ROOT/$path"
         (cd "$ROOT" && rmdir --ignore-fail-on-non-empty --parents "$(dirname "$path")" || true)
     done <"$ROOT/$LIST"
+    rmdir --ignore-fail-on-non-empty "$ROOT"
     echo "removed from $ROOT"
 }
 

@@ -160,19 +160,25 @@ static void a_cancelled_call_is_told(const spb::Platform& platform, const spb::S
 
 static void what_a_tool_owns_ends_with_it(const spb::Platform& platform,
                                           const spb::Session& session) {
-    auto owned = std::make_shared<int>(7);
+    const auto told = [](Signal& gone) {
+        return [&gone](int* number) {
+            delete number;
+            gone.raise();
+        };
+    };
+    Signal gone, refused;
+    std::shared_ptr<int> owned(new int(7), told(gone));
     const std::weak_ptr<int> seen = owned;
     const auto tool = platform.register_tool(spb::ToolSpec("owner"),
                                              [owned](const spb::Value&) { return *owned; });
     owned.reset();
     CHECK(ask(session, "owner")->as_integer().value() == 7 && !seen.expired());
     tool.unregister().result();
-    CHECK(seen.expired());
+    CHECK(gone.wait());  // on a thread of the library, once the last call is over
     CHECK(ask(session, "owner").status() == plain::Status::not_found);
 
-    // A registration that is refused ends it at once.
-    owned = std::make_shared<int>(8);
-    const std::weak_ptr<int> refused = owned;
+    // A registration that is refused ends it too.
+    owned.reset(new int(8), told(refused));
     try {
         platform.register_tool(spb::ToolSpec("no name"), [owned](const spb::Value&) { return 1; });
         CHECK(false);
@@ -180,7 +186,7 @@ static void what_a_tool_owns_ends_with_it(const spb::Platform& platform,
         CHECK(exception.status() == plain::Status::invalid_argument);
     }
     owned.reset();
-    CHECK(refused.expired());
+    CHECK(refused.wait());
 }
 
 static void tools_are_called_by_name(const spb::Platform& platform, const spb::Session& session) {
