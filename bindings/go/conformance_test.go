@@ -20,6 +20,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	quietly(t)
 	files, err := filepath.Glob("../../tests/conformance/*.json")
 	must(t, err)

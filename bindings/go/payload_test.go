@@ -12,6 +12,7 @@ import (
 )
 
 func TestLargePayloadsAreCopied(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
 	var seed [32]byte
 	source := rand.NewChaCha8(seed)

@@ -31,6 +31,7 @@ type facts struct {
 }
 
 func TestTools(t *testing.T) {
+	t.Parallel()
 	quietly(t)
 	platform, session := opened(t)
 	lookup := func(ctx context.Context, in question) (facts, error) {
@@ -134,6 +135,7 @@ func TestTools(t *testing.T) {
 
 // Whatever a tool does, Python has its answer and the program goes on.
 func TestToolsFailTyped(t *testing.T) {
+	t.Parallel()
 	quietly(t)
 	platform, session := opened(t)
 	var none *Error
@@ -190,6 +192,7 @@ func TestToolsFailTyped(t *testing.T) {
 }
 
 func TestToolsByName(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
 	sum, err := RunTool[int](t.Context(), session, ToolCall{Name: "add", Arguments: map[string]int{"a": 41}})
 	if err != nil || sum != 42 {
