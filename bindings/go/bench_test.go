@@ -1,9 +1,9 @@
-// What the package itself costs: benchmarks over one worker. The comparison of hosts is in benches/.
+// What the package itself costs: benchmarks over one worker. The comparison of hosts is in
+// benches/.
 
 package bridge
 
 import (
-	"context"
 	"sync"
 	"testing"
 )
@@ -40,9 +40,7 @@ func BenchmarkEchoSixtyFourAtOnce(b *testing.B) {
 // BenchmarkTool is a tool of Go, called by its name: no Python in it.
 func BenchmarkTool(b *testing.B) {
 	platform, session := opened(b)
-	_, err := RegisterTool(platform, Tool{Name: "same"}, func(_ context.Context, in *Value) (*Value, error) {
-		return in, nil
-	})
+	_, err := RegisterTool(platform, Tool{Name: "same"}, unchanged)
 	must(b, err)
 	call := ToolCall{Name: "same", Arguments: map[string]any{"value": 7}}
 	b.ReportAllocs()

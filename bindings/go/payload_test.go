@@ -4,7 +4,6 @@ package bridge
 
 import (
 	"bytes"
-	"context"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -41,9 +40,7 @@ func TestLargePayloadsAreCopied(t *testing.T) {
 	tensor, err := NewTensor(numbers, 1<<10, 1<<10)
 	must(t, err)
 	clear(numbers)
-	_, err = RegisterTool(platform, Tool{Name: "mirror"}, func(_ context.Context, in *Value) (*Value, error) {
-		return in, nil
-	})
+	_, err = RegisterTool(platform, Tool{Name: "mirror"}, unchanged)
 	must(t, err)
 	through, err := ask[*Value](t, session, "mirror", map[string]any{"grid": tensor})
 	must(t, err)

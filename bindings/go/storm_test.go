@@ -102,7 +102,8 @@ func everything(t *testing.T) {
 		return 2 * in.Number, nil
 	})
 	must(t, err)
-	if twice, err := ask[int](t, session, "twice", map[string]any{"number": 4}); err != nil || twice != 8 {
+	twice, err := ask[int](t, session, "twice", map[string]any{"number": 4})
+	if err != nil || twice != 8 {
 		t.Error(twice, err)
 	}
 	for chunk, err := range StreamAs[int](t.Context(), session, counting(1_000_000), nil) {
