@@ -3,6 +3,7 @@
 package bridge
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -90,3 +91,6 @@ func quietly(t testing.TB) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { slog.SetDefault(before) })
 }
+
+// unchanged is a tool that gives its arguments back.
+func unchanged(_ context.Context, in *Value) (*Value, error) { return in, nil }

@@ -17,6 +17,7 @@ func echo(value any) Call {
 }
 
 func TestCalls(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
 	t.Run("come back exact", func(t *testing.T) {
 		value, err := session.Execute(t.Context(), echo([]any{json.Number("9007199254740993"), "ż"}))
@@ -108,6 +109,7 @@ func TestCalls(t *testing.T) {
 }
 
 func TestManyCallsAtOnce(t *testing.T) {
+	t.Parallel()
 	const calls = 1000
 	_, session := opened(t)
 	var group sync.WaitGroup

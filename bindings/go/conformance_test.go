@@ -1,5 +1,5 @@
-// The shared scenarios of tests/conformance: what each host does, and the trace that comes of it. The
-// verbs are in conformance_verbs_test.go; tests/conformance/README.md has the format.
+// The shared scenarios of tests/conformance: what each host does, and the trace that comes of it.
+// The verbs are in conformance_verbs_test.go; tests/conformance/README.md has the format.
 
 package bridge
 
@@ -20,6 +20,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	quietly(t)
 	files, err := filepath.Glob("../../tests/conformance/*.json")
 	must(t, err)
@@ -49,23 +50,27 @@ type scenario struct {
 
 // step has the keys of all verbs; those that it does not have stay as they are.
 type step struct {
-	Do, Session, ID, Name, Description, Framework, Operation, Pool, As, Owner, Type, Pattern string
-	Watch, Patterns                                                                          string
-	Metadata, Constraints, Parameters, Arguments, Value, Initial, Update                     json.RawMessage
-	InputSchema                                                                              json.RawMessage `json:"input_schema"`
-	OutputSchema                                                                             json.RawMessage `json:"output_schema"`
-	ChunkSchema                                                                              json.RawMessage `json:"chunk_schema"`
-	Does                                                                                     behaviour
-	TimeoutMS                                                                                int64  `json:"timeout_ms"`
-	TTLMS                                                                                    int64  `json:"ttl_ms"`
-	GraceMS                                                                                  int64  `json:"grace_ms"`
-	MaxInFlight                                                                              int    `json:"max_in_flight"`
-	ExpectedVersion                                                                          uint64 `json:"expected_version"`
-	Version                                                                                  uint64
-	Idempotent, Stream, Brief                                                                bool
-	Take, Count                                                                              int
-	Names                                                                                    []string
-	Writes                                                                                   []struct {
+	Do, Session, ID, Name, Description, Framework, Operation, Pool, As string
+
+	Owner, Type, Pattern, Watch, Patterns string
+
+	Metadata, Constraints, Parameters, Arguments, Value, Initial, Update json.RawMessage
+
+	InputSchema     json.RawMessage `json:"input_schema"`
+	OutputSchema    json.RawMessage `json:"output_schema"`
+	ChunkSchema     json.RawMessage `json:"chunk_schema"`
+	Does            behaviour
+	TimeoutMS       int64  `json:"timeout_ms"`
+	TTLMS           int64  `json:"ttl_ms"`
+	GraceMS         int64  `json:"grace_ms"`
+	MaxInFlight     int    `json:"max_in_flight"`
+	ExpectedVersion uint64 `json:"expected_version"`
+	Version         uint64
+
+	Idempotent, Stream, Brief bool
+	Take, Count               int
+	Names                     []string
+	Writes                    []struct {
 		Name            string
 		Value           json.RawMessage
 		ExpectedVersion uint64 `json:"expected_version"`

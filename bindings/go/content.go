@@ -18,10 +18,10 @@ import (
 
 // NewValue makes a Value of anything that encoding/json can write, and of what it cannot:
 //
-//   - a *Value is taken as it is, []byte is an attachment of bytes, a float64 that is not finite has
-//     the form of docs/values.md;
-//   - in a map[string]any and a []any, to any depth, a [Bytes] or [NewTensor] stands for itself, and
-//     so does []byte. In structs and other maps []byte is base64 text, as encoding/json has it.
+//   - a *Value is taken as it is, []byte is an attachment of bytes, a float64 that is not finite
+//     has the form of docs/values.md;
+//   - in a map[string]any and a []any, to any depth, a [Bytes] or [NewTensor] stands for itself,
+//     and so does []byte. In structs and other maps []byte is base64 text, as encoding/json has it.
 //
 // Integers keep each digit. Text that is not UTF-8 is refused, not repaired.
 func NewValue(content any) (*Value, error) {
@@ -89,8 +89,8 @@ func Compose(document string, values ...*Value) (*Value, error) {
 
 // Into reads the document into what target points to, as encoding/json does. Numbers that land in
 // an any become json.Number, which keeps each digit. Beyond encoding/json, a **Value gets the value
-// itself; a *[]byte also bytes; a pointer to a slice of an [Element] also a tensor of one dimension;
-// a *float64 also a float that is not finite. Errors: StatusTypeMismatch, StatusClosed.
+// itself; a *[]byte also bytes; a pointer to a slice of an [Element] also a tensor of one
+// dimension; a *float64 also a float that is not finite. Errors: StatusTypeMismatch, StatusClosed.
 func (v *Value) Into(target any) error {
 	switch target := target.(type) {
 	case nil:
@@ -169,7 +169,7 @@ func (p *parts) of(content any) (any, error) {
 			return content, nil
 		}
 		if !content.isAttachment() {
-			message := "a Value that is more than its one attachment stands inside another: use Compose"
+			message := "a Value beyond its one attachment stands inside another: use Compose"
 			return nil, &Error{Status: StatusInvalidArgument, Message: message}
 		}
 		return p.add(content), nil

@@ -31,7 +31,7 @@
 //
 // # Closing
 //
-// [Platform.Close] ends everything: calls, tools, watches, sessions, workers. A [Session] is closed, or
-// released for others to go on with. What was forgotten is freed when the collector finds it, and
-// told to slog once per kind.
+// [Platform.Close] ends everything: calls, tools, watches, sessions, workers. A [Session] is
+// closed, or released for others to go on with. What was forgotten is freed when the collector
+// finds it, and told to slog once per kind.
 package bridge

@@ -1,11 +1,10 @@
-// The process is the program's: its signals, its children, its profiles go on while workers run, and
-// while they are killed.
+// The process is the program's: its signals, its children, its profiles go on while workers run,
+// and while they are killed.
 
 package bridge
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -36,9 +35,7 @@ func TestSignalDispositionsStayAsTheyAre(t *testing.T) {
 // calls and tools run.
 func TestProfileSignalStorm(t *testing.T) {
 	platform, session := opened(t)
-	_, err := RegisterTool(platform, Tool{Name: "same"}, func(_ context.Context, in *Value) (*Value, error) {
-		return in, nil
-	})
+	_, err := RegisterTool(platform, Tool{Name: "same"}, unchanged)
 	must(t, err)
 	profile := profiled(t)
 	stop := make(chan struct{})
@@ -71,8 +68,8 @@ func TestProfileSignalStorm(t *testing.T) {
 	}
 }
 
-// A program with children of its own profiles itself while its workers are killed: each child's exit
-// code is its own, each call has one end, and new workers come.
+// A program with children of its own profiles itself while its workers are killed: each child's
+// exit code is its own, each call has one end, and new workers come.
 func TestChildrenWhileWorkersAreKilled(t *testing.T) {
 	platform, session := openedAs(t, 2, map[string]any{
 		"restart": map[string]any{"backoff_min_ms": 10, "backoff_max_ms": 50},

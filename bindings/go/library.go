@@ -1,4 +1,5 @@
-// What the loaded library says of itself, before any platform is opened. Knows nothing of platforms.
+// What the loaded library says of itself, before any platform is opened. Knows nothing of
+// platforms.
 
 package bridge
 
@@ -12,8 +13,8 @@ import "encoding/json"
 // Version is that of the loaded library, such as "0.1.0".
 func Version() string { return C.GoString(C.spb_version()) }
 
-// ConfigSchema is the JSON Schema of the document that [Open] takes, with the meaning and default of
-// every key.
+// ConfigSchema is the JSON Schema of the document that [Open] takes, with the meaning and default
+// of every key.
 func ConfigSchema() json.RawMessage { return json.RawMessage(goString(C.spb_config_schema())) }
 
 // checkABI refuses a library that does not understand programs built with this package.

@@ -102,5 +102,6 @@ func pythonLevel(level slog.Level) C.int32_t { return C.int32_t(max(1, 20+int(le
 
 // levels are those of records, by their names.
 var levels = map[string]slog.Level{
-	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn, "error": slog.LevelError,
+	"debug": slog.LevelDebug, "info": slog.LevelInfo,
+	"warning": slog.LevelWarn, "error": slog.LevelError,
 }

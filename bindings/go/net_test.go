@@ -84,7 +84,10 @@ func usesAfterClose(t *testing.T, platform *Platform, session *Session) {
 		"OpenSession": func() error { _, err := platform.OpenSession(SessionOptions{}); return err },
 		"StartWatch":  func() error { _, err := session.StartWatch(WatchOptions{}); return err },
 		"Pool":        func() error { _, err := platform.Pool(""); return err },
-		"LogTo":       func() error { _, err := platform.LogTo(slog.Default().Handler(), LogOptions{}); return err },
+		"LogTo": func() error {
+			_, err := platform.LogTo(slog.DiscardHandler, LogOptions{})
+			return err
+		},
 		"RegisterTool": func() error {
 			nothing := func(context.Context, *Value) (int, error) { return 0, nil }
 			_, err := RegisterTool(platform, Tool{Name: "late"}, nothing)

@@ -4,7 +4,6 @@ package bridge
 
 import (
 	"bytes"
-	"context"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -12,6 +11,7 @@ import (
 )
 
 func TestLargePayloadsAreCopied(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
 	var seed [32]byte
 	source := rand.NewChaCha8(seed)
@@ -40,9 +40,7 @@ func TestLargePayloadsAreCopied(t *testing.T) {
 	tensor, err := NewTensor(numbers, 1<<10, 1<<10)
 	must(t, err)
 	clear(numbers)
-	_, err = RegisterTool(platform, Tool{Name: "mirror"}, func(_ context.Context, in *Value) (*Value, error) {
-		return in, nil
-	})
+	_, err = RegisterTool(platform, Tool{Name: "mirror"}, unchanged)
 	must(t, err)
 	through, err := ask[*Value](t, session, "mirror", map[string]any{"grid": tensor})
 	must(t, err)

@@ -93,7 +93,8 @@ func (p *Platform) Schema(framework string) (*Value, error) {
 }
 
 // Describe tells everything that a client can be generated from: frameworks pool by pool, tools,
-// statuses, variable types and limits. A pool's frameworks are known once its first worker is ready.
+// statuses, variable types and limits. A pool's frameworks are known once its first worker is
+// ready.
 func (p *Platform) Describe() (*Value, error) {
 	defer runtime.KeepAlive(p)
 	return give(func(out *cValue, fault *cFault) cStatus {

@@ -113,8 +113,8 @@ func (s *Session) Export(path string) error {
 	})
 }
 
-// Archive is what Export writes, as a value: the document of the archive with the attachments of all
-// variables.
+// Archive is what Export writes, as a value: the document of the archive with the attachments of
+// all variables.
 func (s *Session) Archive() (*Value, error) {
 	defer runtime.KeepAlive(s)
 	return give(func(out *cValue, fault *cFault) cStatus {

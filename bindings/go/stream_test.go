@@ -14,6 +14,7 @@ import (
 
 // A consumer that takes nothing is not sent more than the window, however long it waits.
 func TestASlowConsumerHoldsPythonBack(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
 	marks := make(chan struct{}, 1000)
 	_, err := RegisterTool(platform, Tool{Name: "mark"}, func(context.Context, *Value) (any, error) {
@@ -43,6 +44,7 @@ func TestASlowConsumerHoldsPythonBack(t *testing.T) {
 }
 
 func TestStreamsThatAreLeft(t *testing.T) {
+	t.Parallel()
 	_, session := opened(t)
 	left := func(leave func(int) bool) (taken int) {
 		for chunk, err := range StreamAs[int](t.Context(), session, counting(math.MaxInt32), nil) {
@@ -94,6 +96,7 @@ func TestStreamsThatAreLeft(t *testing.T) {
 }
 
 func TestPythonSeesTheContextsDeadline(t *testing.T) {
+	t.Parallel()
 	_, session := opened(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -113,6 +116,7 @@ func TestPythonSeesTheContextsDeadline(t *testing.T) {
 }
 
 func TestOperations(t *testing.T) {
+	t.Parallel()
 	_, session := opened(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	started, err := session.Start(ctx, python("sleep_until_cancelled", nil))
@@ -138,6 +142,7 @@ func TestOperations(t *testing.T) {
 }
 
 func TestLogsGoToSlog(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
 	var written lockedBuffer
 	handler := slog.NewTextHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug})

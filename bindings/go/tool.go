@@ -58,9 +58,8 @@ type Registered struct {
 func RegisterTool[In, Out any](
 	platform *Platform, tool Tool, function func(context.Context, In) (Out, error),
 ) (*Registered, error) {
-	return RegisterStream(platform, tool, func(ctx context.Context, in In, _ *Invocation) (Out, error) {
-		return function(ctx, in)
-	})
+	alone := func(ctx context.Context, in In, _ *Invocation) (Out, error) { return function(ctx, in) }
+	return RegisterStream(platform, tool, alone)
 }
 
 // RegisterStream is RegisterTool for a function that may emit chunks before it answers.

@@ -31,6 +31,7 @@ type facts struct {
 }
 
 func TestTools(t *testing.T) {
+	t.Parallel()
 	quietly(t)
 	platform, session := opened(t)
 	lookup := func(ctx context.Context, in question) (facts, error) {
@@ -134,31 +135,32 @@ func TestTools(t *testing.T) {
 
 // Whatever a tool does, Python has its answer and the program goes on.
 func TestToolsFailTyped(t *testing.T) {
+	t.Parallel()
 	quietly(t)
 	platform, session := opened(t)
 	var none *Error
+	fails := func(err error) func() error { return func() error { return err } }
+	atlas := &Error{Status: StatusNotFound, Message: "gone"}
+	var table map[int]int
 	for name, each := range map[string]struct {
-		does   func(context.Context) error
+		does   func() error
 		status Status
 		says   string
 	}{
-		"panics":  {func(context.Context) error { panic("closed") }, StatusToolFailed, "panicked: closed"},
-		"nothing": {func(context.Context) error { panic(nil) }, StatusToolFailed, "panicked"},
-		"crashes": {func(context.Context) error { var m map[int]int; m[1] = 1; return nil }, StatusToolFailed, "nil map"},
-		"exits":   {func(context.Context) error { runtime.Goexit(); return nil }, StatusToolFailed, "goroutine"},
-		"plain":   {func(context.Context) error { return errors.New("no luck") }, StatusToolFailed, "no luck"},
-		"status":  {func(context.Context) error { return StatusBusy }, StatusBusy, "BUSY"},
-		"wrapped": {func(context.Context) error {
-			return fmt.Errorf("atlas: %w", &Error{Status: StatusNotFound, Message: "gone"})
-		}, StatusNotFound, "atlas: NOT_FOUND: gone"},
-		"deadline": {func(context.Context) error { return context.DeadlineExceeded }, StatusDeadline, "deadline"},
-		"typednil": {func(context.Context) error { return none }, StatusToolFailed, "panicked"},
-		"badutf8":  {func(context.Context) error { return errors.New("caf\xe9") }, StatusToolFailed, "caf\ufffd"},
-		"nostatus": {func(context.Context) error { return &Error{Status: 4711, Message: "odd"} }, StatusToolFailed, "odd"},
+		"panics":   {func() error { panic("closed") }, StatusToolFailed, "panicked: closed"},
+		"nothing":  {func() error { panic(nil) }, StatusToolFailed, "panicked"},
+		"crashes":  {func() error { table[1] = 1; return nil }, StatusToolFailed, "nil map"},
+		"exits":    {func() error { runtime.Goexit(); return nil }, StatusToolFailed, "goroutine"},
+		"plain":    {fails(errors.New("no luck")), StatusToolFailed, "no luck"},
+		"status":   {fails(StatusBusy), StatusBusy, "BUSY"},
+		"wrapped":  {fails(fmt.Errorf("atlas: %w", atlas)), StatusNotFound, "atlas: NOT_FOUND: gone"},
+		"deadline": {fails(context.DeadlineExceeded), StatusDeadline, "deadline"},
+		"typednil": {fails(none), StatusToolFailed, "panicked"},
+		"badutf8":  {fails(errors.New("caf\xe9")), StatusToolFailed, "caf\ufffd"},
+		"nostatus": {fails(&Error{Status: 4711, Message: "odd"}), StatusToolFailed, "odd"},
 	} {
-		_, err := RegisterTool(platform, Tool{Name: name}, func(ctx context.Context, _ *Value) (int, error) {
-			return 0, each.does(ctx)
-		})
+		does := func(context.Context, *Value) (int, error) { return 0, each.does() }
+		_, err := RegisterTool(platform, Tool{Name: name}, does)
 		must(t, err)
 		_, err = session.CallTool(t.Context(), ToolCall{Name: name})
 		if !errors.Is(err, each.status) || !strings.Contains(err.Error(), each.says) {
@@ -170,16 +172,18 @@ func TestToolsFailTyped(t *testing.T) {
 		}
 	}
 	wrong := Tool{Name: "wrong", OutputSchema: []byte(`{"type": "string"}`)}
-	_, err := RegisterTool(platform, wrong, func(context.Context, *Value) (any, error) { return 7, nil })
+	seven := func(context.Context, *Value) (any, error) { return 7, nil }
+	_, err := RegisterTool(platform, wrong, seven)
 	must(t, err)
 	if _, err = session.CallTool(t.Context(), ToolCall{Name: "wrong"}); err == nil ||
 		!strings.Contains(err.Error(), "string") {
 		t.Error(err)
 	}
-	detailed := &Error{Status: StatusBusy, Message: "full", Details: []byte(`{"free": 0}`), Retryable: true}
-	_, err = RegisterTool(platform, Tool{Name: "detailed"}, func(context.Context, *Value) (int, error) {
-		return 0, detailed
-	})
+	detailed := func(context.Context, *Value) (int, error) {
+		details := []byte(`{"free": 0}`)
+		return 0, &Error{Status: StatusBusy, Message: "full", Details: details, Retryable: true}
+	}
+	_, err = RegisterTool(platform, Tool{Name: "detailed"}, detailed)
 	must(t, err)
 	_, err = session.CallTool(t.Context(), ToolCall{Name: "detailed"})
 	var own *Error
@@ -190,8 +194,10 @@ func TestToolsFailTyped(t *testing.T) {
 }
 
 func TestToolsByName(t *testing.T) {
+	t.Parallel()
 	platform, session := opened(t)
-	sum, err := RunTool[int](t.Context(), session, ToolCall{Name: "add", Arguments: map[string]int{"a": 41}})
+	add := ToolCall{Name: "add", Arguments: map[string]int{"a": 41}}
+	sum, err := RunTool[int](t.Context(), session, add)
 	if err != nil || sum != 42 {
 		t.Error(sum, err)
 	}
@@ -218,22 +224,23 @@ func TestToolsByName(t *testing.T) {
 	if !errors.Is(err, StatusNotFound) {
 		t.Error(err)
 	}
-	started, err := session.StartTool(t.Context(), ToolCall{Name: "add", Arguments: map[string]int{"a": 1}})
+	started, err := session.StartTool(t.Context(), add)
 	must(t, err)
-	if value, err := started.Wait(t.Context()); err != nil || value.String() != "2" {
+	if value, err := started.Wait(t.Context()); err != nil || value.String() != "42" {
 		t.Error(value, err)
 	}
 	held := Tool{
 		Name: "held", ChunkSchema: []byte(`{"type": "integer"}`), Idempotent: true, Session: session,
 		MaxInFlight: 3, Timeout: time.Minute,
 	}
-	_, err = RegisterStream(platform, held, func(ctx context.Context, _ *Value, call *Invocation) (Info, error) {
+	emits := func(ctx context.Context, _ *Value, call *Invocation) (Info, error) {
 		if err := call.Emit(ctx, "x"); !errors.Is(err, StatusInvalidArgument) {
 			t.Error(err)
 		}
 		must(t, call.Emit(ctx, 5))
 		return call.Info()
-	})
+	}
+	_, err = RegisterStream(platform, held, emits)
 	must(t, err)
 	var info Info
 	for chunk, err := range StreamToolAs[int](t.Context(), session, ToolCall{Name: "held"}, &info) {

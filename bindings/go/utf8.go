@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// repaired is how encoding/json writes what it has repaired; a U+FFFD of the program's own it writes
-// as it is.
+// repaired is how encoding/json writes what it has repaired; a U+FFFD of the program's own it
+// writes as it is.
 var repaired = []byte(`\ufffd`)
 
 // checkText looks for the text that is not UTF-8. It is called where encoding/json seems to have
@@ -44,7 +44,11 @@ func checkTextAt(content reflect.Value, path string, depth int) error {
 	case reflect.Map:
 		for key, each := range content.Seq2() {
 			at := fmt.Sprintf("%s.%v", path, key)
-			if err := errors.Join(checkTextAt(key, at, depth+1), checkTextAt(each, at, depth+1)); err != nil {
+			err := checkTextAt(key, at, depth+1)
+			if err == nil {
+				err = checkTextAt(each, at, depth+1)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -16,8 +16,8 @@ import (
 	"unsafe"
 )
 
-// Value is a JSON document and the bytes and tensors that it refers to, in memory of the library. It
-// is immutable and may be used by any goroutine. It is freed when the collector finds it, or by
+// Value is a JSON document and the bytes and tensors that it refers to, in memory of the library.
+// It is immutable and may be used by any goroutine. It is freed when the collector finds it, or by
 // Close, which is worth it for large ones: the collector does not see what they weigh.
 type Value struct {
 	mutex   sync.RWMutex

@@ -69,8 +69,8 @@ func Get[T any](session *Session, name string) (content T, version uint64, err e
 	return content, version, err
 }
 
-// Get reads a variable, and the version that this value is. Errors: StatusNotFound, StatusClosed and
-// others.
+// Get reads a variable, and the version that this value is. Errors: StatusNotFound, StatusClosed
+// and others.
 func (s *Session) Get(name string) (value *Value, version uint64, err error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
@@ -94,8 +94,8 @@ func (s *Session) Set(name string, content any, write Write) (version uint64, er
 	})
 }
 
-// Update reads, reckons and writes in one step that no other writer comes into; update is a document
-// such as {"add": 1} or {"append": [4]} (docs/state.md). It gives the value as it is then.
+// Update reads, reckons and writes in one step that no other writer comes into; update is a
+// document such as {"add": 1} or {"append": [4]} (docs/state.md). It gives the value as it is then.
 func (s *Session) Update(
 	name string, update any, write Write,
 ) (value *Value, version uint64, err error) {

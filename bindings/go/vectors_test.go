@@ -1,5 +1,5 @@
-// The shared examples of tests/vectors/values.json: documents keep their bytes, attachments come back
-// as they were, by each way out and in again, and what is refused names its place.
+// The shared examples of tests/vectors/values.json: documents keep their bytes, attachments come
+// back as they were, by each way out and in again, and what is refused names its place.
 
 package bridge
 

@@ -92,9 +92,9 @@ func (s *Session) StartWatch(options WatchOptions) (*Watch, error) {
 	return made, nil
 }
 
-// Changes gives the changes in order, until the watch is stopped, by Stop or by the end of ctx (then
-// the loop just ends), or the session is closed (then an error comes last, StatusClosed). Leaving
-// the loop keeps the rest for the next loop. One goroutine at a time may take them.
+// Changes gives the changes in order, until the watch is stopped, by Stop or by the end of ctx
+// (then the loop just ends), or the session is closed (then an error comes last, StatusClosed).
+// Leaving the loop keeps the rest for the next loop. One goroutine at a time may take them.
 func (w *Watch) Changes(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		defer runtime.KeepAlive(w)

@@ -1,4 +1,5 @@
-// Command desk is the help desk of an island ferry. The same program is in bindings/c, cpp and elixir.
+// Command desk is the help desk of an island ferry. The same program is in bindings/c, cpp and
+// elixir.
 //
 // An agent of DSPy answers questions. It runs in a Python worker that the library starts and
 // watches; its language model, its tool and the judge of its optimizer are functions of this
@@ -93,7 +94,8 @@ func config() string {
 	return string(document)
 }
 
-// ferry is what the agent asks for, and departure what it gets: the tool's schemas are made of them.
+// ferry is what the agent asks for, and departure what it gets: the tool's schemas are made of
+// them.
 type ferry struct {
 	Port string `json:"port" jsonschema:"where the ferry goes"`
 }
@@ -119,7 +121,7 @@ func (d *desk) lookup(_ context.Context, asked ferry) (departure, error) {
 }
 
 // judge is the optimizer's metric: one point for the label that was wanted.
-func judge(_ context.Context, asked struct{ Example, Prediction struct{ Label string } }) (int, error) {
+func judge(_ context.Context, asked struct{ Example, Prediction labelled }) (int, error) {
 	if asked.Example.Label == asked.Prediction.Label {
 		return 1, nil
 	}

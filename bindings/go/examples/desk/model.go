@@ -1,5 +1,5 @@
-// The desk's language model: rules that stand in for the call to a real provider. A program that has
-// one would pass the messages on to it, and its tokens back.
+// The desk's language model: rules that stand in for the call to a real provider. A program that
+// has one would pass the messages on to it, and its tokens back.
 
 package main
 
