@@ -1,6 +1,5 @@
 //! How each host's program is built: optimised, over the library that cargo built along with this
-//! benchmark, laid out as `scripts/install.sh` lays it out, the way that the language's people build
-//! programs.
+//! benchmark, laid out as `scripts/install.sh` does it, the way that the language's people build.
 //!
 //! It must not know what the programs are asked.
 
