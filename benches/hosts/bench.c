@@ -4,8 +4,8 @@
  *
  * bench CONFIG takes commands on its standard input, a line each, and answers each with a line of
  * JSON: "echo_latency N", "echo_throughput N" and "tool_latency N" by a completion queue with a
- * blocking wait, which is the fastest way; "echo_wait N", "echo_callback N" and "tool_callback N" by
- * the other two ways that the ABI has. It knows nothing of the other hosts.
+ * blocking wait; "echo_wait N", "echo_callback N" and "tool_callback N" by the other two ways that
+ * the ABI has. It knows nothing of the other hosts.
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #
 # bench.exs CONFIG takes commands on its standard input, a line each, and answers each with a line
 # of JSON: "echo_latency N" executes one call after the other, "echo_throughput N" has 64 processes
-# that do, "tool_latency N" lets Python call an Elixir function. It knows nothing of the other hosts.
+# that do, "tool_latency N" lets Python call an Elixir function. It knows nothing of other hosts.
 
 defmodule Bench do
   alias SnakepitBridge.API.{Frameworks, Sessions, Tools}

@@ -1,5 +1,5 @@
-//! How each host's program is built: optimised, over the library as `scripts/install.sh` installs
-//! it, the way that the language's people build programs.
+//! How each host's program is built: optimised, over the library that cargo built along with this
+//! benchmark, laid out as `scripts/install.sh` does it, the way that the language's people build.
 //!
 //! It must not know what the programs are asked.
 
@@ -13,12 +13,26 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// Installs the library, optimised, with headers, guard and pkg-config file, below `folder`.
+    /// Lays out the library, its headers, the guard and the pkg-config file below `folder`.
     pub fn open(folder: PathBuf) -> Workshop {
         let prefix = folder.join("installed");
-        let mut install = command(root().join("scripts/install.sh"));
-        install.env("PREFIX", &prefix).env("PROFILE", "release").env_remove("DESTDIR");
-        done(&mut install);
+        let library = library();
+        link(&library, &prefix.join("lib/libsnakepit_bridge.so"));
+        link(&library, &prefix.join("lib/libsnakepit_bridge.so.0"));
+        link(
+            Path::new(env!("CARGO_BIN_EXE_snakepit-guard")),
+            &prefix.join("libexec/snakepit-guard"),
+        );
+        for header in ["include/snakepit_bridge.h", "bindings/cpp/include/snakepit_bridge.hpp"] {
+            let header = root().join(header);
+            link(&header, &prefix.join("include").join(header.file_name().expect("a name")));
+        }
+        let template = read(&root().join("bindings/c/snakepit_bridge.pc.in"));
+        let filled = template.replace("@PREFIX@", &prefix.display().to_string());
+        let filled = filled.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+        place(&prefix.join("lib/pkgconfig/snakepit_bridge.pc"), |path| {
+            std::fs::write(path, filled)
+        });
         Workshop { folder, prefix }
     }
 
@@ -54,6 +68,8 @@ impl Workshop {
         let mut build = command("go");
         build.current_dir(sources().join("go")).args(["build", "-o"]).arg(program).arg(".");
         build.env("PKG_CONFIG_PATH", self.prefix.join("lib/pkgconfig"));
+        // Go's cache does not see what pkg-config answers, and may know another prefix.
+        build.env("CGO_LDFLAGS", format!("-L{}", self.prefix.join("lib").display()));
         done(&mut build);
         let mut start = command(program);
         start.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
@@ -77,6 +93,36 @@ impl Workshop {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Cargo puts it beside its benchmarks, or a folder higher.
+fn library() -> PathBuf {
+    let bench = std::env::current_exe().expect("this program");
+    let folders = bench.ancestors().skip(1).take(2);
+    let candidates = folders.map(|folder| folder.join("libsnakepit_bridge.so"));
+    let newest = candidates
+        .filter(|path| path.exists())
+        .max_by_key(|path| path.metadata().and_then(|data| data.modified()).expect("its time"));
+    newest.expect("a library beside this program")
+}
+
+fn link(target: &Path, path: &Path) {
+    place(path, |path| std::os::unix::fs::symlink(target, path));
+}
+
+/// Makes a file in place of what is there, and the folders that it needs.
+fn place(path: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) {
+    let made = std::fs::create_dir_all(path.parent().expect("a folder")).and_then(|()| {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _gone => make(path),
+        }
+    });
+    made.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn sources() -> PathBuf {

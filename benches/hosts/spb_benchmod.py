@@ -1,4 +1,4 @@
-"""What the hosts' benchmarks call in their worker: an echo, and a clock around calls of a host tool.
+"""What the hosts' benchmarks call in their worker: an echo, and a clock around a host tool.
 
 It measures on Python's side what only Python sees. It must not know which host calls it.
 """
