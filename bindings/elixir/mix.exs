@@ -17,7 +17,9 @@ defmodule SnakepitBridge.MixProject do
     ]
   end
 
-  def application, do: [extra_applications: [:logger]]
+  def application do
+    [mod: {SnakepitBridge.Application, []}, extra_applications: [:logger, :crypto]]
+  end
 end
 
 defmodule Mix.Tasks.Compile.SnakepitNif do
