@@ -64,6 +64,12 @@ impl CallbackPool {
         Ok(())
     }
 
+    /// A sink's data has been destroyed.
+    pub fn leave(&self) {
+        self.state.lock().sinks -= 1;
+        self.work.notify_all();
+    }
+
     /// Gives a job to a thread. Never fails: a sink that entered has a thread.
     pub fn submit(self: &Arc<Self>, job: Job) {
         let mut state = self.state.lock();
@@ -112,8 +118,7 @@ impl CallbackPool {
                 Job::Run(sink) => sink.run(),
                 Job::Destroy(user) => {
                     drop(user);
-                    self.state.lock().sinks -= 1;
-                    self.work.notify_all();
+                    self.leave();
                 }
             }
         }

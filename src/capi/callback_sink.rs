@@ -2,11 +2,13 @@
 //! order.
 //!
 //! When the last reference goes, nothing can reach the callback any more, and its data is
-//! destroyed.
+//! destroyed: on a callback thread, or at once if the call that brought the sink fails.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -29,6 +31,9 @@ pub struct CallbackSink {
     callback: Callback,
     /// None only while the sink is being dropped.
     user: Option<UserData>,
+    brought_on: ThreadId,
+    /// The call that brought it has succeeded.
+    is_kept: AtomicBool,
     mailbox: Mutex<Mailbox>,
     drained: Condvar,
 }
@@ -47,9 +52,16 @@ impl CallbackSink {
             pool: pool.clone(),
             callback,
             user: Some(user),
+            brought_on: thread::current().id(),
+            is_kept: AtomicBool::new(false),
             mailbox: Mutex::default(),
             drained: Condvar::new(),
         }))
+    }
+
+    /// The call that brought the sink succeeds: from now on its data is not the caller's.
+    pub fn keep(&self) {
+        self.is_kept.store(true, Ordering::Release);
     }
 
     pub fn push(self: &Arc<Self>, entry: Entry) {
@@ -119,7 +131,14 @@ impl CallbackSink {
 
 impl Drop for CallbackSink {
     fn drop(&mut self) {
-        if let Some(user) = self.user.take() {
+        let Some(user) = self.user.take() else { return };
+        // Elsewhere it may be an I/O thread, or one with a lock, on which no host code runs.
+        let is_refused =
+            !self.is_kept.load(Ordering::Acquire) && thread::current().id() == self.brought_on;
+        if is_refused {
+            drop(user);
+            self.pool.leave();
+        } else {
             self.pool.submit(Job::Destroy(user));
         }
     }

@@ -64,9 +64,11 @@ pub unsafe extern "C" fn spb_log_subscribe(
                 target_prefix: String::new(),
             },
         };
-        let target = Arc::new(LogTarget::new(sink.open_required(&home)?));
-        let watch = home.platform().subscribe_logs(filter, target)?;
+        let target = sink.open_required(&home)?;
+        let keeper = target.keeper();
+        let watch = home.platform().subscribe_logs(filter, Arc::new(LogTarget::new(target)))?;
         out.put(handle_table::insert(Arc::new(WatchObject::Log(watch)))?);
+        keeper.keep();
         Ok(())
     })
 }

@@ -43,6 +43,7 @@ pub fn submit(
     behind: Option<Arc<CallbackSink>>,
     out: RequiredOut<'_, spb_operation>,
 ) -> Result<()> {
+    let keeper = target.as_ref().map(Target::keeper);
     let sink = match target {
         Some(target) => {
             Some(OperationTarget::new(target, behind.clone())? as Arc<dyn OperationSink>)
@@ -53,6 +54,9 @@ pub fn submit(
     let handle: spb_operation = handle_table::insert(Arc::new(object))?;
     operation.set_host_id(handle.id());
     out.put(handle);
+    if let Some(keeper) = keeper {
+        keeper.keep();
+    }
     operation.start(sink);
     Ok(())
 }

@@ -43,6 +43,22 @@ impl Target {
             Target::Callback { sink, .. } => Some(sink),
         }
     }
+
+    /// For the call that brought it, once it is certain to succeed.
+    pub fn keeper(&self) -> Keeper {
+        Keeper(self.callback().cloned())
+    }
+}
+
+/// Tells a callback that it is kept.
+pub struct Keeper(Option<Arc<CallbackSink>>);
+
+impl Keeper {
+    pub fn keep(self) {
+        if let Some(sink) = self.0 {
+            sink.keep();
+        }
+    }
 }
 
 /// An operation's consumer. It lets go of its target at the end, so that a callback's data can be

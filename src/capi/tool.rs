@@ -97,9 +97,11 @@ pub unsafe extern "C" fn spb_tool_register(
         // Weak would do, but a callback that outlives its registration by its handle is easier to
         // explain.
         let callback = Mutex::new(target.callback().cloned());
+        let keeper = target.keeper();
         let session = session.as_ref().map(|object| &object.session);
         let tool = home.platform().register_tool(session, spec, Arc::new(ToolTarget(target)))?;
         out.put(handle_table::insert(Arc::new(ToolObject { tool, home, callback }))?);
+        keeper.keep();
         Ok(())
     })
 }

@@ -76,10 +76,12 @@ pub unsafe extern "C" fn spb_watch_start(
             Some(given) => given.resolve()?,
             None => WatchOptions::default(),
         };
-        let target = Arc::new(WatchTarget(sink.open_required(&object.home)?));
+        let target = sink.open_required(&object.home)?;
+        let keeper = target.keeper();
         let patterns = patterns.split(',').filter(|_| !patterns.is_empty());
-        let watch = object.session.watch(patterns, options, target)?;
+        let watch = object.session.watch(patterns, options, Arc::new(WatchTarget(target)))?;
         out.put(handle_table::insert(Arc::new(WatchObject::Variables(watch)))?);
+        keeper.keep();
         Ok(())
     })
 }

@@ -157,7 +157,15 @@ static void failing_calls_destroy_what_they_were_given(spb_platform platform) {
     options.name = SPB_STR("not a name");
     EXPECT(SPB_E_INVALID_ARGUMENT,
            spb_tool_register(platform, (spb_session){0}, &options, &sink, &tool, ERR));
-    wait_for(&mine.destroyed, 7);
+    CHECK(mine.destroyed == 7);
+    spb_session session;
+    spb_execute_options call = SPB_EXECUTE_OPTIONS_INIT;
+    call.framework = SPB_STR("python");
+    call.operation = SPB_STR("echo");
+    OK(spb_session_open(platform, NULL, &session, ERR));
+    EXPECT(SPB_E_NOT_FOUND, spb_execute(session, &call, &sink, &operation, ERR));
+    CHECK(mine.destroyed == 8);
+    spb_session_free(session);
     CHECK(mine.events == 0);
 }
 
@@ -177,7 +185,7 @@ static void a_tools_data_goes_with_the_tool(spb_platform platform) {
     EXPECT(SPB_E_ALREADY_EXISTS,
            spb_tool_register(platform, (spb_session){0}, &options, &other, &second, ERR));
     CHECK(second.id == 0);
-    wait_for(&refused.destroyed, 1);
+    CHECK(refused.destroyed == 1);
     OK(spb_tool_list(platform, (spb_session){0}, &list, ERR));
     CHECK(strstr(spb_value_json(list).ptr, "\"lookup\"") != NULL);
     spb_value_free(list);
