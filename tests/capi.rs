@@ -1,8 +1,12 @@
-//! Drives the C programs of `tests/c`: as they are, and watched by valgrind or, with a Python
-//! worker, by the compiler's sanitizers.
+//! Drives the C programs of `tests/c`, and the examples: as they are, and watched by valgrind or,
+//! with a Python worker, by the compiler's sanitizers.
 
 #[path = "abi/built.rs"]
 mod built;
+#[path = "capi/conformance.rs"]
+mod conformance;
+#[path = "capi/examples.rs"]
+mod examples;
 #[path = "abi/program.rs"]
 mod program;
 #[path = "worker/support.rs"]

@@ -44,6 +44,14 @@ impl Program {
         output(self.path.to_str().unwrap(), arguments)
     }
 
+    /// What it prints in an environment that has these, each `NAME=value`, as well.
+    pub fn printed_with(&self, environment: &[String], arguments: &[&str]) -> String {
+        let environment = environment.iter().map(String::as_str);
+        let program = [self.path.to_str().unwrap()];
+        let words = environment.chain(program).chain(arguments.iter().copied());
+        output("env", &words.collect::<Vec<_>>())
+    }
+
     /// Memory that nobody refers to any more is an error, and so is every wrong access.
     pub fn run_under_valgrind(&self, arguments: &[&str]) {
         let options = [

@@ -55,7 +55,7 @@ static void start(struct app *app, enum tag tag, const char *framework, const ch
     spb_sink sink = spb_sink_queue(app->place.queue, tag);
     spb_operation started;
     spb_error *error = NULL;
-    must(spb_execute(app->place.session, &options, &sink, &started, &error), error, operation);
+    must(spb_execute(app->place.session, &options, &sink, &started, &error), &error, operation);
     /* The end comes by the queue; the handle is not needed for it. */
     spb_operation_free(started);
     spb_value_free(value);
@@ -154,9 +154,7 @@ static void show_chunk(const spb_event *event)
 
 static void handle_end(struct app *app, spb_event *event)
 {
-    spb_error *error = event->error;
-    event->error = NULL;
-    must(event->status, error, "an operation failed");
+    must(event->status, &event->error, "an operation failed");
     switch (event->tag) {
     case TAG_READY:
         say(PROGRAM, "A worker with DSPy is ready.");
@@ -198,7 +196,7 @@ static void run(struct app *app)
         spb_error *error = NULL;
         spb_status status =
             spb_queue_next_batch(app->place.queue, events, EVENTS_MAX, -1, &count, &error);
-        must(status, error, "waiting for events");
+        must(status, &error, "waiting for events");
         for (size_t i = 0; i < count; i++) {
             handle(app, &events[i]);
         }
@@ -216,8 +214,8 @@ static void register_variable(struct app *app)
     };
     spb_value *zero = NULL;
     spb_error *error = NULL;
-    must(spb_value_from_i64(0, &zero, &error), error, "making a value");
-    must(spb_variable_register(app->place.session, &options, zero, NULL, &error), error,
+    must(spb_value_from_i64(0, &zero, &error), &error, "making a value");
+    must(spb_variable_register(app->place.session, &options, zero, NULL, &error), &error,
          "registering asked");
     spb_value_free(zero);
 }
@@ -226,19 +224,19 @@ static void open_all(struct app *app)
 {
     char *settings = platform_settings();
     spb_error *error = NULL;
-    must(spb_platform_open(spb_str_z(settings), &app->place.platform, &error), error,
+    must(spb_platform_open(spb_str_z(settings), &app->place.platform, &error), &error,
          "opening the platform");
     free(settings);
-    must(spb_queue_new(app->place.platform, &app->place.queue, &error), error, "making a queue");
-    must(spb_session_open(app->place.platform, NULL, &app->place.session, &error), error,
+    must(spb_queue_new(app->place.platform, &app->place.queue, &error), &error, "making a queue");
+    must(spb_session_open(app->place.platform, NULL, &app->place.session, &error), &error,
          "opening a session");
     register_tools(&app->place, TAG_MODEL, TAG_ATLAS);
     register_variable(app);
     spb_pool pool;
     spb_operation ready;
     spb_sink sink = spb_sink_queue(app->place.queue, TAG_READY);
-    must(spb_pool_get(app->place.platform, SPB_STR(""), &pool, &error), error, "finding the pool");
-    must(spb_pool_await_ready(pool, 1, 60000, &sink, &ready, &error), error,
+    must(spb_pool_get(app->place.platform, SPB_STR(""), &pool, &error), &error, "finding the pool");
+    must(spb_pool_await_ready(pool, 1, 60000, &sink, &ready, &error), &error,
          "waiting for a worker");
     spb_operation_free(ready);
     spb_pool_free(pool);
@@ -252,8 +250,8 @@ static void report(struct app *app)
     spb_error *error = NULL;
     spb_status status =
         spb_variable_get(app->place.session, SPB_STR("asked"), &asked, &version, &error);
-    must(status, error, "reading asked");
-    must(spb_value_as_i64(asked, &count, &error), error, "reading asked");
+    must(status, &error, "reading asked");
+    must(spb_value_as_i64(asked, &count, &error), &error, "reading asked");
     spb_value_free(asked);
     pause_line();
     say(PROGRAM, "Python counted %lld in the variable `asked` (version %llu).", (long long)count,
@@ -266,7 +264,7 @@ static void close_all(struct app *app)
 {
     spb_error *error = NULL;
     spb_session_free(app->place.session);
-    must(spb_platform_close(app->place.platform, 5000, &error), error, "closing the platform");
+    must(spb_platform_close(app->place.platform, 5000, &error), &error, "closing the platform");
     spb_queue_free(app->place.queue);
     spb_platform_free(app->place.platform);
     cJSON_Delete(app->notes);

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void must(spb_status status, spb_error *error, const char *what)
+void must(spb_status status, spb_error **error, const char *what)
 {
     if (status == SPB_OK) {
         return;
     }
-    spb_str message = spb_error_message(error);
+    spb_str message = spb_error_message(*error);
     fprintf(stderr, "\ndemo: %s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
-            message.ptr);
-    /* spb_error_python_traceback(error) has more, for those who want to read on. */
-    spb_error_free(error);
+            message.ptr != NULL ? message.ptr : "");
+    /* spb_error_python_traceback(*error) has more, for those who want to read on. */
+    spb_error_free(*error);
     exit(EXIT_FAILURE);
 }
 
@@ -24,7 +24,7 @@ spb_value *value_of_json(cJSON *json)
     char *text = cJSON_PrintUnformatted(json);
     spb_value *value = NULL;
     spb_error *error = NULL;
-    must(spb_value_from_json(spb_str_z(text), &value, &error), error, "making a value");
+    must(spb_value_from_json(spb_str_z(text), &value, &error), &error, "making a value");
     free(text);
     cJSON_Delete(json);
     return value;

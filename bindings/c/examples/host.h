@@ -14,8 +14,9 @@ struct place {
     spb_session session;
 };
 
-/* Ends the program with the error's message if `status` is not OK. Takes `error`. */
-void must(spb_status status, spb_error *error, const char *what);
+/* Ends the program with the error's message if `status` is not OK. It takes the place of the error,
+ * and not the error: C may read an argument before it makes the call that is another one. */
+void must(spb_status status, spb_error **error, const char *what);
 
 /* A value made from `json`, which is deleted. spb_value_free it. */
 spb_value *value_of_json(cJSON *json);

@@ -65,9 +65,9 @@ static void answer_as_model(const spb_event *event)
              "[[ ## reasoning ## ]]\n%s\n\n"
              "[[ ## label ## ]]\n%s\n\n"
              "[[ ## completed ## ]]\n",
-             !shown ? "Nobody told me what is urgent." :
-             loud   ? "It ends with an exclamation mark, as urgent ones do." :
-                      "It is calm, so it can wait.",
+             !shown ? "Nobody told me what is urgent."
+             : loud ? "It ends with an exclamation mark, as urgent ones do."
+                    : "It is calm, so it can wait.",
              shown && loud ? "urgent" : "routine");
     cJSON *whole = cJSON_CreateObject();
     cJSON_AddStringToObject(whole, "content", answer.ptr);
@@ -95,13 +95,14 @@ static void show_chunk(const spb_event *event)
     cJSON *chunk = json_of_value(event->value);
     if (strcmp(text_of(chunk, "type"), "token") == 0) {
         const char *field = text_of(chunk, "field");
-        say_token(AGENT, strcmp(field, "label") == 0 ? "label: " : "reasons: ",
-                  text_of(chunk, "text"));
+        say_token(AGENT,
+                  strcmp(field, "label") == 0 ? "label: " : "reasons: ", text_of(chunk, "text"));
     } else if (strcmp(text_of(chunk, "phase"), phase) != 0) {
         snprintf(phase, sizeof phase, "%s", text_of(chunk, "phase"));
-        say(OPTIMIZER, "%s", strcmp(phase, "optimizing") == 0 ? "looks for a better program" :
-                             strcmp(phase, "before") == 0     ? "scores the program as it is" :
-                                                                "scores what it found");
+        say(OPTIMIZER, "%s",
+            strcmp(phase, "optimizing") == 0 ? "looks for a better program"
+            : strcmp(phase, "before") == 0   ? "scores the program as it is"
+                                             : "scores what it found");
     }
     cJSON_Delete(chunk);
 }
@@ -122,14 +123,14 @@ static cJSON *run(const struct place *place, const char *operation, cJSON *param
     spb_sink sink = spb_sink_queue(place->queue, TAG_CALL);
     spb_operation started;
     spb_error *error = NULL;
-    must(spb_execute(place->session, &options, &sink, &started, &error), error, operation);
+    must(spb_execute(place->session, &options, &sink, &started, &error), &error, operation);
     spb_operation_free(started);
     spb_value_free(value);
     cJSON *result = NULL;
     while (result == NULL) {
         spb_event event;
         size_t count = 0;
-        must(spb_queue_next_batch(place->queue, &event, 1, -1, &count, &error), error, operation);
+        must(spb_queue_next_batch(place->queue, &event, 1, -1, &count, &error), &error, operation);
         if (event.kind == SPB_EVENT_OP_CHUNK) {
             show_chunk(&event);
         } else if (event.kind == SPB_EVENT_TOOL_CALL && event.tag == TAG_MODEL) {
@@ -137,7 +138,7 @@ static cJSON *run(const struct place *place, const char *operation, cJSON *param
         } else if (event.kind == SPB_EVENT_TOOL_CALL && event.tag == TAG_JUDGE) {
             answer_as_judge(&event);
         } else if (event.kind == SPB_EVENT_OP_DONE) {
-            must(event.status, event.error, operation);
+            must(event.status, &event.error, operation);
             result = json_of_value(event.value);
         }
         spb_event_clear(&event);
@@ -151,7 +152,7 @@ static void register_tool(const struct place *place, const char *name, enum tag 
     spb_sink sink = spb_sink_queue(place->queue, tag);
     spb_tool tool;
     spb_error *error = NULL;
-    must(spb_tool_register(place->platform, place->session, &options, &sink, &tool, &error), error,
+    must(spb_tool_register(place->platform, place->session, &options, &sink, &tool, &error), &error,
          "registering a tool");
     spb_tool_free(tool);
 }
@@ -166,7 +167,7 @@ static void store_program(const struct place *place)
     };
     spb_value *program = value_of_json(cJSON_Parse(PROGRAM_DOCUMENT));
     spb_error *error = NULL;
-    must(spb_variable_register(place->session, &options, program, NULL, &error), error,
+    must(spb_variable_register(place->session, &options, program, NULL, &error), &error,
          "keeping the program");
     spb_value_free(program);
 }
@@ -209,11 +210,11 @@ int main(void)
     struct place place;
     spb_error *error = NULL;
     char *settings = platform_settings();
-    must(spb_platform_open(spb_str_z(settings), &place.platform, &error), error,
+    must(spb_platform_open(spb_str_z(settings), &place.platform, &error), &error,
          "opening the platform");
     free(settings);
-    must(spb_queue_new(place.platform, &place.queue, &error), error, "making a queue");
-    must(spb_session_open(place.platform, NULL, &place.session, &error), error,
+    must(spb_queue_new(place.platform, &place.queue, &error), &error, "making a queue");
+    must(spb_session_open(place.platform, NULL, &place.session, &error), &error,
          "opening a session");
     register_tool(&place, "model", TAG_MODEL);
     register_tool(&place, "judge", TAG_JUDGE);
@@ -226,7 +227,7 @@ int main(void)
     pause_line();
     say(PROGRAM, "I was the language model %d times.", model_calls);
     spb_session_free(place.session);
-    must(spb_platform_close(place.platform, 5000, &error), error, "closing the platform");
+    must(spb_platform_close(place.platform, 5000, &error), &error, "closing the platform");
     spb_queue_free(place.queue);
     spb_platform_free(place.platform);
     return EXIT_SUCCESS;

@@ -85,7 +85,7 @@ static void register_tool(const struct place *place, const spb_tool_options *opt
     spb_sink sink = spb_sink_queue(place->queue, tag);
     spb_tool tool;
     spb_error *error = NULL;
-    must(spb_tool_register(place->platform, place->session, options, &sink, &tool, &error), error,
+    must(spb_tool_register(place->platform, place->session, options, &sink, &tool, &error), &error,
          "registering a tool");
     spb_tool_free(tool);
 }
