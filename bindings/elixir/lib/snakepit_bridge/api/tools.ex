@@ -81,7 +81,7 @@ defmodule SnakepitBridge.API.Tools do
   @type function_of_tool :: Runner.tool_function()
 
   @schemas [:input_schema, :output_schema, :chunk_schema]
-  @options @schemas ++ [:description, :max_in_flight, :timeout, :idempotent, :owner]
+  @options @schemas ++ [:description, :max_in_flight, :timeout, :idempotent]
 
   # Between two tries of a chunk whose reader is behind.
   @emit_rest_min_ms 1
@@ -98,12 +98,14 @@ defmodule SnakepitBridge.API.Tools do
           {:ok, Tool.t()} | {:error, Error.t()}
   def register(scope, name, function, options \\ []) do
     function = checked(function)
-    plain = options |> Call.plain(@options) |> Map.put(:name, to_string(name))
+    {owner, options} = Keyword.pop(options, :owner, self())
+    named = %{name: to_string(name), owner: local!(owner)}
+    plain = options |> Call.plain(@options) |> Map.merge(named)
     {platform, session} = scope(scope)
 
     with {:ok, plain} <- with_schemas(plain),
          {:ok, server} <- Platform.whereis(platform, :tools) do
-      Server.register(server, session, Map.put_new(plain, :owner, self()), function)
+      Server.register(server, session, plain, function)
     end
   end
 
@@ -247,6 +249,12 @@ defmodule SnakepitBridge.API.Tools do
         failure -> {:halt, failure}
       end
     end)
+  end
+
+  defp local!(owner) when is_pid(owner) and node(owner) == node(), do: owner
+
+  defp local!(other) do
+    raise ArgumentError, "owner is #{inspect(other)}, expected a process of this node"
   end
 
   defp checked(function) when is_function(function, 1) or is_function(function, 2), do: function
