@@ -22,8 +22,7 @@ defmodule SnakepitBridge.Call do
   @expected %{
     timeout: "milliseconds above 0 or :infinity",
     ttl: "milliseconds above 0 or :infinity",
-    parent: "a SnakepitBridge.Invocation",
-    owner: "a process of this node"
+    parent: "a SnakepitBridge.Invocation"
   }
 
   @allowed [:pool, :timeout, :traceparent, :parent]
@@ -153,9 +152,7 @@ defmodule SnakepitBridge.Call do
   defp checked(key, :infinity) when key in [:timeout, :ttl], do: :infinity
   defp checked(key, time) when key in [:timeout, :ttl] and is_integer(time) and time > 0, do: time
 
-  defp checked(:owner, owner) when is_pid(owner) and node(owner) == node(), do: owner
-
-  defp checked(key, given) when key in [:timeout, :ttl, :parent, :owner] do
+  defp checked(key, given) when key in [:timeout, :ttl, :parent] do
     raise ArgumentError, "#{key} is #{inspect(given)}, expected #{@expected[key]}"
   end
 

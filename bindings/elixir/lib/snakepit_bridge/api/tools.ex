@@ -103,7 +103,7 @@ defmodule SnakepitBridge.API.Tools do
 
     with {:ok, plain} <- with_schemas(plain),
          {:ok, server} <- Platform.whereis(platform, :tools) do
-      Server.register(server, session, Map.put_new(plain, :owner, self()), function)
+      Server.register(server, session, Map.put(plain, :owner, owner(plain)), function)
     end
   end
 
@@ -238,6 +238,15 @@ defmodule SnakepitBridge.API.Tools do
       {:snakepit_bridge, ^ref, {:done, outcome}} -> Payload.outcome(outcome)
     end
   end
+
+  # The library watches the owner, which it can do on this node only.
+  defp owner(%{owner: pid}) when is_pid(pid) and node(pid) == node(), do: pid
+
+  defp owner(%{owner: other}) do
+    raise ArgumentError, "owner is #{inspect(other)}, expected a process of this node"
+  end
+
+  defp owner(_default), do: self()
 
   defp with_schemas(plain) do
     Enum.reduce_while(@schemas, {:ok, plain}, fn key, {:ok, plain} ->
