@@ -5,15 +5,17 @@ defmodule SnakepitBridge.Native do
   # Resources (opaque references): platform, session, operation, stream, tool, invocation, value.
   # Each is freed by the garbage collector; freeing cancels nothing but what is said below.
   #
-  # Failures are `{:error, %SnakepitBridge.Error{}}`, made natively. Options are maps with atom keys;
-  # an absent key is the C ABI's default. Times are milliseconds, `:infinity` is SPB_NO_TIMEOUT.
+  # Failures are `{:error, %SnakepitBridge.Error{}}`, made natively. Options are maps with atom
+  # keys; an absent key is the C ABI's default. Times are milliseconds, `:infinity`
+  # is SPB_NO_TIMEOUT.
   #
   # Payloads: `{:term, term}`, or `{:large, value}` for a value that takes long to decode, which
   # the receiver decodes with `value_decode/1` on a dirty scheduler.
   #
-  # Submitting functions take `pid` and `ref` (a `make_ref()` of the caller) last. `pid` is monitored
-  # from before the submission on: when it dies the operation is cancelled. Exactly one
-  # `{:snakepit_bridge, ref, {:done, outcome}}` comes, with outcome `{:ok, payload} | {:error, error}`.
+  # Submitting functions take `pid` and `ref` (a `make_ref()` of the caller) last. `pid` is
+  # monitored from before the submission on: when it dies the operation is cancelled. Exactly one
+  # `{:snakepit_bridge, ref, {:done, outcome}}` comes; outcome is `{:ok, payload}` or
+  # `{:error, error}`.
   #
   # What may take longer than a millisecond is marked dirty; all others take microseconds.
   @moduledoc false
@@ -85,8 +87,14 @@ defmodule SnakepitBridge.Native do
   @spec platform_describe(resource()) :: {:ok, term()} | failure()
   def platform_describe(_platform), do: missing()
 
-  @spec pool_await_ready(resource(), String.t(), non_neg_integer(), timeout(), pid(), reference()) ::
-          {:ok, resource()} | failure()
+  @spec pool_await_ready(
+          resource(),
+          String.t(),
+          non_neg_integer(),
+          timeout(),
+          pid(),
+          reference()
+        ) :: {:ok, resource()} | failure()
   def pool_await_ready(_platform, _pool, _count, _timeout, _pid, _ref), do: missing()
 
   # Dirty CPU, and so is the next.
@@ -179,6 +187,7 @@ defmodule SnakepitBridge.Native do
   #   {:chunk, sequence, payload}      {:done, outcome}       (streams of calls)
   #   {:variable, version, payload}    {:missed, count, payload}    {:end, error}  (watches)
   # `:wait` when there are none: then exactly one `{:snakepit_bridge, ref, :readable}` will come.
+  # After the end a stream is `:closed`. A stream that is freed unread is cancelled.
   @spec stream_next(resource(), pos_integer()) :: [tuple()] | :wait | failure()
   def stream_next(_stream, _max), do: missing()
 
@@ -292,8 +301,9 @@ defmodule SnakepitBridge.Native do
 
   # ---- Log -----------------------------------------------------------------------------------
 
-  # Records come to `pid` as {:snakepit_bridge, ref, {:log, record}} and {:log_dropped, count}, until
-  # the subscription (a stream resource) is cancelled or `pid` dies. Options: level, target_prefix.
+  # Records come to `pid` as {:snakepit_bridge, ref, {:log, record}} and {:log_dropped, count},
+  # until the subscription (a stream resource) is cancelled or `pid` dies. Options:
+  # level, target_prefix.
   @spec log_subscribe(resource(), map(), pid(), reference()) :: {:ok, resource()} | failure()
   def log_subscribe(_platform, _options, _pid, _ref), do: missing()
 

@@ -1,8 +1,8 @@
 //! Links the C library and turns its header into declarations, `sys.rs` in OUT_DIR.
 //!
-//! SNAKEPIT_BRIDGE_LIB and SNAKEPIT_BRIDGE_INCLUDE are directories; mix.exs finds and sets them. The
-//! declarations are made of the very header that came with the library, on every build: they cannot
-//! drift from it, and nobody who installs the package needs libclang, as bindgen would.
+//! SNAKEPIT_BRIDGE_LIB and SNAKEPIT_BRIDGE_INCLUDE are directories; mix.exs finds and sets them.
+//! The declarations are made of the very header that came with the library, on every build:
+//! they cannot drift from it, and nobody who installs the package needs libclang, as bindgen would.
 
 mod header;
 

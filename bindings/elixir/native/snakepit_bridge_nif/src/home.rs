@@ -1,5 +1,5 @@
-//! What a platform's submissions and its dispatcher share: the queue, who waits for which event, and
-//! the streams whose readers wait.
+//! What a platform's submissions and its dispatcher share: the queue, who waits for which event,
+//! and the streams whose readers wait.
 //!
 //! Must not know how messages look. Entries that are taken out are dropped by whoever took them, so
 //! never under the lock: dropping one may end a resource.

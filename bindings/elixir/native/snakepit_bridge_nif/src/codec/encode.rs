@@ -21,7 +21,8 @@ pub enum Limit {
     None,
 }
 
-/// A value and the work that it was, in nodes and pieces of 16 bytes; none if it was over the limit.
+/// A value and the work that it was, in nodes and pieces of 16 bytes; none if that was over the
+/// limit.
 pub fn encode(term: Term, limit: Limit) -> Outcome<Option<(Value, usize)>> {
     let budget = if limit == Limit::Small { WORK_MAX } else { usize::MAX };
     let mut walk = Walk { json: Vec::new(), parts: Vec::new(), depth: 0, work: 0, budget };

@@ -1,5 +1,6 @@
 //! Terms to values and back. `encode` walks a term and writes a document with attachments, `decode`
-//! reads one. `failure` makes `%SnakepitBridge.Error{}`. They must not know what is done with values.
+//! reads one. `failure` makes `%SnakepitBridge.Error{}`. They must not know what values
+//! are for.
 
 mod decode;
 mod dtype;

@@ -1,5 +1,5 @@
-//! Values on their way to a process: decoded where that is quick, otherwise handed over as they are,
-//! for `value_decode` on a dirty scheduler. Must not know who sends them.
+//! Values on their way to a process: decoded where that is quick, otherwise handed over as they
+//! are, for `value_decode` on a dirty scheduler. Must not know who sends them.
 
 use rustler::{Encoder, Env, Resource, ResourceArc, Term};
 

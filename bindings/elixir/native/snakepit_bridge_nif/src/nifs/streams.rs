@@ -101,12 +101,15 @@ fn next<'a>(env: Env<'a>, stream: &Stream, queue: &Queue, max: usize) -> Outcome
         let terms: Vec<Term> =
             events.by_ref().filter_map(|event| reading.term(event.kind)).collect();
         if reading.is_over {
-            stream.watched.end(stream, Some(env));
+            StreamResource::end(stream, env);
         }
         if !terms.is_empty() {
             consume(env, (SMALL_BYTES_MAX - reading.bytes_left) / BYTES_OF_ONE_PERCENT);
             return Ok(terms.encode(env));
         }
+    }
+    if stream.is_over() {
+        return Err(Failure::closed("the stream"));
     }
     stream.home.await_events(stream, queue)?;
     Ok(atoms::wait().to_term(env))

@@ -1,5 +1,6 @@
-//! What Elixir holds by reference. Each frees its handle when the garbage collector says so, without
-//! blocking, and those that work for a process end when it dies. They must not know options.
+//! What Elixir holds by reference. Each frees its handle when the garbage collector says so,
+//! without blocking, and those that work for a process end when it dies. They must not know
+//! options.
 
 mod invocation;
 mod operation;

@@ -22,6 +22,7 @@ pub struct StreamResource {
     pub queue: Option<Queue>,
     source: OnceLock<Source>,
     is_abandoned: AtomicBool,
+    is_over: AtomicBool,
     pub home: Arc<Home>,
     /// A stream that is read keeps its platform open; a log does not.
     _platform: Option<ResourceArc<PlatformResource>>,
@@ -82,6 +83,7 @@ impl StreamResource {
             queue,
             source: OnceLock::new(),
             is_abandoned: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             home: platform.home.clone(),
         })
     }
@@ -91,6 +93,16 @@ impl StreamResource {
         if !is_alive || self.is_abandoned.load(Ordering::SeqCst) {
             self.abandon();
         }
+    }
+
+    /// The last event has been read: nobody's death counts any more.
+    pub fn end(stream: &ResourceArc<Self>, env: Env) {
+        stream.is_over.store(true, Ordering::SeqCst);
+        stream.watched.end(stream, Some(env));
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
     }
 
     /// Ends what the events come from; their end still comes.

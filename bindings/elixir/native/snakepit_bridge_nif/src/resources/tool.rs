@@ -77,7 +77,7 @@ impl ToolResource {
         let is_sent = tool.address.lock().send(|env| {
             // What cannot be decoded would be a defect; the call then fails with its resource.
             let payload = optional_payload(env, arguments, SMALL_BYTES_MAX);
-            let payload = payload.map_or_else(|failure| failure.encode(env), |payload| payload);
+            let payload = payload.unwrap_or_else(|failure| failure.encode(env));
             (atoms::tool_call(), id, invocation.clone(), payload).encode(env)
         });
         if !is_sent {
