@@ -45,7 +45,8 @@ defmodule DSPex.Program do
   def new(kind, signature, opts) do
     unless kind in @of_signature or kind in @of_programs do
       raise ArgumentError,
-            "program of kind #{inspect(kind)}, expected one of #{list(@of_signature ++ @of_programs)}"
+            "program of kind #{inspect(kind)}, expected one of " <>
+              list(@of_signature ++ @of_programs)
     end
 
     for {key, _value} <- opts, key not in @keys do
