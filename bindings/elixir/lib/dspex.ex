@@ -61,8 +61,8 @@ defmodule DSPex do
   `:exact_match`; one of these with keys, as `{:exact_match, field: "label"}`; or a document.
 
   A function is registered as a tool of the session for the time of the call; several calls of it
-  may run at once, each in a process of its own. A function of one argument gets all that a metric is
-  asked with.
+  may run at once, each in a process of its own. A function of one argument gets all that a metric
+  is asked with.
   """
   @type metric ::
           (map(), map() -> term())

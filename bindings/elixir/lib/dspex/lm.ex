@@ -13,8 +13,8 @@ defmodule DSPex.LM do
 
   All have `:temperature`, `:max_tokens`, `:top_p`, `:stop` and `:seed`; `:host` and providers also
   `:presence_penalty`, `:frequency_penalty`, `:retries`, `:timeout_ms` (milliseconds for one
-  request) and `:extra`. A key is never a setting: `:api_key_env` is the *name* of a variable of the worker's
-  environment.
+  request) and `:extra`. A key is never a setting: `:api_key_env` is the *name* of a variable of
+  the worker's environment.
 
   A model for all calls that name none is configured:
 
