@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast test-frameworks test-transformers test-faults test-state test-systemd lint header bench clean
+.PHONY: help setup demo test test-fast test-frameworks test-hosts test-transformers test-faults test-state test-systemd lint header bench install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -20,7 +20,7 @@ demo: ## a C program asks DSPy, and DSPy calls back into C
 	@scripts/setup.sh run
 	scripts/demo.sh
 
-test: ## every test: Rust, C hosts, Python
+test: ## every test: Rust, Python, and the hosts C, C++, Go and Elixir
 	@scripts/setup.sh test
 	scripts/test.sh all
 
@@ -31,6 +31,10 @@ test-fast: ## unit tests, layering and house style, the Python side: no pool is 
 test-frameworks: ## DSPy, LangChain and plain Python for real, with this host as their model (under five minutes)
 	@scripts/setup.sh test
 	scripts/test-frameworks.sh
+
+test-hosts: ## the bindings for C, C++, Go and Elixir, each over an installed library; the same traces by all
+	@scripts/setup.sh test
+	scripts/test-hosts.sh
 
 test-transformers: ## models, fine-tuning and real weights, with torch in .venv-transformers; says why where it cannot be had
 	@scripts/test-transformers.sh
@@ -61,6 +65,10 @@ header: ## writes include/snakepit_bridge.h anew from src/capi
 bench: ## every benchmark in benches/, against an optimised worker
 	@RELEASE=1 scripts/setup.sh test
 	for bench in benches/*.rs; do cargo bench --bench "$$(basename "$$bench" .rs)"; done
+
+install: ## the library, headers, guard, `spb`, pkg-config and CMake files, under PREFIX (/usr/local)
+	@scripts/setup.sh run
+	scripts/install.sh
 
 clean: ## everything that was built or installed in this checkout
 	cargo clean

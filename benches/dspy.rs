@@ -4,13 +4,16 @@
 //! Run it with `make bench`. It prints a table: seconds, and how many times the model's own 50 ms
 //! that is. The promise is one second at most.
 
+#[path = "support/platform.rs"]
+mod platform;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{
-    ExecuteRequest, Invocation, Operation, Platform, Session, SessionOptions, TakeOutcome, Timeout,
+    ExecuteRequest, Invocation, Operation, Platform, Session, SessionOptions, TakeOutcome,
     ToolSink, ToolSpec,
 };
 use snakepit_bridge::core::Value;
@@ -21,7 +24,11 @@ const THINKING: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn main() {
-    let platform = open();
+    let platform = platform::open(json!({
+        "workers": 1,
+        "calls_per_worker": CALLS,
+        "frameworks": {"dspy": {}},
+    }));
     let session = platform.open_session(SessionOptions::default()).expect("a session");
     model(&platform);
     println!("{:<46}{:>12}{:>12}{:>12}", "", "median", "least", "most");
@@ -38,28 +45,7 @@ fn main() {
         "max_concurrency": CALLS,
     });
     row("one batch of 200", &mut rounds(|| calls(&session, "batch", &batch, 1)));
-    let closed = platform.shutdown(None);
-    closed.start(None);
-    closed.wait(None);
-}
-
-fn open() -> Arc<Platform> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let config = json!({
-        "guard_path": env!("CARGO_BIN_EXE_snakepit-guard"),
-        "pools": {"default": {
-            "workers": 1,
-            "calls_per_worker": CALLS,
-            "python": root.join(".venv/bin/python"),
-            "frameworks": {"dspy": {}},
-        }},
-    });
-    let platform = Platform::open(config.to_string().as_bytes()).expect("a platform");
-    let ready =
-        platform.pool("").expect("the pool").await_ready(1, Timeout::Default).expect("open");
-    ready.start(None);
-    ready.wait(None);
-    platform
+    platform::close(&platform);
 }
 
 /// A language model that answers each request after `THINKING`, in the order of their coming.

@@ -4,6 +4,13 @@
 //! Run it with `make bench`. It prints a table; the ratios are what counts, the absolute figures
 //! are the machine's.
 
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/platform.rs"]
+mod platform;
+#[path = "support/table.rs"]
+mod table;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -12,9 +19,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use snakepit_bridge::api::{
-    Chunk, ExecuteRequest, Operation, OperationSink, Platform, Session, SessionOptions, Timeout,
+    Chunk, ExecuteRequest, Operation, OperationSink, Session, SessionOptions,
 };
 use snakepit_bridge::core::{Result, Value};
+use table::Table;
 
 const ROUNDS: usize = 5;
 const CALLS_IN_TURN: usize = 2_000;
@@ -22,7 +30,11 @@ const CALLS_AT_ONCE: usize = 40_000;
 const IN_FLIGHT: usize = 64;
 
 fn main() {
-    let platform = open();
+    let platform = platform::open(json!({
+        "workers": 1,
+        "calls_per_worker": IN_FLIGHT,
+        "frameworks": {"python": {"modules": ["spb_testmod"]}},
+    }));
     let session = platform.open_session(SessionOptions::default()).expect("a session");
     let mut table = Table::default();
     for _ in 0..ROUNDS {
@@ -34,29 +46,7 @@ fn main() {
         table.add("variable get, ns", variable_get(&session));
     }
     table.print();
-    let closed = platform.shutdown(None);
-    closed.start(None);
-    closed.wait(None);
-}
-
-fn open() -> Arc<Platform> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let config = json!({
-        "guard_path": env!("CARGO_BIN_EXE_snakepit-guard"),
-        "pools": {"default": {
-            "workers": 1,
-            "calls_per_worker": IN_FLIGHT,
-            "python": root.join(".venv/bin/python"),
-            "python_path": [root.join("tests/python")],
-            "frameworks": {"python": {"modules": ["spb_testmod"]}},
-        }},
-    });
-    let platform = Platform::open(config.to_string().as_bytes()).expect("a platform");
-    let ready =
-        platform.pool("").expect("the pool").await_ready(1, Timeout::Default).expect("open");
-    ready.start(None);
-    ready.wait(None);
-    platform
+    platform::close(&platform);
 }
 
 fn request(operation: &str) -> ExecuteRequest {
@@ -151,26 +141,4 @@ fn variable_get(session: &Session) -> f64 {
 fn median_us(times: &mut [Duration]) -> f64 {
     times.sort();
     times[times.len() / 2].as_secs_f64() * 1e6
-}
-
-/// Rows with one figure per round.
-#[derive(Default)]
-struct Table(Vec<(&'static str, Vec<f64>)>);
-
-impl Table {
-    fn add(&mut self, row: &'static str, figure: f64) {
-        match self.0.iter_mut().find(|(name, _)| *name == row) {
-            Some((_, figures)) => figures.push(figure),
-            None => self.0.push((row, vec![figure])),
-        }
-    }
-
-    fn print(&mut self) {
-        println!("{:<46}{:>12}{:>12}{:>12}", "", "median", "least", "most");
-        for (row, figures) in &mut self.0 {
-            figures.sort_by(f64::total_cmp);
-            let (least, most) = (figures[0], figures[figures.len() - 1]);
-            println!("{row:<46}{:>12.1}{least:>12.1}{most:>12.1}", figures[figures.len() / 2]);
-        }
-    }
 }

@@ -5,11 +5,13 @@
 //! Run it with `make bench`. It prints a table; the figures hold for the machine and the build of
 //! the worker's native half that it ran with.
 
-use std::sync::Arc;
+#[path = "support/platform.rs"]
+mod platform;
+
 use std::time::Instant;
 
 use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{Platform, Timeout};
+use snakepit_bridge::api::Timeout;
 use snakepit_bridge::snakepit::os::spawn_guard;
 
 const WORKERS: u32 = 50;
@@ -43,7 +45,11 @@ fn main() {
 
 /// Seconds from one ready worker to fifty more; adds what each has of its own in megabytes.
 fn start(backend: &str, private: &mut Vec<f64>) -> f64 {
-    let platform = open(backend);
+    let platform = platform::open(json!({
+        "workers": 1,
+        "backend": {"kind": backend},
+        "frameworks": {"dspy": {}},
+    }));
     let pool = platform.pool("").expect("the pool");
     let began = Instant::now();
     pool.resize(WORKERS + 1, 0).expect("more workers");
@@ -55,30 +61,8 @@ fn start(backend: &str, private: &mut Vec<f64>) -> f64 {
     let workers = stats["workers"].as_array().expect("rows");
     assert_eq!(workers.len(), WORKERS as usize + 1, "{stats}");
     private.extend(workers.iter().map(private_mb));
-    let closed = platform.shutdown(None);
-    closed.start(None);
-    closed.wait(None);
+    platform::close(&platform);
     took
-}
-
-fn open(backend: &str) -> Arc<Platform> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("SPB_PYTHON").map(std::path::PathBuf::from);
-    let config = json!({
-        "guard_path": env!("CARGO_BIN_EXE_snakepit-guard"),
-        "pools": {"default": {
-            "workers": 1,
-            "backend": {"kind": backend},
-            "python": python.unwrap_or_else(|| root.join(".venv/bin/python")),
-            "frameworks": {"dspy": {}},
-        }},
-    });
-    let platform = Platform::open(config.to_string().as_bytes()).expect("a platform");
-    let pool = platform.pool("").expect("the pool");
-    let ready = pool.await_ready(1, Timeout::Default).expect("open");
-    ready.start(None);
-    ready.wait(None);
-    platform
 }
 
 /// What goes away with this process alone.

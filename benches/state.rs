@@ -16,16 +16,21 @@
 
 #[path = "../tests/abi/built.rs"]
 mod built;
+#[path = "support/figures.rs"]
+mod figures;
 #[path = "../tests/abi/program.rs"]
 mod program;
 #[path = "../tests/support/redis.rs"]
 mod redis_server;
+#[path = "support/table.rs"]
+mod table;
 
 use std::time::Instant;
 
 use program::Program;
 use redis_server::RedisServer;
 use serde_json::{Value as Json, json};
+use table::Table;
 
 const ROUNDS: usize = 5;
 const RAW_CALLS: u32 = 5_000;
@@ -43,12 +48,16 @@ fn main() {
         let file = |name: &str| folder.path().join(format!("{name}{round}.db"));
         let sqlite = |name: &str| json!({"store": "sqlite", "path": file(name)});
         let redis = |server: &RedisServer| json!({"store": "redis", "url": server.url()});
-        table.add_one("memory", &figures(&program, &memory, 1, 500_000));
-        table.add_one("sqlite", &figures(&program, &sqlite("one"), 1, 2_000));
-        table.add_many("sqlite", &figures(&program, &sqlite("many"), AT_ONCE, 200));
-        table.add_one("redis", &figures(&program, &redis(&server), 1, 5_000));
-        table.add_many("redis", &figures(&program, &redis(&server), AT_ONCE, 200));
-        table.add_one("redis, each write on disk", &figures(&program, &redis(&durable), 1, 1_000));
+        add_one(&mut table, "memory", &figures(&program, &memory, 1, 500_000));
+        add_one(&mut table, "sqlite", &figures(&program, &sqlite("one"), 1, 2_000));
+        add_many(&mut table, "sqlite", &figures(&program, &sqlite("many"), AT_ONCE, 200));
+        add_one(&mut table, "redis", &figures(&program, &redis(&server), 1, 5_000));
+        add_many(&mut table, "redis", &figures(&program, &redis(&server), AT_ONCE, 200));
+        add_one(
+            &mut table,
+            "redis, each write on disk",
+            &figures(&program, &redis(&durable), 1, 1_000),
+        );
         table.add("raw redis, Unix socket, GET, ns", raw(&server, "GET"));
         table.add("raw redis, Unix socket, SET, ns", raw(&server, "SET"));
     }
@@ -86,34 +95,14 @@ fn raw(server: &RedisServer, verb: &str) -> f64 {
     start.elapsed().as_nanos() as f64 / f64::from(RAW_CALLS)
 }
 
-/// Rows with one figure per round.
-#[derive(Default)]
-struct Table(Vec<(String, Vec<f64>)>);
+/// What reading and writing cost one thread.
+fn add_one(table: &mut Table, store: &str, [get, set]: &[[f64; 2]; 2]) {
+    table.add(&format!("{store}, get, ns"), get[0]);
+    table.add(&format!("{store}, set, ns"), set[0]);
+}
 
-impl Table {
-    fn add_one(&mut self, store: &str, [get, set]: &[[f64; 2]; 2]) {
-        self.add(&format!("{store}, get, ns"), get[0]);
-        self.add(&format!("{store}, set, ns"), set[0]);
-    }
-
-    fn add_many(&mut self, store: &str, [get, set]: &[[f64; 2]; 2]) {
-        self.add(&format!("{store}, {AT_ONCE} threads, get, calls/s"), get[1]);
-        self.add(&format!("{store}, {AT_ONCE} threads, set, calls/s"), set[1]);
-    }
-
-    fn add(&mut self, row: &str, figure: f64) {
-        match self.0.iter_mut().find(|(name, _)| name == row) {
-            Some((_, figures)) => figures.push(figure),
-            None => self.0.push((row.to_owned(), vec![figure])),
-        }
-    }
-
-    fn print(&mut self) {
-        println!("{:<46}{:>12}{:>12}{:>12}", "", "median", "least", "most");
-        for (row, figures) in &mut self.0 {
-            figures.sort_by(f64::total_cmp);
-            let (least, most) = (figures[0], figures[figures.len() - 1]);
-            println!("{row:<46}{:>12.1}{least:>12.1}{most:>12.1}", figures[figures.len() / 2]);
-        }
-    }
+/// What all threads did in a second.
+fn add_many(table: &mut Table, store: &str, [get, set]: &[[f64; 2]; 2]) {
+    table.add(&format!("{store}, {AT_ONCE} threads, get, calls/s"), get[1]);
+    table.add(&format!("{store}, {AT_ONCE} threads, set, calls/s"), set[1]);
 }

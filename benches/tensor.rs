@@ -4,11 +4,13 @@
 //! Run it with `make bench`. It prints a table of medians; the ratios to the copy are what counts.
 //! "Cached" is a value that lies in shared memory already, such as a variable that many calls read.
 
-use std::sync::Arc;
+#[path = "support/platform.rs"]
+mod platform;
+
 use std::time::Instant;
 
 use serde_json::json;
-use snakepit_bridge::api::{ExecuteRequest, Platform, Session, SessionOptions, Timeout};
+use snakepit_bridge::api::{ExecuteRequest, Session, SessionOptions};
 use snakepit_bridge::core::{Attachment, DType, Tensor, Value};
 use snakepit_bridge::shared_memory;
 
@@ -17,15 +19,16 @@ const ROUNDS: usize = 30;
 const WARM_UP: usize = 5;
 
 fn main() {
-    let platform = open();
+    let platform = platform::open(json!({
+        "workers": 1,
+        "frameworks": {"python": {"modules": ["spb_tensormod"]}},
+    }));
     let session = platform.open_session(SessionOptions::default()).expect("a session");
     println!("{:<10}{:<34}{:>12}{:>12}{:>12}", "", "", "median µs", "least µs", "× memcpy");
     for mib in [1, 64] {
         measure(&session, mib);
     }
-    let closed = platform.shutdown(None);
-    closed.start(None);
-    closed.wait(None);
+    platform::close(&platform);
 }
 
 fn measure(session: &Session, mib: usize) {
@@ -89,23 +92,4 @@ fn run(session: &Session, operation: &str, parameters: Option<Value>) -> Value {
         snakepit_bridge::api::TakeOutcome::Outcome(outcome) => outcome.expect("a result"),
         other => panic!("{other:?}"),
     }
-}
-
-fn open() -> Arc<Platform> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let config = json!({
-        "guard_path": env!("CARGO_BIN_EXE_snakepit-guard"),
-        "pools": {"default": {
-            "workers": 1,
-            "python": root.join(".venv/bin/python"),
-            "python_path": [root.join("tests/python")],
-            "frameworks": {"python": {"modules": ["spb_tensormod"]}},
-        }},
-    });
-    let platform = Platform::open(config.to_string().as_bytes()).expect("a platform");
-    let ready =
-        platform.pool("").expect("the pool").await_ready(1, Timeout::Default).expect("open");
-    ready.start(None);
-    ready.wait(None);
-    platform
 }

@@ -28,6 +28,7 @@ main() {
     esac
     system_packages
     rust
+    [ "$PURPOSE" = run ] || go
     virtual_environment
     python_packages
     worker
@@ -45,7 +46,8 @@ fail() {
 
 system_packages() {
     local wanted=(build-essential pkg-config libcjson-dev python3-venv)
-    [ "$PURPOSE" = run ] || wanted+=(clang redis-server valgrind)
+    [ "$PURPOSE" = run ] || wanted+=(clang cmake elixir erlang-dev erlang-nox ninja-build
+        nlohmann-json3-dev redis-server valgrind)
     if ! command -v dpkg-query >/dev/null; then
         other_system
         return
@@ -70,7 +72,7 @@ is_installed() {
 # Without Debian's package manager nothing is installed; what is missing is named.
 other_system() {
     local missing=() tool tools=(cc pkg-config)
-    [ "$PURPOSE" = run ] || tools+=(clang redis-server valgrind)
+    [ "$PURPOSE" = run ] || tools+=(clang cmake elixir ninja redis-server valgrind)
     for tool in "${tools[@]}"; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
@@ -88,6 +90,16 @@ rust() {
     found="$(cargo --version | cut -d' ' -f2)"
     is_at_least "$found" "$oldest" ||
         fail "cargo is $found, expected $oldest or later: rustup update stable"
+}
+
+# Debian's Go is older than what the binding needs, so it is not installed from there.
+go() {
+    local oldest found
+    oldest="$(sed -n 's/^go //p' bindings/go/go.mod)"
+    command -v go >/dev/null || fail "no go on PATH: install Go $oldest or later from https://go.dev/dl"
+    found="$(command go env GOVERSION)"
+    is_at_least "${found#go}" "$oldest" ||
+        fail "go is ${found#go}, expected $oldest or later: https://go.dev/dl"
 }
 
 is_at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort --version-sort | head -n1)" = "$2" ]; }

@@ -16,8 +16,13 @@ main() {
     export SPB_PYTHON="${SPB_PYTHON:-$PWD/.venv/bin/python}"
     case "$SELECTION" in
         all)
+            # The C suite, which is among cargo's, leaves its traces for scripts/test-hosts.sh.
+            export SPB_TRACE_DIR="$PWD/target/hosts/traces"
+            rm -rf "$SPB_TRACE_DIR"
+            mkdir -p "$SPB_TRACE_DIR"
             step cargo test --no-fail-fast
             step cargo test -p snakepit_bridge_native --test engine
+            step scripts/test-hosts.sh cpp go elixir
             python_tests ''
             ;;
         fast)
@@ -43,11 +48,9 @@ step() {
     "$@" 2>&1 | tee -a "$LOG" || failed_steps=$((failed_steps + 1))
 }
 
-# cargo: "test result: ok. 26 passed; 0 failed; ..."; pytest: "2 failed, 31 passed in 0.5s".
 summary() {
     local passed failed
-    passed="$(count passed)"
-    failed="$(count '(failed|errors?)')"
+    read -r passed failed < <(count)
     # A step that broke before it could count, by a compile error for example, is one failure.
     if [ "$failed_steps" -gt 0 ] && [ "$failed" -eq 0 ]; then
         failed="$failed_steps"
@@ -56,10 +59,34 @@ summary() {
     [ "$failed_steps" -eq 0 ] && [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
+# How the tools say it, one after the other:
+#   cargo   test result: ok. 26 passed; 0 failed; 0 ignored
+#   pytest  2 failed, 31 passed in 0.5s
+#   ctest   80% tests passed, 1 tests failed out of 5
+#   go      --- PASS: TestName (0.00s)
+#   ExUnit  3 doctests, 40 tests, 0 failures
 count() {
-    { grep -E '^test result:|^[0-9]+ (failed|passed|error)' "$LOG" || true; } |
-        { grep -oE "[0-9]+ $1\b" || true; } |
-        awk '{ sum += $1 } END { print sum + 0 }'
+    awk '
+        function number_before(word,    at) {
+            at = match($0, "[0-9]+ " word)
+            return at ? substr($0, at) + 0 : 0
+        }
+        /^test result:/ || /^[0-9]+ (failed|passed|error)/ {
+            passed += number_before("passed")
+            failed += number_before("failed") + number_before("error")
+        }
+        /^[0-9]+% tests passed/ {
+            failed += number_before("tests failed")
+            passed += $NF - number_before("tests failed")
+        }
+        /^--- PASS/ { passed++ }
+        /^--- FAIL/ { failed++ }
+        /^([0-9]+ doctests?, )?[0-9]+ tests?, [0-9]+ failures?/ {
+            failed += number_before("failure")
+            passed += number_before("doctest") + number_before("tests?,") - number_before("failure")
+        }
+        END { print passed + 0, failed + 0 }
+    ' "$LOG"
 }
 
 main

@@ -1,19 +1,37 @@
+// What all tests share: platforms whose workers are ready, and waits with an end.
+
 package bridge
 
 import (
+	"encoding/json"
+	"log/slog"
+	"maps"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 )
 
-// testConfig is a platform with one pool that serves tests/python/spb_testmod.py.
-func testConfig(t testing.TB, workers string) string {
+// configOf is a platform with one pool that serves modules of tests/python.
+func configOf(t testing.TB, workers int, pool map[string]any) string {
 	t.Helper()
-	python, guard := environment(t, "SPB_PYTHON"), environment(t, "SPB_GUARD")
-	modules := environment(t, "SPB_TEST_MODULES")
-	return `{"guard_path": "` + guard + `", "pools": {"default": {
-		"workers": ` + workers + `, "calls_per_worker": 256,
-		"python": "` + python + `", "python_path": ["` + modules + `"],
-		"frameworks": {"python": {"modules": ["spb_testmod"]}}}}}`
+	settings := map[string]any{
+		"workers": workers, "calls_per_worker": 256,
+		"python":      environment(t, "SPB_PYTHON"),
+		"python_path": []string{environment(t, "SPB_TEST_MODULES")},
+		"frameworks": map[string]any{
+			"python": map[string]any{"modules": []string{"spb_testmod"}},
+			"tools":  map[string]any{"modules": []string{"spb_toolmod"}},
+		},
+	}
+	maps.Copy(settings, pool)
+	config := map[string]any{"pools": map[string]any{"default": settings}}
+	if guard := os.Getenv("SPB_GUARD"); guard != "" {
+		config["guard_path"] = guard
+	}
+	document, err := json.Marshal(config)
+	must(t, err)
+	return string(document)
 }
 
 func environment(t testing.TB, name string) string {
@@ -25,15 +43,20 @@ func environment(t testing.TB, name string) string {
 	return found
 }
 
-// opened is a platform whose workers are ready, and a session of it.
+// opened is a platform whose worker is ready, and a session of it.
 func opened(t testing.TB) (*Platform, *Session) {
 	t.Helper()
-	platform, err := Open(testConfig(t, "1"))
+	return openedAs(t, 1, nil)
+}
+
+func openedAs(t testing.TB, workers int, pool map[string]any) (*Platform, *Session) {
+	t.Helper()
+	platform, err := Open(configOf(t, workers, pool))
 	must(t, err)
 	t.Cleanup(func() { must(t, platform.Close()) })
-	pool, err := platform.Pool("")
+	found, err := platform.Pool("")
 	must(t, err)
-	must(t, pool.AwaitReady(t.Context(), 0))
+	must(t, found.AwaitReady(t.Context(), 0))
 	session, err := platform.OpenSession(SessionOptions{})
 	must(t, err)
 	return platform, session
@@ -44,4 +67,26 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// eventually waits for a condition, with a deadline; before each look it has garbage collected.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	late := time.After(60 * time.Second)
+	looks := time.NewTicker(2 * time.Millisecond)
+	defer looks.Stop()
+	for runtime.GC(); !condition(); runtime.GC() {
+		select {
+		case <-looks.C:
+		case <-late:
+			t.Fatalf("never came true: %s", what)
+		}
+	}
+}
+
+// quietly keeps what is logged out of the test's output.
+func quietly(t testing.TB) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { slog.SetDefault(before) })
 }

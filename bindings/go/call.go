@@ -1,3 +1,6 @@
+// Calls of framework operations in a session. How their ends come is in operation.go, how their
+// chunks do in stream.go.
+
 package bridge
 
 /*
@@ -17,7 +20,7 @@ type Call struct {
 	// Framework and Operation, such as "dspy" and "predict"; see [Platform.Schema].
 	Framework string
 	Operation string
-	// Parameters: anything that encoding/json writes as an object, or a *Value; nil: {}.
+	// Parameters: anything that NewValue takes and that is an object; nil: {}.
 	Parameters any
 	// Pool: empty for "default".
 	Pool string
@@ -25,152 +28,81 @@ type Call struct {
 	Timeout time.Duration
 	// StreamWindow: chunks that Python may send ahead of you. 0: as configured.
 	StreamWindow int
-	// Traceparent is the caller's W3C trace context.
+	// Traceparent is the caller's W3C trace context; empty: the running tool call's, or a new one.
 	Traceparent string
-	Affinity    Affinity
+	// Affinity of this call; AffinityDefault: the session's.
+	Affinity Affinity
 }
 
-// Execute runs a call to its end.
+// Execute runs a call to its end. It waits; the end of ctx cancels the call. In the context of a
+// tool's call it is nested in that. Errors are those of spb_execute: StatusNotFound,
+// StatusInvalidArgument and others at once; StatusPythonException, StatusWorkerLost,
+// StatusDeadline, StatusToolFailed and others at the end.
 func (s *Session) Execute(ctx context.Context, call Call) (*Value, error) {
-	defer runtime.KeepAlive(s)
-	var hold lent
-	defer hold.Unpin()
-	options, parameters, err := call.options(ctx, &hold)
-	if err != nil {
-		return nil, err
-	}
-	defer runtime.KeepAlive(parameters)
-	return s.platform.await(ctx, true, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
-		return C.spb_execute(s.raw, &options, sink, out, fault)
-	})
+	return s.platform.await(ctx, true, s.execute(ctx, call, false))
 }
 
-// Run executes a call and reads its result as Out.
+// Start starts a call and returns at once. The end of ctx cancels the call, as [Operation.Cancel]
+// does.
+func (s *Session) Start(ctx context.Context, call Call) (*Operation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, contextError(err)
+	}
+	return s.platform.start(ctx, s.execute(ctx, call, false))
+}
+
+// Run executes a call and reads its result as Out: see [Session.Execute] and [As].
 func Run[Out any](ctx context.Context, session *Session, call Call) (Out, error) {
 	value, err := session.Execute(ctx, call)
 	if err != nil {
 		var none Out
 		return none, err
 	}
-	return As[Out](value)
+	return consume[Out](value)
 }
 
 // Stream executes a call and gives its chunks as they come, each with a nil error; a failure comes
-// last, with a nil chunk. Taking chunks is what lets Python send more. Leaving the loop cancels the
-// call. The result of the call, if it is wanted, goes to what result points to.
+// last, with a nil chunk. Taking chunks is what lets Python send more: it is at most a window
+// ahead. Leaving the loop cancels the call and waits for its end. The result of the call, if it is
+// wanted, goes to what result points to (see [Value.Into]) before the loop ends.
+//
+// Each stream that runs has a queue of its own, which is two file descriptors.
 func (s *Session) Stream(ctx context.Context, call Call, result any) iter.Seq2[*Value, error] {
-	return func(yield func(*Value, error) bool) {
-		take := func(chunk *Value) bool { return yield(chunk, nil) }
-		if err := s.stream(ctx, call, result, take); err != nil {
-			yield(nil, err)
-		}
-	}
+	return s.platform.stream(ctx, result, s.execute(ctx, call, true))
 }
 
 // StreamAs is Stream with chunks read as Chunk.
 func StreamAs[Chunk any](
 	ctx context.Context, session *Session, call Call, result any,
 ) iter.Seq2[Chunk, error] {
-	return func(yield func(Chunk, error) bool) {
-		var none Chunk
-		for value, err := range session.Stream(ctx, call, result) {
-			if err != nil {
-				yield(none, err)
-				return
-			}
-			chunk, err := As[Chunk](value)
-			if !yield(chunk, err) || err != nil {
-				return
-			}
+	return chunksAs[Chunk](session.Stream(ctx, call, result))
+}
+
+// execute prepares spb_execute.
+func (s *Session) execute(ctx context.Context, call Call, streams bool) submission {
+	return with(call.Parameters, func(
+		hold *lent, parameters cValue, sink *cSink, out *cOperation, fault *cFault,
+	) cStatus {
+		defer runtime.KeepAlive(s)
+		options := C.spb_execute_options{struct_size: C.sizeof_spb_execute_options}
+		options.framework = hold.text(call.Framework)
+		options.operation = hold.text(call.Operation)
+		options.parameters = parameters
+		options.pool = hold.text(call.Pool)
+		options.timeout_ms = millis(timeLeft(ctx, call.Timeout))
+		options.traceparent = hold.text(call.Traceparent)
+		options.affinity = C.uint32_t(call.Affinity)
+		options.parent = parentOf(ctx)
+		if streams {
+			options.flags = C.SPB_EXECUTE_STREAM
+			options.stream_window = C.uint32_t(call.StreamWindow)
 		}
-	}
+		return C.spb_execute(s.raw, &options, sink, out, fault)
+	})
 }
 
-// stream runs a call whose events have a queue of their own: what is not taken from it is not sent
-// by Python, so that a slow consumer needs no memory. Nil after take has refused a chunk.
-func (s *Session) stream(ctx context.Context, call Call, result any, take func(*Value) bool) error {
-	defer runtime.KeepAlive(s)
-	if err := ctx.Err(); err != nil {
-		return contextError(err)
-	}
-	queue, err := newQueue(s.platform.raw)
-	if err != nil {
-		return err
-	}
-	defer queue.close()
-	operation, err := s.submitStream(ctx, call, queue)
-	if err != nil {
-		return err
-	}
-	defer C.spb_operation_free(operation)
-	stop := context.AfterFunc(ctx, func() { C.spb_operation_cancel(operation, nil) })
-	defer stop()
-	wanted, over := true, false
-	var outcome event
-	batch := make([]C.spb_event, 1)
-	for !over && queue.take(batch, func(_ uint64, event event) {
-		switch event.kind {
-		case C.SPB_EVENT_OP_CHUNK:
-			if wanted && !take(event.value) {
-				wanted = false
-				C.spb_operation_cancel(operation, nil)
-			}
-		case C.SPB_EVENT_OP_DONE:
-			outcome, over = event, true
-		}
-	}) {
-	}
-	switch {
-	case !wanted:
-		return nil
-	case !over:
-		return &Error{Status: StatusClosed, Message: "the platform was closed"}
-	case outcome.err != nil:
-		return endOf(ctx, outcome.err)
-	case result == nil:
-		return nil
-	}
-	return outcome.value.Into(result)
-}
-
-func (s *Session) submitStream(
-	ctx context.Context, call Call, queue *queue,
-) (C.spb_operation, error) {
-	var hold lent
-	defer hold.Unpin()
-	var operation C.spb_operation
-	options, parameters, err := call.options(ctx, &hold)
-	if err != nil {
-		return operation, err
-	}
-	defer runtime.KeepAlive(parameters)
-	options.flags = C.SPB_EXECUTE_STREAM
-	options.stream_window = C.uint32_t(call.StreamWindow)
-	sink := C.spb_sink_queue(queue.raw, 1)
-	var fault *C.spb_error
-	status := C.spb_execute(s.raw, &options, &sink, &operation, &fault)
-	return operation, failure(status, fault)
-}
-
-// options are those of C. The Value has to live until they were used.
-func (c *Call) options(ctx context.Context, hold *lent) (C.spb_execute_options, *Value, error) {
-	raw := C.spb_execute_options{struct_size: C.sizeof_spb_execute_options}
-	raw.framework = hold.text(c.Framework)
-	raw.operation = hold.text(c.Operation)
-	raw.pool = hold.text(c.Pool)
-	raw.timeout_ms = millis(timeLeft(ctx, c.Timeout))
-	raw.traceparent = hold.text(c.Traceparent)
-	raw.affinity = C.uint32_t(c.Affinity)
-	if invocation, is := ctx.Value(invocationKey{}).(C.spb_invocation); is {
-		raw.parent = invocation
-	}
-	if c.Parameters == nil {
-		return raw, nil, nil
-	}
-	parameters, err := NewValue(c.Parameters)
-	if err != nil {
-		return raw, nil, err
-	}
-	raw.parameters = parameters.raw
-	return raw, parameters, nil
+// parentOf is the tool call that a context belongs to, or 0.
+func parentOf(ctx context.Context) C.spb_invocation {
+	parent, _ := ctx.Value(invocationKey{}).(C.spb_invocation)
+	return parent
 }

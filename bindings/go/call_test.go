@@ -1,3 +1,5 @@
+// Calls and their ends.
+
 package bridge
 
 import (

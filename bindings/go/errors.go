@@ -1,3 +1,5 @@
+// Errors, and how what C returns becomes one. Knows nothing of what was called.
+
 package bridge
 
 /*
@@ -34,7 +36,10 @@ func (e *Error) Error() string {
 	return e.Status.String() + ": " + e.Message
 }
 
-// Is reports whether target is this error's Status, or the context error that says the same.
+// Unwrap is the Status, for errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.Status }
+
+// Is reports whether target is the context error that says what this error's Status does.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case context.Canceled:
@@ -42,8 +47,14 @@ func (e *Error) Is(target error) bool {
 	case context.DeadlineExceeded:
 		return e.Status == StatusDeadline
 	}
-	status, isStatus := target.(Status)
-	return isStatus && status == e.Status
+	return false
+}
+
+// check calls a C function.
+func check(call func(fault *cFault) cStatus) error {
+	var fault cFault
+	status := call(&fault)
+	return failure(status, fault)
 }
 
 // failure makes an Error of what a C function returned, and frees it.

@@ -1,3 +1,5 @@
+// One call of a tool, as the tool sees it. How calls run is in serve.go.
+
 package bridge
 
 /*
@@ -9,26 +11,30 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"runtime"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// Invocation is one call of a tool by Python.
+// Invocation is one call of a tool, good until the tool's function returns.
 type Invocation struct {
-	raw       C.spb_invocation
+	raw C.spb_invocation
+	// Arguments, which the tool's input schema accepts.
 	Arguments *Value
 }
 
 // Info tells of a call beside its arguments.
 type Info struct {
-	Tool                string `json:"tool"`
-	Session             string `json:"session"`
-	Operation           uint64 `json:"operation"`
-	Traceparent         string `json:"traceparent"`
+	Tool        string `json:"tool"`
+	Session     string `json:"session"`
+	Operation   uint64 `json:"operation"`
+	Traceparent string `json:"traceparent"`
+	// DeadlineRemainingMS: milliseconds that the caller still waits; nil: for ever.
 	DeadlineRemainingMS *int64 `json:"deadline_remaining_ms"`
 	// Stream: the caller takes chunks.
 	Stream bool `json:"stream"`
-	Depth  int  `json:"depth"`
+	// Depth: how deep calls are nested.
+	Depth int `json:"depth"`
 }
 
 // Info tells of the call.
@@ -39,20 +45,26 @@ func (i *Invocation) Info() (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	return As[Info](value)
+	return consume[Info](value)
 }
 
 // Emit sends a chunk ahead of the answer. It waits, until ctx ends, while Python is a whole window
-// behind; StatusState: the caller takes no chunks.
+// behind. Errors: StatusState when the caller takes no chunks (see Info.Stream),
+// StatusInvalidArgument for one that breaks the tool's chunk schema, StatusCancelled when nobody
+// waits any more.
 func (i *Invocation) Emit(ctx context.Context, chunk any) error {
 	value, err := NewValue(chunk)
 	if err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(value)
-	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-		var fault *C.spb_error
-		err := failure(C.spb_invocation_emit(i.raw, value.raw, &fault), fault)
+	raw, err := value.lend()
+	if err != nil {
+		return err
+	}
+	defer value.giveBack()
+	// C says when there is no room, not when there is again: the pauses grow to a hundredth second.
+	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
+		err := check(func(fault *cFault) cStatus { return C.spb_invocation_emit(i.raw, raw, fault) })
 		if !errors.Is(err, StatusAgain) {
 			return err
 		}
@@ -63,6 +75,11 @@ func (i *Invocation) Emit(ctx context.Context, chunk any) error {
 		}
 	}
 }
+
+const (
+	pauseMin = 100 * time.Microsecond
+	pauseMax = 10 * time.Millisecond
+)
 
 // invocationKey finds the running tool call in a context.
 type invocationKey struct{}
@@ -76,27 +93,31 @@ func (i *Invocation) withDeadline(ctx context.Context) (context.Context, context
 }
 
 func (i *Invocation) complete(result *Value) error {
-	defer runtime.KeepAlive(result)
-	var fault *C.spb_error
-	return failure(C.spb_invocation_complete(i.raw, result.raw, &fault), fault)
+	raw, err := result.lend()
+	if err != nil {
+		return err
+	}
+	defer result.giveBack()
+	return check(func(fault *cFault) cStatus { return C.spb_invocation_complete(i.raw, raw, fault) })
 }
 
-func (i *Invocation) fail(cause error) {
+// fail tells Python why there is no result. What C does not take of it is left out.
+func (i *Invocation) fail(cause *Error) {
 	var hold lent
 	defer hold.Unpin()
 	options := C.spb_failure_options{struct_size: C.sizeof_spb_failure_options}
-	options.message = hold.text(cause.Error())
-	var own *Error
-	if errors.As(cause, &own) {
-		options.status = C.spb_status(own.Status)
-		options.message = hold.text(own.Message)
-		var object map[string]json.RawMessage
-		if json.Unmarshal(own.Details, &object) == nil {
-			options.details_json = hold.bytes(own.Details)
-		}
-		if own.Retryable {
-			options.flags = C.SPB_FAILURE_RETRYABLE
-		}
+	options.status = C.spb_status(cause.Status)
+	options.message = hold.text(strings.ToValidUTF8(cause.Message, "\ufffd"))
+	var object map[string]json.RawMessage
+	if json.Unmarshal(cause.Details, &object) == nil && utf8.Valid(cause.Details) {
+		options.details_json = hold.bytes(cause.Details)
 	}
-	C.spb_invocation_fail(i.raw, &options, nil)
+	if cause.Retryable {
+		options.flags = C.SPB_FAILURE_RETRYABLE
+	}
+	if C.spb_invocation_fail(i.raw, &options, nil) == C.SPB_E_INVALID_ARGUMENT {
+		// A status that is none, or details that are nested too deep.
+		options.status, options.details_json = C.SPB_E_TOOL_FAILED, C.spb_str{}
+		C.spb_invocation_fail(i.raw, &options, nil)
+	}
 }

@@ -1,3 +1,5 @@
+// Log records of library and workers, for slog. The form of the records is docs/telemetry.md.
+
 package bridge
 
 /*
@@ -11,21 +13,38 @@ import (
 	"log/slog"
 	"runtime"
 	"sort"
+	"time"
 )
 
-// LogTo passes the records of library and workers of at least level to a slog.Handler, until stop
-// is called or the platform is closed. Records that are not taken in time are dropped and counted
-// in a record of their own.
-func (p *Platform) LogTo(handler slog.Handler, level slog.Level) (stop func(), err error) {
+// LogOptions say which records come. Zero means default everywhere.
+type LogOptions struct {
+	// Level is the lowest that comes; nil: as the configuration's logs.level says.
+	Level slog.Leveler
+	// TargetPrefix: only targets that begin so; empty: all.
+	TargetPrefix string
+}
+
+// LogTo passes the records of library and workers to a slog.Handler, until stop is called or the
+// platform is closed. Records that are not taken in time are dropped and counted in a record of
+// their own. The handler is called in one goroutine, which all ends of calls wait for: one that
+// blocks holds everything up.
+func (p *Platform) LogTo(handler slog.Handler, options LogOptions) (stop func(), err error) {
 	defer runtime.KeepAlive(p)
-	options := C.spb_log_options{struct_size: C.sizeof_spb_log_options, level: pythonLevel(level)}
+	var hold lent
+	defer hold.Unpin()
+	raw := C.spb_log_options{struct_size: C.sizeof_spb_log_options}
+	raw.target_prefix = hold.text(options.TargetPrefix)
+	if options.Level != nil {
+		raw.level = pythonLevel(options.Level.Level())
+	}
 	sink, tag := p.pump.sink(func(event event) { handle(handler, event) })
 	var watch C.spb_watch
-	var fault *C.spb_error
-	status := C.spb_log_subscribe(p.raw, &options, &sink, &watch, &fault)
-	if status != C.SPB_OK {
+	err = check(func(fault *cFault) cStatus {
+		return C.spb_log_subscribe(p.raw, &raw, &sink, &watch, fault)
+	})
+	if err != nil {
 		p.pump.forget(tag)
-		return nil, failure(status, fault)
+		return nil, p.refusal(err)
 	}
 	return func() {
 		C.spb_watch_free(watch)
@@ -57,10 +76,16 @@ func recordOf(document *Value) slog.Record {
 	if err != nil {
 		return slog.Record{Level: slog.LevelError, Message: document.String()}
 	}
-	record := slog.Record{Level: levelOf(fields["level"])}
+	level, _ := fields["level"].(string)
+	record := slog.Record{Level: levels[level]}
 	record.Message, _ = fields["message"].(string)
-	delete(fields, "level")
-	delete(fields, "message")
+	if at, isKnown := fields["unix_ms"].(json.Number); isKnown {
+		millis, _ := at.Int64()
+		record.Time = time.UnixMilli(millis)
+	}
+	for _, name := range []string{"level", "message", "unix_ms"} {
+		delete(fields, name)
+	}
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -75,11 +100,7 @@ func recordOf(document *Value) slog.Record {
 // Python counts 10 debug, 20 info, 30 warning, 40 error; slog -4, 0, 4, 8.
 func pythonLevel(level slog.Level) C.int32_t { return C.int32_t(max(1, 20+int(level)*10/4)) }
 
-func levelOf(level any) slog.Level {
-	number, isNumber := level.(json.Number)
-	if !isNumber {
-		return slog.LevelInfo
-	}
-	python, _ := number.Int64()
-	return slog.Level((python - 20) * 4 / 10)
+// levels are those of records, by their names.
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn, "error": slog.LevelError,
 }

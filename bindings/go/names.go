@@ -1,3 +1,5 @@
+// Short names for what C functions take and give.
+
 package bridge
 
 /*
@@ -5,7 +7,6 @@ package bridge
 */
 import "C"
 
-// Short names for what C functions take and give.
 type (
 	cStatus         = C.spb_status
 	cFault          = *C.spb_error

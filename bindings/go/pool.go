@@ -1,3 +1,5 @@
+// Pools of workers. Their calls are made in sessions.
+
 package bridge
 
 /*
@@ -36,26 +38,42 @@ func (p *Platform) Pool(name string) (*Pool, error) {
 func (p *Pool) AwaitReady(ctx context.Context, workers int) error {
 	defer runtime.KeepAlive(p)
 	timeout := timeLeft(ctx, NoTimeout)
-	_, err := p.platform.await(ctx, true, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
+	_, err := p.platform.await(ctx, true, plain(func(
+		sink *cSink, out *cOperation, fault *cFault,
+	) cStatus {
 		return C.spb_pool_await_ready(p.raw, C.uint32_t(workers), millis(timeout), sink, out, fault)
-	})
+	}))
 	return err
 }
 
 // Drain empties the pool and waits until no worker is left; calls that run may end within grace.
 func (p *Pool) Drain(ctx context.Context, grace time.Duration) error {
 	defer runtime.KeepAlive(p)
-	_, err := p.platform.await(ctx, true, func(sink *cSink, out *cOperation, fault *cFault) cStatus {
+	_, err := p.platform.await(ctx, true, plain(func(
+		sink *cSink, out *cOperation, fault *cFault,
+	) cStatus {
 		return C.spb_pool_drain(p.raw, millis(grace), sink, out, fault)
-	})
+	}))
 	return err
 }
 
 // Resize changes the number of workers: min whatever the load, up to max (0: the same) under load.
 func (p *Pool) Resize(min, max int) error {
 	defer runtime.KeepAlive(p)
-	var fault *C.spb_error
-	return failure(C.spb_pool_resize(p.raw, C.uint32_t(min), C.uint32_t(max), &fault), fault)
+	return check(func(fault *cFault) cStatus {
+		return C.spb_pool_resize(p.raw, C.uint32_t(min), C.uint32_t(max), fault)
+	})
+}
+
+// Schema describes what the operations of a framework of this pool take and give, as JSON Schema;
+// all its frameworks for an empty name. It is known once the pool's first worker is ready.
+func (p *Pool) Schema(framework string) (*Value, error) {
+	defer runtime.KeepAlive(p)
+	var hold lent
+	defer hold.Unpin()
+	return give(func(out *cValue, fault *cFault) cStatus {
+		return C.spb_pool_schema(p.raw, hold.text(framework), out, fault)
+	})
 }
 
 // Stats reports the pool's counts, and one row per worker.

@@ -1,3 +1,5 @@
+// The completion queue and the goroutine that takes its events. Knows nothing of what they are for.
+
 package bridge
 
 /*
@@ -133,7 +135,19 @@ func (p *pump) forget(tag uint64) {
 	delete(p.sinks, tag)
 }
 
+// isOver: the platform has closed, and with it the queue.
+func (p *pump) isOver() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// run ends with the platform, also with one that was dropped without being closed.
 func (p *pump) run() {
+	defer p.queue.close()
 	defer close(p.done)
 	batch := make([]C.spb_event, events)
 	for p.queue.take(batch, p.pass) {

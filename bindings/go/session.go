@@ -1,3 +1,6 @@
+// Sessions: opened, joined, copied, kept, closed. What is done in them is in call.go, toolcall.go,
+// variable.go and watch.go.
+
 package bridge
 
 /*
@@ -8,6 +11,7 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"runtime"
 	"time"
 )
@@ -35,10 +39,12 @@ type SessionOptions struct {
 	Affinity Affinity
 }
 
-// Session holds what calls share: variables, tools, affinity. Dropping it does not close it.
+// Session holds what calls share: variables, tools, affinity. Close it, or Release it if others go
+// on with it.
 type Session struct {
 	platform *Platform
 	raw      C.spb_session
+	net      *net
 }
 
 // OpenSession opens a session.
@@ -66,6 +72,18 @@ func (p *Platform) ImportSession(path string, options SessionOptions) (*Session,
 	})
 }
 
+// ImportArchive opens a session with what a value of [Session.Archive] holds.
+func (p *Platform) ImportArchive(archive *Value, options SessionOptions) (*Session, error) {
+	held, err := archive.lend()
+	if err != nil {
+		return nil, err
+	}
+	defer archive.giveBack()
+	return p.session(options, func(raw *cSessionOptions, out *cSession, fault *cFault) cStatus {
+		return C.spb_session_import_value(p.raw, held, raw, out, fault)
+	})
+}
+
 // Sessions lists the sessions of the store behind an id (empty: from the first), at most limit.
 func (p *Platform) Sessions(after string, limit int) (*Value, error) {
 	defer runtime.KeepAlive(p)
@@ -90,8 +108,18 @@ func (s *Session) Export(path string) error {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
-	var fault *C.spb_error
-	return failure(C.spb_session_export(s.raw, hold.text(path), &fault), fault)
+	return check(func(fault *cFault) cStatus {
+		return C.spb_session_export(s.raw, hold.text(path), fault)
+	})
+}
+
+// Archive is what Export writes, as a value: the document of the archive with the attachments of all
+// variables.
+func (s *Session) Archive() (*Value, error) {
+	defer runtime.KeepAlive(s)
+	return give(func(out *cValue, fault *cFault) cStatus {
+		return C.spb_session_export_value(s.raw, out, fault)
+	})
 }
 
 // Info reports id, metadata, ages, and what the session holds.
@@ -105,20 +133,33 @@ func (s *Session) Info() (*Value, error) {
 // Touch counts as a use: the time to live starts again.
 func (s *Session) Touch() error {
 	defer runtime.KeepAlive(s)
-	var fault *C.spb_error
-	return failure(C.spb_session_touch(s.raw, &fault), fault)
+	return check(func(fault *cFault) cStatus {
+		return C.spb_session_touch(s.raw, fault)
+	})
 }
 
-// Close closes the session for every host: its operations are cancelled, its tools and variables
-// go. It is an io.Closer.
+// Close closes the session for every host of the store and waits for it: its operations are
+// cancelled, its tools and variables go. It is an io.Closer; closing again does no harm. What is
+// called afterwards fails with StatusClosed.
 func (s *Session) Close() error {
 	defer runtime.KeepAlive(s)
+	if !s.net.fold() {
+		return nil
+	}
 	shut := func(sink *cSink, out *cOperation, fault *cFault) cStatus {
 		return C.spb_session_close(s.raw, sink, out, fault)
 	}
-	_, err := s.platform.await(context.Background(), false, shut)
+	_, err := s.platform.await(context.Background(), false, plain(shut))
+	if errors.Is(err, StatusClosed) {
+		// Its platform, another host or its time to live was faster.
+		return nil
+	}
 	return err
 }
+
+// Release lets go of a session that is not to be closed: it lives until somebody else closes it or
+// its time is up, and [Platform.JoinSession] finds it again. The Session may still be used.
+func (s *Session) Release() { s.net.fold() }
 
 type opening func(raw *cSessionOptions, out *cSession, fault *cFault) cStatus
 
@@ -138,10 +179,13 @@ func (p *Platform) session(options SessionOptions, open opening) (*Session, erro
 	raw.ttl_ms = millis(options.TTL)
 	raw.affinity = C.uint32_t(options.Affinity)
 	session := &Session{platform: p}
+	var opened C.spb_session
 	var fault *C.spb_error
-	if status := open(&raw, &session.raw, &fault); status != C.SPB_OK {
+	if status := open(&raw, &opened, &fault); status != C.SPB_OK {
 		return nil, failure(status, fault)
 	}
-	runtime.AddCleanup(session, func(raw C.spb_session) { C.spb_session_free(raw) }, session.raw)
+	session.raw = opened
+	forgotten := "a Session was dropped without Close or Release"
+	session.net = spread(session, p.net, forgotten, func() { C.spb_session_free(opened) })
 	return session, nil
 }

@@ -1,3 +1,5 @@
+// Variables, watches, tensors.
+
 package bridge
 
 import (

@@ -1,3 +1,5 @@
+// Statuses: how a call can end. Errors with their circumstances are in errors.go.
+
 package bridge
 
 /*

@@ -1,3 +1,5 @@
+// Text and times on their way into C and back. Go memory is lent for one C call and no longer.
+
 package bridge
 
 /*

@@ -1,8 +1,12 @@
+// Tools, registered in Go and called by Python and by name.
+
 package bridge
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +31,7 @@ type facts struct {
 }
 
 func TestTools(t *testing.T) {
+	quietly(t)
 	platform, session := opened(t)
 	lookup := func(ctx context.Context, in question) (facts, error) {
 		if in.Country == "" {
@@ -124,5 +129,125 @@ func TestTools(t *testing.T) {
 	_, err = ask[facts](t, session, "lookup", question{Country: "x"})
 	if !errors.Is(err, StatusNotFound) {
 		t.Error(err)
+	}
+}
+
+// Whatever a tool does, Python has its answer and the program goes on.
+func TestToolsFailTyped(t *testing.T) {
+	quietly(t)
+	platform, session := opened(t)
+	var none *Error
+	for name, each := range map[string]struct {
+		does   func(context.Context) error
+		status Status
+		says   string
+	}{
+		"panics":  {func(context.Context) error { panic("closed") }, StatusToolFailed, "panicked: closed"},
+		"nothing": {func(context.Context) error { panic(nil) }, StatusToolFailed, "panicked"},
+		"crashes": {func(context.Context) error { var m map[int]int; m[1] = 1; return nil }, StatusToolFailed, "nil map"},
+		"exits":   {func(context.Context) error { runtime.Goexit(); return nil }, StatusToolFailed, "goroutine"},
+		"plain":   {func(context.Context) error { return errors.New("no luck") }, StatusToolFailed, "no luck"},
+		"status":  {func(context.Context) error { return StatusBusy }, StatusBusy, "BUSY"},
+		"wrapped": {func(context.Context) error {
+			return fmt.Errorf("atlas: %w", &Error{Status: StatusNotFound, Message: "gone"})
+		}, StatusNotFound, "atlas: NOT_FOUND: gone"},
+		"deadline": {func(context.Context) error { return context.DeadlineExceeded }, StatusDeadline, "deadline"},
+		"typednil": {func(context.Context) error { return none }, StatusToolFailed, "panicked"},
+		"badutf8":  {func(context.Context) error { return errors.New("caf\xe9") }, StatusToolFailed, "caf\ufffd"},
+		"nostatus": {func(context.Context) error { return &Error{Status: 4711, Message: "odd"} }, StatusToolFailed, "odd"},
+	} {
+		_, err := RegisterTool(platform, Tool{Name: name}, func(ctx context.Context, _ *Value) (int, error) {
+			return 0, each.does(ctx)
+		})
+		must(t, err)
+		_, err = session.CallTool(t.Context(), ToolCall{Name: name})
+		if !errors.Is(err, each.status) || !strings.Contains(err.Error(), each.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err = ask[int](t, session, name, map[string]any{}); err == nil ||
+			!strings.Contains(err.Error(), each.says) {
+			t.Errorf("%s, called by Python: %v", name, err)
+		}
+	}
+	wrong := Tool{Name: "wrong", OutputSchema: []byte(`{"type": "string"}`)}
+	_, err := RegisterTool(platform, wrong, func(context.Context, *Value) (any, error) { return 7, nil })
+	must(t, err)
+	if _, err = session.CallTool(t.Context(), ToolCall{Name: "wrong"}); err == nil ||
+		!strings.Contains(err.Error(), "string") {
+		t.Error(err)
+	}
+	detailed := &Error{Status: StatusBusy, Message: "full", Details: []byte(`{"free": 0}`), Retryable: true}
+	_, err = RegisterTool(platform, Tool{Name: "detailed"}, func(context.Context, *Value) (int, error) {
+		return 0, detailed
+	})
+	must(t, err)
+	_, err = session.CallTool(t.Context(), ToolCall{Name: "detailed"})
+	var own *Error
+	if !errors.As(err, &own) || own.Message != "full" || !own.Retryable ||
+		!strings.Contains(string(own.Details), `"free"`) {
+		t.Errorf("%+v", err)
+	}
+}
+
+func TestToolsByName(t *testing.T) {
+	platform, session := opened(t)
+	sum, err := RunTool[int](t.Context(), session, ToolCall{Name: "add", Arguments: map[string]int{"a": 41}})
+	if err != nil || sum != 42 {
+		t.Error(sum, err)
+	}
+	grid, err := NewTensor([]float32{1, 2}, 2)
+	must(t, err)
+	changed, err := session.CallTool(t.Context(), ToolCall{
+		Name: "blob", Arguments: map[string]any{"data": []byte("abc"), "grid": grid},
+	})
+	must(t, err)
+	if data, _, err := Tensor[float32](changed, 1); err != nil || data[1] != 4 {
+		t.Error(changed, data, err)
+	}
+	var far int
+	var seen []int
+	counts := ToolCall{Name: "count", Arguments: map[string]int{"to": 300}, StreamWindow: 4}
+	for chunk, err := range StreamToolAs[int](t.Context(), session, counts, &far) {
+		must(t, err)
+		seen = append(seen, chunk)
+	}
+	if len(seen) != 300 || seen[299] != 299 || far != 300 {
+		t.Error(len(seen), far)
+	}
+	_, err = session.CallTool(t.Context(), ToolCall{Name: "ad", Arguments: map[string]int{}})
+	if !errors.Is(err, StatusNotFound) {
+		t.Error(err)
+	}
+	started, err := session.StartTool(t.Context(), ToolCall{Name: "add", Arguments: map[string]int{"a": 1}})
+	must(t, err)
+	if value, err := started.Wait(t.Context()); err != nil || value.String() != "2" {
+		t.Error(value, err)
+	}
+	held := Tool{
+		Name: "held", ChunkSchema: []byte(`{"type": "integer"}`), Idempotent: true, Session: session,
+		MaxInFlight: 3, Timeout: time.Minute,
+	}
+	_, err = RegisterStream(platform, held, func(ctx context.Context, _ *Value, call *Invocation) (Info, error) {
+		if err := call.Emit(ctx, "x"); !errors.Is(err, StatusInvalidArgument) {
+			t.Error(err)
+		}
+		must(t, call.Emit(ctx, 5))
+		return call.Info()
+	})
+	must(t, err)
+	var info Info
+	for chunk, err := range StreamToolAs[int](t.Context(), session, ToolCall{Name: "held"}, &info) {
+		must(t, err)
+		if chunk != 5 {
+			t.Error(chunk)
+		}
+	}
+	if info.Tool != "held" || !info.Stream || info.Depth != 0 || info.DeadlineRemainingMS == nil {
+		t.Errorf("%+v", info)
+	}
+	listed, err := platform.Tools(session)
+	must(t, err)
+	if !strings.Contains(listed.String(), `"idempotent":true`) {
+		t.Error(listed)
 	}
 }

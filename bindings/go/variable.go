@@ -1,3 +1,5 @@
+// Variables of a session, one at a time. Several at once are in variables.go, changes in watch.go.
+
 package bridge
 
 /*
@@ -30,7 +32,8 @@ type Write struct {
 	Owner string
 }
 
-// Register registers a variable with its first value, as version 1.
+// Register registers a variable with its first value, as version 1. Errors: StatusAlreadyExists,
+// StatusTypeMismatch, StatusConstraint, StatusInvalidArgument and others.
 func (s *Session) Register(variable Variable, initial any) (version uint64, err error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
@@ -66,7 +69,8 @@ func Get[T any](session *Session, name string) (content T, version uint64, err e
 	return content, version, err
 }
 
-// Get reads a variable.
+// Get reads a variable, and the version that this value is. Errors: StatusNotFound, StatusClosed and
+// others.
 func (s *Session) Get(name string) (value *Value, version uint64, err error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
@@ -78,7 +82,8 @@ func (s *Session) Get(name string) (value *Value, version uint64, err error) {
 	return value, uint64(at), err
 }
 
-// Set writes a variable and gives its new version.
+// Set writes a variable and gives its new version. Errors: StatusNotFound, StatusVersionConflict,
+// StatusTypeMismatch, StatusConstraint, StatusBusy where another owner has a lock, and others.
 func (s *Session) Set(name string, content any, write Write) (version uint64, err error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
@@ -89,8 +94,8 @@ func (s *Session) Set(name string, content any, write Write) (version uint64, er
 	})
 }
 
-// Update reads, reckons and writes in one step; update is a document such as {"add": 1}. It gives
-// the value as it is then.
+// Update reads, reckons and writes in one step that no other writer comes into; update is a document
+// such as {"add": 1} or {"append": [4]} (docs/state.md). It gives the value as it is then.
 func (s *Session) Update(
 	name string, update any, write Write,
 ) (value *Value, version uint64, err error) {
@@ -101,11 +106,15 @@ func (s *Session) Update(
 	if err != nil {
 		return nil, 0, err
 	}
-	defer runtime.KeepAlive(document)
+	raw, err := document.lend()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer document.giveBack()
 	options := write.options(&hold)
 	var at C.uint64_t
 	value, err = give(func(out *cValue, fault *cFault) cStatus {
-		return C.spb_variable_update(s.raw, hold.text(name), document.raw, &options, out, &at, fault)
+		return C.spb_variable_update(s.raw, hold.text(name), raw, &options, out, &at, fault)
 	})
 	return value, uint64(at), err
 }
@@ -133,13 +142,17 @@ func (s *Session) History(name string) (*Value, error) {
 	})
 }
 
-// Variables lists those whose names match pattern ('*' stands for any text; empty: all).
-func (s *Session) Variables(pattern string) (*Value, error) {
+// Variables lists those whose names match pattern ('*' stands for any text; empty: all), in the
+// order of their names: at most limit (0: 10000, which is the most) behind the name after (empty:
+// from the first). A page that is not full is the last. It is an array of {"name", "type", "id",
+// "version", "value", "constraints", "metadata"}, with "lock" where there is one.
+func (s *Session) Variables(pattern, after string, limit int) (*Value, error) {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
 	return give(func(out *cValue, fault *cFault) cStatus {
-		return C.spb_variable_list(s.raw, hold.text(pattern), out, fault)
+		names, behind := hold.text(pattern), hold.text(after)
+		return C.spb_variable_list_page(s.raw, names, behind, C.size_t(limit), out, fault)
 	})
 }
 
@@ -149,27 +162,31 @@ func (s *Session) Delete(name string, write Write) error {
 	var hold lent
 	defer hold.Unpin()
 	options := write.options(&hold)
-	var fault *C.spb_error
-	return failure(C.spb_variable_delete_with(s.raw, hold.text(name), &options, &fault), fault)
+	return check(func(fault *cFault) cStatus {
+		return C.spb_variable_delete_with(s.raw, hold.text(name), &options, fault)
+	})
 }
 
-// Lock keeps everybody but owner from writing a variable for that time.
+// Lock keeps everybody but owner (1 to 128 bytes) from writing a variable for that time; everybody
+// may read. The same owner's time starts again. Errors: StatusBusy, whose details name the owner.
 func (s *Session) Lock(name, owner string, ttl time.Duration) error {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
-	var fault *C.spb_error
 	time := C.uint64_t(max(0, ttl.Milliseconds()))
-	return failure(C.spb_variable_lock(s.raw, hold.text(name), hold.text(owner), time, &fault), fault)
+	return check(func(fault *cFault) cStatus {
+		return C.spb_variable_lock(s.raw, hold.text(name), hold.text(owner), time, fault)
+	})
 }
 
-// Unlock gives a locked variable back.
+// Unlock gives a locked variable back; one that nobody has is left as it is.
 func (s *Session) Unlock(name, owner string) error {
 	defer runtime.KeepAlive(s)
 	var hold lent
 	defer hold.Unpin()
-	var fault *C.spb_error
-	return failure(C.spb_variable_unlock(s.raw, hold.text(name), hold.text(owner), &fault), fault)
+	return check(func(fault *cFault) cStatus {
+		return C.spb_variable_unlock(s.raw, hold.text(name), hold.text(owner), fault)
+	})
 }
 
 func (w *Write) options(hold *lent) C.spb_write_options {
@@ -185,9 +202,12 @@ func written(content any, write func(cValue, *C.uint64_t, *cFault) cStatus) (uin
 	if err != nil {
 		return 0, err
 	}
-	defer runtime.KeepAlive(value)
+	raw, err := value.lend()
+	if err != nil {
+		return 0, err
+	}
+	defer value.giveBack()
 	var version C.uint64_t
-	var fault *C.spb_error
-	status := write(value.raw, &version, &fault)
-	return uint64(version), failure(status, fault)
+	err = check(func(fault *cFault) cStatus { return write(raw, &version, fault) })
+	return uint64(version), err
 }

@@ -1,3 +1,6 @@
+// Watches: the changes of a session's variables, as a loop. Knows nothing of how variables are
+// written.
+
 package bridge
 
 /*
@@ -38,53 +41,110 @@ type WatchOptions struct {
 	QueueMax int
 }
 
+// Watch is a subscription to changes of a session's variables, which were not lost while nobody
+// took them. Close it.
+type Watch struct {
+	queue *queue
+	raw   C.spb_watch
+	net   *net
+	// end is why it is over, if it is.
+	over bool
+	end  error
+}
+
 // Watch gives the changes of a session's variables in order, until ctx ends (then the loop just
-// ends) or the session does (then an error comes last). Leaving the loop ends the watch.
+// ends) or the session does (then an error comes last). It begins with the loop; leaving the loop
+// ends it. See [Session.StartWatch] for one that begins before.
 func (s *Session) Watch(ctx context.Context, options WatchOptions) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		err := s.watch(ctx, options, func(change Change) bool { return yield(change, nil) })
-		if err != nil && !errors.Is(err, StatusCancelled) {
+		watch, err := s.StartWatch(options)
+		if err != nil {
 			yield(Change{}, err)
+			return
+		}
+		defer watch.Close()
+		for change, err := range watch.Changes(ctx) {
+			if !yield(change, err) {
+				return
+			}
 		}
 	}
 }
 
-// watch has a queue of its own, so that a slow taker holds nobody up.
-func (s *Session) watch(ctx context.Context, options WatchOptions, take func(Change) bool) error {
+// StartWatch begins a watch: what changes from now on comes. A watch has a queue of its own, which
+// is two file descriptors.
+func (s *Session) StartWatch(options WatchOptions) (*Watch, error) {
 	defer runtime.KeepAlive(s)
 	queue, err := newQueue(s.platform.raw)
 	if err != nil {
-		return err
+		return nil, s.platform.refusal(err)
 	}
-	defer queue.close()
-	watch, err := s.startWatch(options, queue)
+	raw, err := s.startWatch(options, queue)
 	if err != nil {
-		return err
+		queue.close()
+		return nil, s.platform.refusal(err)
 	}
-	defer C.spb_watch_free(watch)
-	stop := context.AfterFunc(ctx, func() { C.spb_watch_stop(watch, nil) })
-	defer stop()
-	wanted, over := true, false
-	var end error
-	batch := make([]C.spb_event, 1)
-	for wanted && !over && queue.take(batch, func(_ uint64, event event) {
-		switch event.kind {
-		case C.SPB_EVENT_VARIABLE:
-			var change Change
-			if end = event.value.Into(&change); end != nil {
-				over = true
-				return
+	made := &Watch{queue: queue, raw: raw}
+	made.net = spread(made, s.net, "a Watch was dropped without Close", func() {
+		C.spb_watch_free(raw)
+		queue.close()
+	})
+	return made, nil
+}
+
+// Changes gives the changes in order, until the watch is stopped, by Stop or by the end of ctx (then
+// the loop just ends), or the session is closed (then an error comes last, StatusClosed). Leaving
+// the loop keeps the rest for the next loop. One goroutine at a time may take them.
+func (w *Watch) Changes(ctx context.Context) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		defer runtime.KeepAlive(w)
+		stop := context.AfterFunc(ctx, w.Stop)
+		defer stop()
+		wanted := true
+		batch := make([]C.spb_event, 1)
+		for wanted && !w.over {
+			more := w.queue.take(batch, func(_ uint64, event event) { wanted = w.pass(event, yield) })
+			if !more && !w.over {
+				w.over, w.end = true, errClosed
 			}
-			change.Document = event.value
-			wanted = take(change)
-		case C.SPB_EVENT_WATCH_MISSED:
-			wanted = take(Change{Kind: "missed", Version: event.sequence, Document: event.value})
-		case C.SPB_EVENT_WATCH_END:
-			end, over = event.err, true
 		}
-	}) {
+		if wanted && w.end != nil && !errors.Is(w.end, StatusCancelled) {
+			yield(Change{}, w.end)
+		}
 	}
-	return end
+}
+
+// Stop ends the watch. Changes that wait still come. Stopping again does no harm.
+func (w *Watch) Stop() {
+	defer runtime.KeepAlive(w)
+	C.spb_watch_stop(w.raw, nil)
+}
+
+// Close ends the watch and frees what it has; a loop over its changes ends. It is an io.Closer;
+// closing again does no harm.
+func (w *Watch) Close() error {
+	if w.net.fold() {
+		w.net.free()
+	}
+	return nil
+}
+
+// pass gives one event to who takes changes; false: no more.
+func (w *Watch) pass(event event, yield func(Change, error) bool) bool {
+	switch event.kind {
+	case C.SPB_EVENT_VARIABLE:
+		var change Change
+		if err := event.value.Into(&change); err != nil {
+			return yield(Change{Document: event.value}, err)
+		}
+		change.Document = event.value
+		return yield(change, nil)
+	case C.SPB_EVENT_WATCH_MISSED:
+		return yield(Change{Kind: "missed", Version: event.sequence, Document: event.value}, nil)
+	case C.SPB_EVENT_WATCH_END:
+		w.over, w.end = true, event.err
+	}
+	return true
 }
 
 func (s *Session) startWatch(options WatchOptions, queue *queue) (C.spb_watch, error) {
@@ -100,7 +160,8 @@ func (s *Session) startWatch(options WatchOptions, queue *queue) (C.spb_watch, e
 	raw.queue_max = C.uint64_t(options.QueueMax)
 	sink := C.spb_sink_queue(queue.raw, 1)
 	var watch C.spb_watch
-	var fault *C.spb_error
-	status := C.spb_watch_start(s.raw, hold.text(options.Patterns), &raw, &sink, &watch, &fault)
-	return watch, failure(status, fault)
+	err := check(func(fault *cFault) cStatus {
+		return C.spb_watch_start(s.raw, hold.text(options.Patterns), &raw, &sink, &watch, fault)
+	})
+	return watch, err
 }

@@ -28,10 +28,12 @@ inline std::string from_environment(const char* name) {
 
 /// One pool whose workers serve the functions of tests/python/spb_testmod.py.
 inline std::string test_config(int workers = 1) {
-    return R"({"guard_path": ")" + from_environment("SPB_GUARD") + R"(", "pools": {"default": {)" +
-           R"("workers": )" + std::to_string(workers) + R"(, "calls_per_worker": 64, "python": ")" +
-           from_environment("SPB_PYTHON") + R"(", "python_path": [")" +
-           from_environment("SPB_TEST_MODULES") +
+    // An installed library finds its guard; one that lies where it was built is told.
+    const char* guard = std::getenv("SPB_GUARD");
+    return (guard != nullptr ? R"({"guard_path": ")" + std::string(guard) + R"(", )" : "{") +
+           R"("pools": {"default": {"workers": )" + std::to_string(workers) +
+           R"(, "calls_per_worker": 64, "python": ")" + from_environment("SPB_PYTHON") +
+           R"(", "python_path": [")" + from_environment("SPB_TEST_MODULES") +
            R"("], "frameworks": {"python": {"modules": ["spb_testmod"]}}}}})";
 }
 

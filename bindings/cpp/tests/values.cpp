@@ -45,8 +45,7 @@ static void tensors_are_spans() {
     std::vector<float> data(6);
     std::iota(data.begin(), data.end(), 0.5f);
     const std::vector<std::int64_t> shape{2, 3};
-    const auto made = spb::Value::tensor<float>(spb::Span<const float>(data),
-                                                spb::Span<const std::int64_t>(shape));
+    const auto made = spb::Value::tensor<float>(spb::Span<const float>(data), shape);
     CHECK(made.value().attachments() == 1);
     const auto seen = made.value().tensor_at<float>(0);
     CHECK(std::equal(seen->data.begin(), seen->data.end(), data.begin(), data.end()));
@@ -54,8 +53,7 @@ static void tensors_are_spans() {
     CHECK(made.value().tensor_at<double>(0).status() == spb::Status::type_mismatch);
     CHECK(made.value().tensor_at<float>(1).status() == spb::Status::not_found);
     const std::vector<std::int64_t> wrong{7};
-    const auto refused = spb::Value::tensor<float>(spb::Span<const float>(data),
-                                                   spb::Span<const std::int64_t>(wrong));
+    const auto refused = spb::Value::tensor<float>(spb::Span<const float>(data), wrong);
     CHECK(refused.status() == spb::Status::invalid_argument);
 
     const std::vector<std::uint8_t> bytes{0, 255, 7};

@@ -110,6 +110,7 @@ defmodule SnakepitBridge.Native.StateTest do
     end
   end
 
+  @tag :capture_log
   test "recompiling leaves the loaded library usable" do
     module = Path.join(root(), "bindings/elixir/lib/snakepit_bridge/native.ex")
 

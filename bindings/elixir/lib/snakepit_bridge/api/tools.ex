@@ -81,7 +81,7 @@ defmodule SnakepitBridge.API.Tools do
   @type function_of_tool :: Runner.tool_function()
 
   @schemas [:input_schema, :output_schema, :chunk_schema]
-  @options @schemas ++ [:description, :max_in_flight, :timeout, :idempotent, :owner]
+  @options @schemas ++ [:description, :max_in_flight, :timeout, :idempotent]
 
   # Between two tries of a chunk whose reader is behind.
   @emit_rest_min_ms 1
@@ -98,12 +98,14 @@ defmodule SnakepitBridge.API.Tools do
           {:ok, Tool.t()} | {:error, Error.t()}
   def register(scope, name, function, options \\ []) do
     function = checked(function)
-    plain = options |> Call.plain(@options) |> Map.put(:name, to_string(name))
+    {owner, options} = Keyword.pop(options, :owner, self())
+    named = %{name: to_string(name), owner: local!(owner)}
+    plain = options |> Call.plain(@options) |> Map.merge(named)
     {platform, session} = scope(scope)
 
     with {:ok, plain} <- with_schemas(plain),
          {:ok, server} <- Platform.whereis(platform, :tools) do
-      Server.register(server, session, Map.put(plain, :owner, owner(plain)), function)
+      Server.register(server, session, plain, function)
     end
   end
 
@@ -239,15 +241,6 @@ defmodule SnakepitBridge.API.Tools do
     end
   end
 
-  # The library watches the owner, which it can do on this node only.
-  defp owner(%{owner: pid}) when is_pid(pid) and node(pid) == node(), do: pid
-
-  defp owner(%{owner: other}) do
-    raise ArgumentError, "owner is #{inspect(other)}, expected a process of this node"
-  end
-
-  defp owner(_default), do: self()
-
   defp with_schemas(plain) do
     Enum.reduce_while(@schemas, {:ok, plain}, fn key, {:ok, plain} ->
       case Payload.json(plain[key]) do
@@ -256,6 +249,12 @@ defmodule SnakepitBridge.API.Tools do
         failure -> {:halt, failure}
       end
     end)
+  end
+
+  defp local!(owner) when is_pid(owner) and node(owner) == node(), do: owner
+
+  defp local!(other) do
+    raise ArgumentError, "owner is #{inspect(other)}, expected a process of this node"
   end
 
   defp checked(function) when is_function(function, 1) or is_function(function, 2), do: function

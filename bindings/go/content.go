@@ -1,0 +1,211 @@
+// How Go content becomes a Value, and a Value Go content. The rules of documents and of attachments
+// are docs/values.md; how bytes and tensors are read is in tensor.go.
+
+package bridge
+
+/*
+#include <stdlib.h>
+#include <snakepit_bridge.h>
+*/
+import "C"
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"unsafe"
+)
+
+// NewValue makes a Value of anything that encoding/json can write, and of what it cannot:
+//
+//   - a *Value is taken as it is, []byte is an attachment of bytes, a float64 that is not finite has
+//     the form of docs/values.md;
+//   - in a map[string]any and a []any, to any depth, a [Bytes] or [NewTensor] stands for itself, and
+//     so does []byte. In structs and other maps []byte is base64 text, as encoding/json has it.
+//
+// Integers keep each digit. Text that is not UTF-8 is refused, not repaired.
+func NewValue(content any) (*Value, error) {
+	switch content := content.(type) {
+	case *Value:
+		if content == nil {
+			return JSON("null")
+		}
+		return content, nil
+	case json.RawMessage:
+		return JSON(content)
+	case []byte:
+		return Bytes(content)
+	case string:
+		var hold lent
+		defer hold.Unpin()
+		return give(func(out *cValue, fault *cFault) cStatus {
+			return C.spb_value_from_text(hold.text(content), out, fault)
+		})
+	case float64:
+		return give(func(out *cValue, fault *cFault) cStatus {
+			return C.spb_value_from_f64(C.double(content), out, fault)
+		})
+	}
+	parts := &parts{}
+	content, err := parts.of(content)
+	if err != nil {
+		return nil, err
+	}
+	document, err := json.Marshal(content)
+	if err == nil && bytes.Contains(document, repaired) {
+		err = checkText(content)
+	}
+	if err != nil {
+		return nil, refusedContent(err)
+	}
+	if len(parts.values) == 0 {
+		return JSON(document)
+	}
+	return Compose(string(document), parts.values...)
+}
+
+// Compose makes a Value of a document and the attachments of values, one after the other, without
+// a copy of them. `{"$spb": {"attachment": 0}}` in the document stands for the first.
+func Compose(document string, values ...*Value) (*Value, error) {
+	var hold lent
+	defer hold.Unpin()
+	// C gets an array of C pointers in C's memory.
+	room := C.calloc(C.size_t(len(values)+1), C.size_t(unsafe.Sizeof(uintptr(0))))
+	defer C.free(room)
+	first := (**C.spb_value)(room)
+	raws := unsafe.Slice(first, len(values))
+	for index, value := range values {
+		raw, err := value.lend()
+		if err != nil {
+			return nil, err
+		}
+		defer value.giveBack()
+		raws[index] = raw
+	}
+	return give(func(out *cValue, fault *cFault) cStatus {
+		return C.spb_value_compose(hold.text(document), first, C.size_t(len(raws)), out, fault)
+	})
+}
+
+// Into reads the document into what target points to, as encoding/json does. Numbers that land in
+// an any become json.Number, which keeps each digit. Beyond encoding/json, a **Value gets the value
+// itself; a *[]byte also bytes; a pointer to a slice of an [Element] also a tensor of one dimension;
+// a *float64 also a float that is not finite. Errors: StatusTypeMismatch, StatusClosed.
+func (v *Value) Into(target any) error {
+	switch target := target.(type) {
+	case nil:
+		return nil
+	case **Value:
+		*target = v
+		return nil
+	case *float64:
+		return v.float(target)
+	}
+	if v.isAttachment() {
+		if taken, err := v.attachmentInto(target); taken {
+			return err
+		}
+	}
+	document := v.JSON()
+	if document == nil {
+		return errValueClosed
+	}
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	if err := decoder.Decode(target); err != nil {
+		return &Error{Status: StatusTypeMismatch, Message: err.Error()}
+	}
+	return nil
+}
+
+// As reads a Value as T: see [Value.Into].
+func As[T any](value *Value) (T, error) {
+	var content T
+	err := value.Into(&content)
+	return content, err
+}
+
+// consume is As for a Value that nobody else has: it is freed unless T is *Value.
+func consume[T any](value *Value) (T, error) {
+	content, err := As[T](value)
+	if _, isKept := any(content).(*Value); !isKept {
+		value.Close()
+	}
+	return content, err
+}
+
+func (v *Value) float(target *float64) error {
+	raw, err := v.lend()
+	if err != nil {
+		return err
+	}
+	defer v.giveBack()
+	return check(func(fault *cFault) cStatus {
+		return C.spb_value_as_f64(raw, (*C.double)(target), fault)
+	})
+}
+
+// isAttachment: the whole document stands for one attachment.
+func (v *Value) isAttachment() bool {
+	return v.Attachments() == 1 && bytes.Equal(compact(v.JSON()), []byte(tagOf(0)))
+}
+
+func compact(document []byte) []byte {
+	var made bytes.Buffer
+	if json.Compact(&made, document) != nil {
+		return nil
+	}
+	return made.Bytes()
+}
+
+// parts collects the attachments in Go content.
+type parts struct{ values []*Value }
+
+// of is content with each Value that has an attachment, and each []byte, replaced by its tag.
+func (p *parts) of(content any) (any, error) {
+	switch content := content.(type) {
+	case *Value:
+		if content.Attachments() == 0 {
+			return content, nil
+		}
+		if !content.isAttachment() {
+			message := "a Value that is more than its one attachment stands inside another: use Compose"
+			return nil, &Error{Status: StatusInvalidArgument, Message: message}
+		}
+		return p.add(content), nil
+	case []byte:
+		value, err := Bytes(content)
+		return p.add(value), err
+	case map[string]any:
+		made := make(map[string]any, len(content))
+		for key, each := range content {
+			part, err := p.of(each)
+			if err != nil {
+				return nil, err
+			}
+			made[key] = part
+		}
+		return made, nil
+	case []any:
+		made := make([]any, len(content))
+		for index, each := range content {
+			part, err := p.of(each)
+			if err != nil {
+				return nil, err
+			}
+			made[index] = part
+		}
+		if content == nil {
+			return content, nil
+		}
+		return made, nil
+	}
+	return content, nil
+}
+
+func (p *parts) add(value *Value) json.RawMessage {
+	p.values = append(p.values, value)
+	return json.RawMessage(tagOf(len(p.values) - 1))
+}
+
+func tagOf(index int) string { return fmt.Sprintf(`{"$spb":{"attachment":%d}}`, index) }
