@@ -1,8 +1,8 @@
 # The help desk of an island ferry: an agent of DSPy that asks this program.
 #
 # The language model, the timetable and the judge of answers are functions below; Python runs the
-# agent and calls them. Run it with `mix run examples/desk.exs`. With SPB_DEMO_LM set to a model of a
-# provider, as openai/gpt-4o-mini, that one answers in place of the stand-in.
+# agent and calls them. Run it with `mix run examples/desk.exs`. With SPB_DEMO_LM set to a model of
+# a provider, as openai/gpt-4o-mini, that one answers in place of the stand-in.
 
 defmodule Desk.Model do
   # A stand-in for a language model, in the place where a program would ask a provider. It gets the

@@ -15,8 +15,8 @@ defmodule DSPex do
 
       prediction[:answer]
 
-  A pool of the platform must serve framework `dspy`. There is no logic here: what a function does is
-  the operation of its name in `docs/dspy.md`, `docs/programs.md` or `docs/optimizers.md`.
+  A pool of the platform must serve framework `dspy`. There is no logic here: what a function does
+  is the operation of its name in `docs/dspy.md`, `docs/programs.md` or `docs/optimizers.md`.
 
   **Arguments.** A `session` is that of `SnakepitBridge.API.Sessions`. A signature is a string, a
   `DSPex.Signature` or a document. Inputs are a map or a keyword list. A program is a
@@ -60,9 +60,9 @@ defmodule DSPex do
   answers a number, a boolean or `%{score: number, feedback: text}`; the name of a tool; a kind as
   `:exact_match`; one of these with keys, as `{:exact_match, field: "label"}`; or a document.
 
-  A function is registered as a tool of the session for the time of the call; several calls of it may
-  run at once, each in a process of its own. A function of one argument gets all that a metric is
-  asked with.
+  A function is registered as a tool of the session for the time of the call; several calls of it
+  may run at once, each in a process of its own. A function of one argument gets all that a metric
+  is asked with.
   """
   @type metric ::
           (map(), map() -> term())
@@ -95,8 +95,8 @@ defmodule DSPex do
         MyApp.Programs.Triage.call(session, message: "The cellar is under water!")
 
   Options: `:module`, the kind of program (`:predict`), one of
-  `DSPex.Program.kinds_of_signature/0`; `:doc`, documentation of the module, for people only; and the
-  keys of `DSPex.Program`, as `:instructions`, which the language model is told.
+  `DSPex.Program.kinds_of_signature/0`; `:doc`, documentation of the module, for people only; and
+  the keys of `DSPex.Program`, as `:instructions`, which the language model is told.
 
   The module has
 
@@ -199,7 +199,7 @@ defmodule DSPex do
     Call.execute(session, "optimize", parameters, opts)
   end
 
-  @doc "The optimizers, each a map with `\"name\"`, `\"doc\"`, `\"options\"` (a JSON Schema) and more."
+  @doc ~S(The optimizers, each a map with `"name"`, `"doc"`, `"options"`, a JSON Schema, and more.)
   @spec optimizers(Session.t(), options()) :: answer([map()])
   def optimizers(session, opts \\ []) do
     with {:ok, listed} <- Call.execute(session, "optimizers", %{}, opts),
@@ -229,19 +229,22 @@ defmodule DSPex do
 
   @doc """
   Keeps a program in a new variable `name` of the session; answers its version, 1. Options are those
-  of `SnakepitBridge.API.State.register/5`. Versions, history and rollback are those of any variable.
+  of `SnakepitBridge.API.State.register/5`. Versions, history and rollback are those of any
+  variable.
   """
   @spec put_program(Session.t(), String.t(), Program.t() | map() | module(), options()) ::
           answer(pos_integer())
   def put_program(session, name, program, opts \\ []),
     do: State.register(session, name, :program, Program.reference(program), opts)
 
-  @doc "What a program is: a map with `\"inputs\"`, `\"outputs\"`, `\"predictors\"`, `\"tools\"` and more."
+  @doc ~S(What a program is: `"inputs"`, `"outputs"`, `"predictors"`, `"tools"` and more, a map.)
   @spec describe(Session.t(), Program.source(), options()) :: answer(map())
   def describe(session, program, opts \\ []),
     do: Call.execute(session, "describe_program", named(program), opts)
 
-  @doc "Whether a program can be built: `%{\"valid\" => true}`, or false with `\"place\"` and `\"message\"`."
+  @doc """
+  Whether a program can be built: `%{"valid" => true}`, or false with `"place"` and `"message"`.
+  """
   @spec check(Session.t(), Program.source(), options()) :: answer(map())
   def check(session, program, opts \\ []),
     do: Call.execute(session, "check_program", named(program), opts)
@@ -325,7 +328,7 @@ defmodule DSPex do
     Call.stream(session, "evaluate", parameters, opts, & &1)
   end
 
-  @doc "As `optimize/4`, as a stream: `\"phase\"`, `\"trial\"`, `\"best\"` and more, ten times a second."
+  @doc ~S(As `optimize/4`, as a stream: `"phase"`, `"trial"`, `"best"` and more.)
   @spec stream_optimize(Session.t(), Program.source(), atom() | String.t(), options()) ::
           Enumerable.t()
   def stream_optimize(session, program, optimizer, opts \\ []) do

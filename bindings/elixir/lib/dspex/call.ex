@@ -112,8 +112,8 @@ defmodule DSPex.Call do
 
   defp metric(other) do
     raise ArgumentError,
-          "metric #{inspect(other)}, expected a function of (example, prediction), the name of a " <>
-            "tool, a kind as :exact_match, {one of these, keys} or a map"
+          "metric #{inspect(other)}, expected a function of (example, prediction), the name of " <>
+            "a tool, a kind as :exact_match, {one of these, keys} or a map"
   end
 
   defp serve(_session, nil), do: {:ok, nil}

@@ -7,14 +7,14 @@ defmodule DSPex.LM do
 
   | kind | who answers | settings of its own |
   | --- | --- | --- |
-  | `:host` | a tool that this program registered, so that keys, cache and bill stay here | `:model`, `:supports` |
+  | `:host` | a tool of this program: keys, cache and bill stay here | `:model`, `:supports` |
   | `"provider/model"` | a provider, asked by the worker | `:api_key_env`, `:api_base`, `:cache` |
   | `:transformers` | a model that framework `transformers` holds in the same pool | |
 
   All have `:temperature`, `:max_tokens`, `:top_p`, `:stop` and `:seed`; `:host` and providers also
-  `:presence_penalty`, `:frequency_penalty`, `:retries`, `:timeout_ms` (milliseconds for one request)
-  and `:extra`. A key is never a setting: `:api_key_env` is the *name* of a variable of the worker's
-  environment.
+  `:presence_penalty`, `:frequency_penalty`, `:retries`, `:timeout_ms` (milliseconds for one
+  request) and `:extra`. A key is never a setting: `:api_key_env` is the *name* of a variable of
+  the worker's environment.
 
   A model for all calls that name none is configured:
 

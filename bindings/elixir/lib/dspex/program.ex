@@ -11,7 +11,8 @@ defmodule DSPex.Program do
 
   | kinds | need |
   | --- | --- |
-  | `:predict`, `:chain_of_thought`, `:program_of_thought`, `:multi_chain_comparison` | a signature |
+  | `:predict`, `:chain_of_thought`, `:program_of_thought` | a signature |
+  | `:multi_chain_comparison` | a signature |
   | `:react`, `:code_act` | a signature and `:tools` |
   | `:best_of_n`, `:refine`, `:knn_few_shot` | `programs: [module: …]`, `:options` |
   | `:ensemble`, `:sequence` | `:programs`, `:options` |
@@ -26,8 +27,8 @@ defmodule DSPex.Program do
   @type t :: %{required(:module) => String.t(), optional(atom()) => term()}
 
   @typedoc """
-  A program as operations take it: the name of a variable that holds one, such a name with a version,
-  a document, or a module that `DSPex.defdspy/3` made.
+  A program as operations take it: the name of a variable that holds one, such a name with a
+  version, a document, or a module that `DSPex.defdspy/3` made.
   """
   @type source :: String.t() | {String.t(), pos_integer()} | t() | map() | module()
 
@@ -45,7 +46,8 @@ defmodule DSPex.Program do
   def new(kind, signature, opts) do
     unless kind in @of_signature or kind in @of_programs do
       raise ArgumentError,
-            "program of kind #{inspect(kind)}, expected one of #{list(@of_signature ++ @of_programs)}"
+            "program of kind #{inspect(kind)}, expected one of " <>
+              list(@of_signature ++ @of_programs)
     end
 
     for {key, _value} <- opts, key not in @keys do

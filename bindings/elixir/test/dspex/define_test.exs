@@ -36,7 +36,8 @@ defmodule DSPex.DefineTest do
     assert Triage.program() == %{
              module: "chain_of_thought",
              signature:
-               "message: str, limit: int | None -> label: Literal['urgent', 'routine'], reason: str",
+               "message: str, limit: int | None -> " <>
+                 "label: Literal['urgent', 'routine'], reason: str",
              instructions: "Sort the message.",
              config: %{temperature: 0.5}
            }

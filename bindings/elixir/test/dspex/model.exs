@@ -1,6 +1,7 @@
 defmodule DSPex.TestModel do
-  # A language model that is a function: it reads which output fields a prompt of DSPy's asks for and
-  # asks a rule for the text of each. Owns: the format of the chat adapter. Must not know: tests.
+  # A language model that is a function: it reads which output fields a prompt of DSPy's asks for
+  # and asks a rule for the text of each. Owns: the format of the chat adapter. Must not know:
+  # tests.
 
   alias SnakepitBridge.API.Tools
 

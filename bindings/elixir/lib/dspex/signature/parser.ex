@@ -3,7 +3,8 @@ defmodule DSPex.Signature.Parser do
   # Owns: the grammar, a part of Python's: names, types in brackets, `|`. The list of types is that
   # of the Python side (frameworks/dspy/field_types.py). Must not know: which names are allowed.
   #
-  # Everything answers `{:ok, …}` or `{:error, {column, message}}`. Tokens are `{kind, value, column}`.
+  # Everything answers `{:ok, …}` or `{:error, {column, message}}`. Tokens are those of the
+  # scanner, `{kind, value, column}`.
   @moduledoc false
 
   alias DSPex.Signature.Scanner
