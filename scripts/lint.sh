@@ -21,6 +21,12 @@ in_tests=(-A dead_code -A clippy::disallowed_methods -A clippy::expect_used
 step cargo clippy --workspace --tests --benches -- -D warnings "${in_tests[@]}"
 # The above builds with what the tests bring along; the library has to do without.
 step cargo build --quiet --lib --bins
+export SNAKEPIT_BRIDGE_LIB="$PWD/target/debug" SNAKEPIT_BRIDGE_INCLUDE="$PWD/include"
+nif=bindings/elixir/native/snakepit_bridge_nif/Cargo.toml
+step cargo fmt --manifest-path "$nif" -- --check
+step cargo clippy --quiet --locked --manifest-path "$nif" --target-dir target/hosts/nif \
+    --all-targets -- -D warnings
+step test -z "$(gofmt -l bindings/go benches/hosts/go)"
 step .venv/bin/ruff check .
 step .venv/bin/ruff format --check .
 if cargo deny --version >/dev/null 2>&1; then

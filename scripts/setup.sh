@@ -96,7 +96,8 @@ rust() {
 go() {
     local oldest found
     oldest="$(sed -n 's/^go //p' bindings/go/go.mod)"
-    command -v go >/dev/null || fail "no go on PATH: install Go $oldest or later from https://go.dev/dl"
+    command -v go >/dev/null ||
+        fail "no go on PATH: install Go $oldest or later from https://go.dev/dl"
     found="$(command go env GOVERSION)"
     is_at_least "${found#go}" "$oldest" ||
         fail "go is ${found#go}, expected $oldest or later: https://go.dev/dl"

@@ -47,9 +47,10 @@ host_c() {
 
 host_cpp() {
     local build="$WORK/cpp"
-    step cmake -S bindings/cpp -B "$build" -G Ninja -DCMAKE_PREFIX_PATH="$PREFIX" --log-level=WARNING
+    step cmake -S bindings/cpp -B "$build" -G Ninja --log-level=WARNING \
+        -DCMAKE_PREFIX_PATH="$PREFIX"
     step cmake --build "$build"
-    step ctest --test-dir "$build" --output-on-failure
+    step ctest --test-dir "$build" -j2 --output-on-failure
 }
 
 host_go() {

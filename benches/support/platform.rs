@@ -27,7 +27,7 @@ pub fn open(mut pool: Json) -> Arc<Platform> {
 }
 
 /// Closes it and waits until its workers are gone.
-pub fn close(platform: &Platform) {
+pub fn close(platform: &Arc<Platform>) {
     let closed = platform.shutdown(None);
     closed.start(None);
     closed.wait(None);

@@ -118,8 +118,9 @@ defmodule SnakepitBridge.Native.OperationsTest do
     send(watcher, {:tell, self()})
     assert_receive {:late, late}
     [of_nifs, of_counting] = for pid <- [submitter, counter], do: Map.get(late, pid, 0)
-    # Calls that took a millisecond would make ten thousand of them.
-    assert of_nifs <= 500 + 3 * of_counting
+    # Calls that took a millisecond would make ten thousand of them. What is allowed beside them is
+    # what a busy machine takes from a process.
+    assert of_nifs <= 3_000 + 3 * of_counting
   end
 
   test "shutdown ends every operation, and then submissions are refused" do
