@@ -43,7 +43,8 @@ fn every_document_is_reached_from_the_readme() {
 
 #[test]
 fn a_dead_link_is_found() {
-    let text = "[a](README.md) [b](https://x)\n[c](docs/none.md#part) [d](#here)\n";
+    let text = "[a](README.md) [b](https://x)\n[c](docs/none.md#part) [d](#here)\n\
+                ```c++\n[](int code)\n```\n";
     let found = link_findings(&SourceFile::new("a.md", text));
     assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [2]);
 }
@@ -68,7 +69,7 @@ fn first_block<'a>(text: &'a str, language: &str) -> Option<&'a str> {
 fn link_findings(file: &SourceFile) -> Vec<Finding> {
     let folder = root().join(&file.path).parent().map(Path::to_path_buf).unwrap_or_default();
     let mut findings = Vec::new();
-    for (number, line) in file.lines() {
+    for (number, line) in prose(file) {
         for target in link_targets(line) {
             let path = target.split('#').next().unwrap_or(target);
             let is_outside = target.contains("://") || path.is_empty();
@@ -79,6 +80,16 @@ fn link_findings(file: &SourceFile) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The lines of a document that are not code.
+fn prose(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_code = false;
+    file.lines().filter(move |(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
 }
 
 /// What stands in the `(…)` of each `[…](…)`.
