@@ -105,7 +105,8 @@ pub extern "C" fn spb_session_join(
 
 /// Lists the sessions of the store in the order of their ids, at most `limit` (0: 10000) from the
 /// one behind `after_id` (empty: the first): an array of {"id", "metadata", "affinity", "ttl_ms",
-/// "open"}, with "age_ms", "idle_ms" and "expires_in_ms" of those that are open on this host.
+/// "open"}, with "age_ms", "idle_ms" and "expires_in_ms" of those that are open on this host. The
+/// times to live are null for a session that never expires.
 ///
 /// Ownership: the caller frees `*out`.
 /// Threads: nonblocking with the memory store, callback-safe.
@@ -129,7 +130,7 @@ pub extern "C" fn spb_session_list(
 
 /// Reports id, metadata, ages, and what the session holds: {"id", "metadata", "affinity", "age_ms",
 /// "idle_ms", "ttl_ms", "expires_in_ms", "closed", "operations_running", "store", "variables",
-/// "bytes", "revision"}.
+/// "bytes", "revision"}. "ttl_ms" and "expires_in_ms" are null for a session that never expires.
 ///
 /// Ownership: the caller frees `*out`.
 /// Threads: nonblocking with the memory store, callback-safe.

@@ -164,7 +164,8 @@ impl Session {
         true
     }
 
-    /// `{"id", "metadata", "affinity", "age_ms", "idle_ms", "ttl_ms", "expires_in_ms", "closed"}`.
+    /// `{"id", "metadata", "affinity", "age_ms", "idle_ms", "ttl_ms", "expires_in_ms", "closed"}`;
+    /// the last two times are null for a session that never expires.
     pub fn info(&self) -> Json {
         let now = Instant::now();
         let idle = self.idle(now);
@@ -174,8 +175,8 @@ impl Session {
             "affinity": self.about.affinity.name(),
             "age_ms": millis(now.saturating_duration_since(self.opened_at)),
             "idle_ms": millis(idle),
-            "ttl_ms": millis(self.about.ttl),
-            "expires_in_ms": millis(self.about.ttl.saturating_sub(idle)),
+            "ttl_ms": limit_millis(self.about.ttl),
+            "expires_in_ms": limit_millis(self.about.ttl.saturating_sub(idle)),
             "closed": self.is_closed(),
         })
     }
@@ -208,7 +209,12 @@ impl Drop for SessionHold {
 }
 
 fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    limit_millis(time).unwrap_or(u64::MAX)
+}
+
+/// None for a time that is beyond all numbers, which is how "never" is kept.
+fn limit_millis(time: Duration) -> Option<u64> {
+    u64::try_from(time.as_millis()).ok()
 }
 
 /// Telling the store more often than so many times in a session's time to live is no use: it must

@@ -3,8 +3,10 @@
  *
  *     namespace spb = snakepit_bridge::throwing;
  *
- *     auto platform = spb::Platform::open(R"({"pools": {"default": {"frameworks": {"dspy":
- * {}}}}})"); auto session = platform.open_session(); auto answer = session.execute(
+ *     auto platform = spb::Platform::open(
+ *         R"({"pools": {"default": {"frameworks": {"dspy": {}}}}})");
+ *     auto session = platform.open_session();
+ *     auto answer = session.execute(
  *         spb::Call("dspy", "predict").parameters(R"({"signature": "question -> answer", ...})"));
  *     std::cout << answer.result().json();
  *

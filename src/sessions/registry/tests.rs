@@ -90,6 +90,9 @@ async fn info_tells_ages() {
     let expected = json!({"id": "a", "metadata": {"user": "ann"}, "affinity": "none",
         "age_ms": 500, "idle_ms": 200, "ttl_ms": 1000, "expires_in_ms": 800, "closed": false});
     assert_eq!(session.info(), expected);
+    let endless = OpenSession { ttl: Some(Duration::MAX), ..named("b") };
+    let info = open(&sessions, endless).unwrap().info();
+    assert_eq!((&info["ttl_ms"], &info["expires_in_ms"]), (&json!(null), &json!(null)));
 }
 
 #[tokio::test(start_paused = true)]

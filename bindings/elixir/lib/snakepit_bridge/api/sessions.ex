@@ -115,7 +115,7 @@ defmodule SnakepitBridge.API.Sessions do
   @doc """
   Reports what a session is and holds, a map with texts as keys: `id`, `metadata`, `affinity`,
   `age_ms`, `idle_ms`, `ttl_ms`, `expires_in_ms`, `closed`, `operations_running`, `store`,
-  `variables`, `bytes`, `revision`.
+  `variables`, `bytes`, `revision`. The times to live are nil for a session that never expires.
 
   Errors: `:closed`, `:lease_lost`, `:store`, `:unavailable`.
   """
