@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -84,12 +85,35 @@ const (
 // invocationKey finds the running tool call in a context.
 type invocationKey struct{}
 
-func (i *Invocation) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	info, err := i.Info()
-	if err != nil || info.DeadlineRemainingMS == nil {
-		return context.WithCancel(ctx)
+// toolContext has the deadline of a tool's caller. To know it is a question to the library, asked
+// when somebody wants to know; that it has passed, the library tells by ending the call.
+type toolContext struct {
+	context.Context
+	invocation *Invocation
+	asked      sync.Once
+	deadline   time.Time
+}
+
+func (c *toolContext) Deadline() (time.Time, bool) {
+	c.asked.Do(func() {
+		info, err := c.invocation.Info()
+		if err == nil && info.DeadlineRemainingMS != nil {
+			left := time.Duration(*info.DeadlineRemainingMS) * time.Millisecond
+			c.deadline = time.Now().Add(left)
+		}
+	})
+	return c.deadline, !c.deadline.IsZero()
+}
+
+func (c *toolContext) Err() error {
+	err := c.Context.Err()
+	if err == nil {
+		return nil
 	}
-	return context.WithTimeout(ctx, time.Duration(*info.DeadlineRemainingMS)*time.Millisecond)
+	if deadline, has := c.Deadline(); has && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 func (i *Invocation) complete(result *Value) error {

@@ -55,8 +55,7 @@ func (c *calls) answer(ctx context.Context, invocation *Invocation) {
 	}()
 	// Frees an answered call's handle; of one that was not answered it tells Python so.
 	defer C.spb_invocation_free(invocation.raw)
-	ctx, cancel := invocation.withDeadline(ctx)
-	defer cancel()
+	ctx = &toolContext{Context: ctx, invocation: invocation}
 	var result *Value
 	failed := &Error{Status: StatusToolFailed, Message: "the tool ended its goroutine"}
 	defer func() {
