@@ -69,7 +69,11 @@ func serve(ctx context.Context, config string) error {
 	if err != nil {
 		return err
 	}
-	_, err = bridge.RegisterTool(platform, bridge.Tool{Name: "echo"},
+	// As the other hosts' tools: without schemas, which the library would hold each call against.
+	echo := bridge.Tool{
+		Name: "echo", InputSchema: bridge.Anything, OutputSchema: bridge.Anything,
+	}
+	_, err = bridge.RegisterTool(platform, echo,
 		func(_ context.Context, in message) (message, error) { return in, nil })
 	if err != nil {
 		return err
