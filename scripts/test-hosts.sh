@@ -56,22 +56,15 @@ host_cpp() {
 # cgocheck2: the compiler checks each Go pointer that reaches memory of C.
 host_go() {
     export GOEXPERIMENT=cgocheck2
-    in_folder bindings/go go vet ./...
-    LD_LIBRARY_PATH="$PREFIX/lib" in_folder bindings/go go test -race -count=1 -v ./...
+    step env -C bindings/go go vet ./...
+    LD_LIBRARY_PATH="$PREFIX/lib" step env -C bindings/go go test -race -count=1 -v ./...
 }
 
 host_elixir() {
     export MIX_ENV=test SNAKEPIT_BRIDGE_LIB="$PREFIX/lib" MIX_BUILD_ROOT="$WORK/elixir"
-    in_folder bindings/elixir mix format --check-formatted
-    in_folder bindings/elixir mix compile --warnings-as-errors
-    in_folder bindings/elixir mix test
-}
-
-in_folder() {
-    local folder="$1"
-    shift
-    printf '+ (%s) %s\n' "$folder" "$*"
-    (cd "$folder" && "$@") || failed_steps=$((failed_steps + 1))
+    step env -C bindings/elixir mix format --check-formatted
+    step env -C bindings/elixir mix compile --warnings-as-errors
+    step env -C bindings/elixir mix test
 }
 
 step() {

@@ -1,5 +1,7 @@
 //! The documents keep their word: the README's example compiles, and links lead somewhere.
 
+#[path = "support/fences.rs"]
+mod fences;
 #[path = "support/tree.rs"]
 mod tree;
 
@@ -69,7 +71,8 @@ fn first_block<'a>(text: &'a str, language: &str) -> Option<&'a str> {
 fn link_findings(file: &SourceFile) -> Vec<Finding> {
     let folder = root().join(&file.path).parent().map(Path::to_path_buf).unwrap_or_default();
     let mut findings = Vec::new();
-    for (number, line) in prose(file) {
+    let code = fences::fenced_lines(file);
+    for (number, line) in file.lines().filter(|(number, _)| !code.contains(number)) {
         for target in link_targets(line) {
             let path = target.split('#').next().unwrap_or(target);
             let is_outside = target.contains("://") || path.is_empty();
@@ -80,16 +83,6 @@ fn link_findings(file: &SourceFile) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// The lines of a document that are not code.
-fn prose(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
-    let mut is_code = false;
-    file.lines().filter(move |(_, line)| {
-        let is_fence = line.trim_start().starts_with("```");
-        is_code ^= is_fence;
-        !is_code && !is_fence
-    })
 }
 
 /// What stands in the `(…)` of each `[…](…)`.

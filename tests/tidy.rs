@@ -5,6 +5,8 @@
 
 #[path = "support/shape.rs"]
 mod shape;
+#[path = "support/fences.rs"]
+mod fences;
 #[path = "support/tree.rs"]
 mod tree;
 
@@ -120,15 +122,9 @@ fn line_findings(file: &SourceFile) -> Vec<Finding> {
 
 /// Lines of a document that cannot be broken: code, tables, links on a line of their own.
 fn lines_as_they_are(file: &SourceFile) -> Vec<usize> {
-    let mut is_code = false;
-    let mut numbers = Vec::new();
-    for (number, line) in file.lines() {
-        let is_fence = line.trim_start().starts_with("```");
-        is_code ^= is_fence;
-        if is_code || line.starts_with('|') || !line.trim().contains(' ') {
-            numbers.push(number);
-        }
-    }
+    let mut numbers = fences::fenced_lines(file);
+    let is_whole = |line: &str| line.starts_with('|') || !line.trim().contains(' ');
+    numbers.extend(file.lines().filter(|(_, line)| is_whole(line)).map(|(number, _)| number));
     numbers
 }
 

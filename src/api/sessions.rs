@@ -208,7 +208,7 @@ impl Platform {
                     Error::new(Status::Store, format!("the store's metadata of {id}: {error}"))
                 })?,
                 "affinity": row.about.affinity.name(),
-                "ttl_ms": u64::try_from(row.about.ttl.as_millis()).ok(),
+                "ttl_ms": row.about.ttl_ms(),
             }),
         };
         if let Some(fields) = told.as_object_mut() {

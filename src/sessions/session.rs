@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use crate::core::{Affinity, SessionId};
-use crate::state::{SessionAbout, SessionKey};
+use crate::state::{SessionAbout, SessionKey, whole_millis};
 
 use super::end::SessionEnd;
 
@@ -175,8 +175,8 @@ impl Session {
             "affinity": self.about.affinity.name(),
             "age_ms": millis(now.saturating_duration_since(self.opened_at)),
             "idle_ms": millis(idle),
-            "ttl_ms": limit_millis(self.about.ttl),
-            "expires_in_ms": limit_millis(self.about.ttl.saturating_sub(idle)),
+            "ttl_ms": self.about.ttl_ms(),
+            "expires_in_ms": whole_millis(self.about.ttl.saturating_sub(idle)),
             "closed": self.is_closed(),
         })
     }
@@ -209,12 +209,7 @@ impl Drop for SessionHold {
 }
 
 fn millis(time: Duration) -> u64 {
-    limit_millis(time).unwrap_or(u64::MAX)
-}
-
-/// None for a time that is beyond all numbers, which is how "never" is kept.
-fn limit_millis(time: Duration) -> Option<u64> {
-    u64::try_from(time.as_millis()).ok()
+    whole_millis(time).unwrap_or(u64::MAX)
 }
 
 /// Telling the store more often than so many times in a session's time to live is no use: it must

@@ -29,6 +29,18 @@ pub struct SessionAbout {
     pub affinity: Affinity,
 }
 
+impl SessionAbout {
+    /// The time to live as documents have it: none for a session that never expires.
+    pub fn ttl_ms(&self) -> Option<u64> {
+        whole_millis(self.ttl)
+    }
+}
+
+/// None for a time beyond all numbers, which is how "never" is kept.
+pub fn whole_millis(time: Duration) -> Option<u64> {
+    u64::try_from(time.as_millis()).ok()
+}
+
 /// A session in a store, open on this host or not.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SessionRow {

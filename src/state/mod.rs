@@ -39,7 +39,7 @@ pub use backend::{
     StoreLimits, Write,
 };
 pub use change::{Change, ChangeKind, ChangeSink, SessionLoss};
-pub use key::{SessionAbout, SessionKey, SessionRow};
+pub use key::{SessionAbout, SessionKey, SessionRow, whole_millis};
 pub use memory::MemoryStore;
 pub use name::NamePattern;
 pub use pending::Pending;

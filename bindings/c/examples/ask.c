@@ -39,28 +39,6 @@ static const char *const QUESTIONS[] = {
     "Which language is spoken in Atlantis?",
 };
 
-/* Starts an operation of the session. Its chunks and its end come to the queue under `tag`. Takes
- * `parameters`. */
-static void start(struct app *app, enum tag tag, const char *framework, const char *operation,
-                  cJSON *parameters)
-{
-    spb_value *value = value_of_json(parameters);
-    spb_execute_options options = {
-        .struct_size = sizeof options,
-        .framework = spb_str_z(framework),
-        .operation = spb_str_z(operation),
-        .parameters = value,
-        .flags = strcmp(framework, "dspy") == 0 ? SPB_EXECUTE_STREAM : 0,
-    };
-    spb_sink sink = spb_sink_queue(app->place.queue, tag);
-    spb_operation started;
-    spb_error *error = NULL;
-    must(spb_execute(app->place.session, &options, &sink, &started, &error), &error, operation);
-    /* The end comes by the queue; the handle is not needed for it. */
-    spb_operation_free(started);
-    spb_value_free(value);
-}
-
 static void ask(struct app *app)
 {
     const char *question = app->questions[app->asked];
@@ -73,7 +51,7 @@ static void ask(struct app *app)
     cJSON_AddItemToObject(parameters, "tools",
                           cJSON_CreateStringArray((const char *[]){"lookup"}, 1));
     cJSON_AddNumberToObject(parameters, "max_iters", 6);
-    start(app, TAG_ASK, "dspy", "react", parameters);
+    start(&app->place, TAG_ASK, "dspy", "react", SPB_EXECUTE_STREAM, parameters);
 }
 
 /* The agent has answered: a Python function of our own counts it and says how it came about. */
@@ -86,7 +64,7 @@ static void remember(struct app *app, const spb_value *result)
     cJSON_AddItemToObject(parameters, "answer", cJSON_DetachItemFromObject(outputs, "answer"));
     cJSON_AddItemToObject(parameters, "steps", cJSON_DetachItemFromObject(answered, "trajectory"));
     cJSON_Delete(answered);
-    start(app, TAG_REMEMBER, "python", "remember", parameters);
+    start(&app->place, TAG_REMEMBER, "python", "remember", 0, parameters);
 }
 
 /* All questions are answered: one more request turns the notes into a paragraph, shown word by
@@ -104,7 +82,7 @@ static void tell(struct app *app)
     cJSON_AddItemReferenceToObject(cJSON_AddObjectToObject(parameters, "inputs"), "notes",
                                    app->notes);
     cJSON_AddItemToObject(parameters, "lm", language_model());
-    start(app, TAG_TELL, "dspy", "chain_of_thought", parameters);
+    start(&app->place, TAG_TELL, "dspy", "chain_of_thought", SPB_EXECUTE_STREAM, parameters);
 }
 
 static void note(struct app *app, const spb_value *result)

@@ -154,18 +154,8 @@ static void serve(const spb_event *call)
 static cJSON *run(const struct place *place, const char *operation, cJSON *parameters)
 {
     cJSON_AddItemToObject(parameters, "lm", language_model());
-    spb_value *value = value_of_json(parameters);
-    spb_execute_options options = SPB_EXECUTE_OPTIONS_INIT;
-    options.framework = SPB_STR("dspy");
-    options.operation = spb_str_z(operation);
-    options.parameters = value;
-    options.flags = SPB_EXECUTE_STREAM;
-    spb_sink sink = spb_sink_queue(place->queue, TAG_CALL);
-    spb_operation started;
+    start(place, TAG_CALL, "dspy", operation, SPB_EXECUTE_STREAM, parameters);
     spb_error *error = NULL;
-    must(spb_execute(place->session, &options, &sink, &started, &error), &error, operation);
-    spb_operation_free(started);
-    spb_value_free(value);
     cJSON *result = NULL;
     while (result == NULL) {
         spb_event event;
@@ -236,16 +226,6 @@ static void improve(const struct place *place)
     cJSON_Delete(result);
 }
 
-static void register_tool(const struct place *place, spb_tool_options options, enum tag tag)
-{
-    spb_sink sink = spb_sink_queue(place->queue, tag);
-    spb_tool tool;
-    spb_error *error = NULL;
-    must(spb_tool_register(place->platform, place->session, &options, &sink, &tool, &error), &error,
-         "registering a tool");
-    spb_tool_free(tool);
-}
-
 static void register_tools(const struct place *place)
 {
     spb_tool_options model = SPB_TOOL_OPTIONS_INIT, lookup = model, judge = model;
@@ -259,9 +239,9 @@ static void register_tools(const struct place *place)
     lookup.output_schema_json =
         SPB_STR("{\"type\":\"object\",\"required\":[\"port\",\"departs\"]}");
     judge.name = SPB_STR("judge");
-    register_tool(place, model, TAG_MODEL);
-    register_tool(place, lookup, TAG_LOOKUP);
-    register_tool(place, judge, TAG_JUDGE);
+    register_tool(place, &model, TAG_MODEL);
+    register_tool(place, &lookup, TAG_LOOKUP);
+    register_tool(place, &judge, TAG_JUDGE);
 }
 
 static void register_variable(const struct place *place, const char *name, const char *type,

@@ -36,6 +36,34 @@ cJSON *json_of_value(const spb_value *value)
     return cJSON_ParseWithLength(json.ptr, json.len);
 }
 
+void start(const struct place *place, uint64_t tag, const char *framework, const char *operation,
+           uint32_t flags, cJSON *parameters)
+{
+    spb_value *value = value_of_json(parameters);
+    spb_execute_options options = SPB_EXECUTE_OPTIONS_INIT;
+    options.framework = spb_str_z(framework);
+    options.operation = spb_str_z(operation);
+    options.parameters = value;
+    options.flags = flags;
+    spb_sink sink = spb_sink_queue(place->queue, tag);
+    spb_operation started;
+    spb_error *error = NULL;
+    must(spb_execute(place->session, &options, &sink, &started, &error), &error, operation);
+    /* The end comes by the queue; the handle is not needed for it. */
+    spb_operation_free(started);
+    spb_value_free(value);
+}
+
+void register_tool(const struct place *place, const spb_tool_options *options, uint64_t tag)
+{
+    spb_sink sink = spb_sink_queue(place->queue, tag);
+    spb_tool tool;
+    spb_error *error = NULL;
+    must(spb_tool_register(place->platform, place->session, options, &sink, &tool, &error), &error,
+         "registering a tool");
+    spb_tool_free(tool);
+}
+
 /* The directory of this source file, where ask_helpers.py is, unless SPB_DEMO_HELPERS names
  * another. */
 static const char *helpers_directory(void)

@@ -24,6 +24,14 @@ spb_value *value_of_json(cJSON *json);
 /* The document of `value`, parsed. cJSON_Delete it. */
 cJSON *json_of_value(const spb_value *value);
 
+/* Submits an operation. Its end, and with `flags` SPB_EXECUTE_STREAM its chunks, come to the queue
+ * under `tag`. Takes `parameters`. */
+void start(const struct place *place, uint64_t tag, const char *framework, const char *operation,
+           uint32_t flags, cJSON *parameters);
+
+/* Offers a tool to the calls of the session. Its calls come to the queue under `tag`. */
+void register_tool(const struct place *place, const spb_tool_options *options, uint64_t tag);
+
 /* The settings of the platform: one pool with one worker that serves DSPy and this directory's
  * ask_helpers.py. */
 char *platform_settings(void);

@@ -112,20 +112,8 @@ static void show_chunk(const spb_event *event)
 static cJSON *run(const struct place *place, const char *operation, cJSON *parameters)
 {
     cJSON_AddItemToObject(parameters, "lm", language_model());
-    spb_value *value = value_of_json(parameters);
-    spb_execute_options options = {
-        .struct_size = sizeof options,
-        .framework = SPB_STR("dspy"),
-        .operation = spb_str_z(operation),
-        .parameters = value,
-        .flags = SPB_EXECUTE_STREAM,
-    };
-    spb_sink sink = spb_sink_queue(place->queue, TAG_CALL);
-    spb_operation started;
+    start(place, TAG_CALL, "dspy", operation, SPB_EXECUTE_STREAM, parameters);
     spb_error *error = NULL;
-    must(spb_execute(place->session, &options, &sink, &started, &error), &error, operation);
-    spb_operation_free(started);
-    spb_value_free(value);
     cJSON *result = NULL;
     while (result == NULL) {
         spb_event event;
@@ -146,15 +134,13 @@ static cJSON *run(const struct place *place, const char *operation, cJSON *param
     return result;
 }
 
-static void register_tool(const struct place *place, const char *name, enum tag tag)
+static void register_tools(const struct place *place)
 {
-    spb_tool_options options = {.struct_size = sizeof options, .name = spb_str_z(name)};
-    spb_sink sink = spb_sink_queue(place->queue, tag);
-    spb_tool tool;
-    spb_error *error = NULL;
-    must(spb_tool_register(place->platform, place->session, &options, &sink, &tool, &error), &error,
-         "registering a tool");
-    spb_tool_free(tool);
+    spb_tool_options model = SPB_TOOL_OPTIONS_INIT, judge = model;
+    model.name = SPB_STR("model");
+    judge.name = SPB_STR("judge");
+    register_tool(place, &model, TAG_MODEL);
+    register_tool(place, &judge, TAG_JUDGE);
 }
 
 /* The program becomes version 1 of the variable `triage`. */
@@ -216,8 +202,7 @@ int main(void)
     must(spb_queue_new(place.platform, &place.queue, &error), &error, "making a queue");
     must(spb_session_open(place.platform, NULL, &place.session, &error), &error,
          "opening a session");
-    register_tool(&place, "model", TAG_MODEL);
-    register_tool(&place, "judge", TAG_JUDGE);
+    register_tools(&place);
     store_program(&place);
     say(PROGRAM, "I keep a program that sorts messages. Python runs it and asks me.");
     ask(&place, "The cellar is under water!");

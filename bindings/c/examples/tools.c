@@ -80,16 +80,6 @@ void answer_as_atlas(const spb_event *event)
     text_free(&result);
 }
 
-static void register_tool(const struct place *place, const spb_tool_options *options, uint64_t tag)
-{
-    spb_sink sink = spb_sink_queue(place->queue, tag);
-    spb_tool tool;
-    spb_error *error = NULL;
-    must(spb_tool_register(place->platform, place->session, options, &sink, &tool, &error), &error,
-         "registering a tool");
-    spb_tool_free(tool);
-}
-
 void register_tools(const struct place *place, uint64_t model_tag, uint64_t atlas_tag)
 {
     spb_tool_options model = {

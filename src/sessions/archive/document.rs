@@ -24,13 +24,13 @@ use super::{Archive, fault};
 /// The document and the attachments that it counts through.
 pub fn write(archive: &Archive) -> Result<(Vec<u8>, Vec<Attachment>)> {
     let mut writer = Writer { document: Vec::new(), attachments: Vec::new() };
-    let SessionAbout { metadata, ttl, affinity } = &archive.about;
+    let SessionAbout { metadata, ttl: _, affinity } = &archive.about;
     writer.text(&format!(r#"{{"format":"{FORMAT}","version":{VERSION},"session":{{"id":"#));
     writer.json(&json!(archive.id.as_str()));
     writer.text(r#","metadata":"#);
     writer.document.extend_from_slice(metadata);
     writer.text(r#","ttl_ms":"#);
-    writer.json(&json!(u64::try_from(ttl.as_millis()).ok()));
+    writer.json(&json!(archive.about.ttl_ms()));
     writer.text(r#","affinity":"#);
     writer.json(&json!(affinity.name()));
     writer.text(r#"},"variables":["#);
