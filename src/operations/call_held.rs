@@ -1,4 +1,4 @@
-//! What a call's handler has under way until the call's end: watches, locks, tool calls of the host.
+//! What a call's handler has under way until its call ends: watches, locks, tool calls of the host.
 //!
 //! Most calls have none of it, so it is taken out under the lock that an end takes anyway. What
 //! follows from letting go is done by the caller, without that lock.
