@@ -171,7 +171,7 @@ fn start_pools(
     instance: &Arc<Instance>,
     listener: &Listener,
     services: &Services,
-) -> Result<HashMap<String, CallPool>> {
+) -> Result<HashMap<String, Arc<CallPool>>> {
     if config.pools.is_empty() {
         return Ok(HashMap::new());
     }
@@ -201,7 +201,7 @@ fn start_pools(
             reads: Arc::new(CachedReads::default()),
             caches_variables: pool.variable_cache,
         };
-        pools.insert(name.clone(), call_pool);
+        pools.insert(name.clone(), Arc::new(call_pool));
     }
     Ok(pools)
 }

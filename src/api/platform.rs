@@ -37,7 +37,7 @@ pub struct Platform {
     pub(super) live: RwLock<HashMap<u64, Arc<SessionOperations>>>,
     /// Tells the keeper of a session with a time of its own.
     pub(super) keeper: Arc<Notify>,
-    pub(super) pools: HashMap<String, CallPool>,
+    pub(super) pools: HashMap<String, Arc<CallPool>>,
     pub(super) logs: Arc<LogHub>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) closing: Mutex<Closing>,
@@ -187,7 +187,7 @@ impl Platform {
         }
     }
 
-    pub(super) fn call_pool(&self, name: &str) -> Result<&CallPool> {
+    pub(super) fn call_pool(&self, name: &str) -> Result<&Arc<CallPool>> {
         let name = if name.is_empty() { DEFAULT_POOL } else { name };
         self.pools.get(name).ok_or_else(|| {
             let hint = suggestion(name, self.pools.keys().map(String::as_str));

@@ -13,7 +13,7 @@ use super::platform::Platform;
 #[derive(Clone)]
 pub struct PoolRef {
     pub(super) platform: Arc<Platform>,
-    pub(super) pool: CallPool,
+    pub(super) pool: Arc<CallPool>,
 }
 
 impl PoolRef {

@@ -119,7 +119,7 @@ impl Platform {
         self.pools_in_order().iter().flat_map(|pool| pool.catalog.tools()).collect()
     }
 
-    fn pools_in_order(&self) -> Vec<&CallPool> {
+    fn pools_in_order(&self) -> Vec<&Arc<CallPool>> {
         let mut pools: Vec<_> = self.pools.values().collect();
         pools.sort_by_key(|pool| (pool.name.as_ref() != DEFAULT_POOL, pool.name.clone()));
         pools

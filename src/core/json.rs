@@ -4,6 +4,7 @@
 //! finite numbers, and the `$spb` tag. Nothing is built: the bytes travel on as they came.
 
 use jiter::{Jiter, JiterError, NumberAny, NumberInt, Peek};
+use smallvec::SmallVec;
 
 use super::error::{Error, Result};
 use super::limits::JSON_DEPTH_MAX;
@@ -26,7 +27,8 @@ pub fn check(document: &[u8], attachments: usize) -> Result<Seen> {
         return Err(Error::new(Status::Utf8, message).with("path", "$").with("offset", offset));
     }
     let jiter = Jiter::new(document).with_allow_inf_nan();
-    let mut walk = Walk { jiter, path: Vec::new(), attachments, seen: Seen::default() };
+    let mut walk =
+        Walk { document, jiter, path: SmallVec::new(), attachments, seen: Seen::default() };
     let peek = walk.jiter.peek().map_err(|error| walk.syntax(&error))?;
     walk.value(peek)?;
     walk.jiter.finish().map_err(|error| walk.syntax(&error))?;
@@ -34,14 +36,18 @@ pub fn check(document: &[u8], attachments: usize) -> Result<Seen> {
 }
 
 struct Walk<'a> {
+    document: &'a [u8],
     jiter: Jiter<'a>,
-    path: Vec<Step>,
+    path: SmallVec<[Step; DEPTH_INLINE]>,
     attachments: usize,
     seen: Seen,
 }
 
+/// One step down into the document.
+#[derive(Clone, Copy)]
 enum Step {
-    Key(String),
+    /// Behind this byte the key begins; it is read again if a fault has to be named.
+    Key(usize),
     Index(usize),
 }
 
@@ -96,16 +102,11 @@ impl Walk<'_> {
         self.enter()?;
         let mut keys = 0_usize;
         let mut tagged = false;
-        let mut next = self.jiter.known_object().map(|key| key.map(str::to_owned));
-        loop {
-            let key = match next {
-                Ok(Some(key)) => key,
-                Ok(None) => break,
-                Err(error) => return Err(self.syntax(&error)),
-            };
+        let mut behind = self.jiter.current_index();
+        let mut next = self.jiter.known_object().map(is_tag_key);
+        while let Some(is_tag) = next.map_err(|error| self.syntax(&error))? {
             keys += 1;
-            let is_tag = key == TAG_KEY;
-            self.path.push(Step::Key(key));
+            self.path.push(Step::Key(behind));
             if is_tag {
                 tagged = true;
                 self.tag()?;
@@ -114,7 +115,8 @@ impl Walk<'_> {
                 self.value(peek)?;
             }
             self.path.pop();
-            next = self.jiter.next_key().map(|key| key.map(str::to_owned));
+            behind = self.jiter.current_index();
+            next = self.jiter.next_key().map(is_tag_key);
         }
         if tagged && keys != 1 {
             return Err(self.refuse(format!(
@@ -168,14 +170,26 @@ impl Walk<'_> {
         for step in &self.path {
             match step {
                 Step::Index(index) => text.push_str(&format!("[{index}]")),
-                Step::Key(key) => {
+                Step::Key(behind) => {
                     text.push('.');
-                    text.extend(key.chars().take(PATH_KEY_CHARS_MAX));
+                    text.extend(self.key(*behind).chars().take(PATH_KEY_CHARS_MAX));
                 }
             }
         }
         text
     }
+
+    /// The key that begins behind a byte: between them are only a comma, a brace, white space.
+    fn key(&self, behind: usize) -> String {
+        let rest = self.document.get(behind..).unwrap_or_default();
+        let quote = rest.iter().position(|byte| *byte == b'"').unwrap_or_default();
+        let mut key = Jiter::new(rest.get(quote..).unwrap_or_default());
+        key.next_str().map(str::to_owned).unwrap_or_default()
+    }
+}
+
+fn is_tag_key(key: Option<&str>) -> Option<bool> {
+    key.map(|key| key == TAG_KEY)
 }
 
 fn shortened(number: &impl std::fmt::Display) -> String {
@@ -186,6 +200,8 @@ fn shortened(number: &impl std::fmt::Display) -> String {
     }
 }
 
+/// Most documents are no deeper.
+const DEPTH_INLINE: usize = 8;
 const TAG_FAULT: &str =
     "tag is neither {\"attachment\": N} nor {\"float\": \"nan\", \"inf\" or \"-inf\"}";
 /// A key in an error message is cut here.
@@ -231,6 +247,7 @@ mod tests {
             ("{} {}", "$", "line 1"),
             ("", "$", "line 1"),
             ("{\"x\":{\"$spb\":{\"attachment\":1}}}", "$.x.$spb", "has 1"),
+            ("{ \"a\" : 1 , \n\"\\u0062\\\"c\" : { \"d,{\" :NaN}}", "$.b\"c.d,{", "not finite"),
             ("{\"$spb\":3}", "$.$spb", "tag is neither"),
             ("[{\"$spb\":{\"float\":\"NaN\"}}]", "$[0].$spb", "tag is neither"),
             ("{\"$spb\":{\"float\":\"nan\"},\"y\":1}", "$", "other keys"),

@@ -7,6 +7,7 @@
 
 use jiter::Jiter;
 use serde_json::Value as Json;
+use smallvec::SmallVec;
 
 use super::error::{Error, Result};
 use super::nearest::suggestion;
@@ -85,38 +86,50 @@ impl Keys {
     }
 
     fn check(&self, value: &Value, what: &str) -> Result<()> {
-        let given = member_names(value, what)?;
-        if self.is_closed
-            && let Some(stranger) = given.iter().find(|name| !self.known.contains(name))
-        {
-            let hint = suggestion(stranger, self.known.iter().map(String::as_str));
+        let found = self.compare(value.json()).map_err(|_| {
+            Error::invalid(format!("{what}s are not a JSON object")).with("path", "$")
+        })?;
+        if let Some(stranger) = found.stranger {
+            let hint = suggestion(&stranger, self.known.iter().map(String::as_str));
             let message = format!("unknown {what} {stranger:?}{hint}");
             return Err(Error::invalid(message).with("path", format!("$.{stranger}")));
         }
-        match self.required.iter().find(|name| !given.contains(name)) {
+        match self.required.iter().zip(&found.required).find(|(_, is_there)| !**is_there) {
             None => Ok(()),
-            Some(missing) => {
+            Some((missing, _)) => {
                 let message = format!("{what} {missing:?} is missing");
                 Err(Error::invalid(message).with("path", format!("$.{missing}")))
             }
         }
     }
+
+    /// Reads the names of the document's top-level members, without building what they hold.
+    fn compare(&self, document: &[u8]) -> Result<Found, jiter::JiterError> {
+        let required = SmallVec::from_elem(false, self.required.len());
+        let mut found = Found { required, stranger: None };
+        let mut jiter = Jiter::new(document);
+        let mut next = jiter.next_object()?;
+        while let Some(name) = next {
+            let is_stranger = self.is_closed && !self.known.iter().any(|known| known == name);
+            if is_stranger && found.stranger.is_none() {
+                found.stranger = Some(name.to_owned());
+            }
+            for (required, is_there) in self.required.iter().zip(&mut found.required) {
+                *is_there |= required == name;
+            }
+            jiter.next_skip()?;
+            next = jiter.next_key()?;
+        }
+        Ok(found)
+    }
 }
 
-/// The names of the document's top-level members, without building what they hold.
-fn member_names(value: &Value, what: &str) -> Result<Vec<String>> {
-    let read = || -> Result<Vec<String>, jiter::JiterError> {
-        let mut jiter = Jiter::new(value.json());
-        let mut names = Vec::new();
-        let mut next = jiter.next_object()?.map(str::to_owned);
-        while let Some(name) = next {
-            names.push(name);
-            jiter.next_skip()?;
-            next = jiter.next_key()?.map(str::to_owned);
-        }
-        Ok(names)
-    };
-    read().map_err(|_| Error::invalid(format!("{what}s are not a JSON object")).with("path", "$"))
+/// What a document's members are, beside what they are to be.
+struct Found {
+    /// For each required name, whether it is there.
+    required: SmallVec<[bool; REQUIRED_INLINE]>,
+    /// The first that is not known, where only known ones are allowed.
+    stranger: Option<String>,
 }
 
 fn accepts_anything(schema: &Json) -> bool {
@@ -132,6 +145,9 @@ fn refusal(error: &jsonschema::ValidationError<'_>, what: &str) -> Error {
     let message = format!("{what} at {path}: {message}");
     Error::invalid(message).with("path", path).with("schema_path", schema_path)
 }
+
+/// Few operations require more.
+const REQUIRED_INLINE: usize = 16;
 
 /// Keywords of an object schema that say nothing about what its members hold.
 const KEYWORDS_OF_NAMES: [&str; 8] = [

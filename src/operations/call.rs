@@ -6,21 +6,21 @@
 //! is replaced for not leaving.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::core::limits::WATCHES_PER_CALL_MAX;
 use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
 use crate::frameworks::{OperationEntry, ToolPlace};
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
 use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
-use crate::transport::{CallStart, ToolPeer};
+use crate::transport::{CallStart, WorkerLink};
 
+use super::call_held::{Held, OpenTools};
 use super::call_locks::HeldLock;
 use super::call_request::{CallPool, CallRequest};
 use super::call_watch::CallWatch;
@@ -34,7 +34,9 @@ pub struct Call {
     me: Weak<Call>,
     pub(super) services: Arc<Services>,
     pub(super) request: CallRequest,
-    pub(super) pool: CallPool,
+    pub(super) pool: Arc<CallPool>,
+    /// The operation's announcement, once the request has been held against it.
+    pub(super) entry: OnceLock<Arc<OperationEntry>>,
     pub(super) started: Instant,
     /// A chunk has come: from now on the call cannot be run again.
     pub(super) has_chunks: AtomicBool,
@@ -46,8 +48,8 @@ pub(super) struct Progress {
     /// Held while the call runs, so that a detached operation still ends.
     pub operation: Option<Arc<Operation>>,
     pub lease: Option<Arc<WorkerLease>>,
+    /// Of one that streams.
     meter: Option<Arc<ChunkMeter>>,
-    pub entry: Option<Arc<OperationEntry>>,
     /// How often it was sent.
     pub attempts: u32,
     /// Since when it has been waiting for a worker.
@@ -68,7 +70,7 @@ pub(super) struct Progress {
     /// Its place among the calls of the tool that it is a call of.
     pub tool_place: Option<ToolPlace>,
     /// What its handler watches.
-    watches: Vec<Weak<CallWatch>>,
+    pub watches: Vec<Weak<CallWatch>>,
     on_end: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -78,7 +80,7 @@ impl Call {
     /// called at the end.
     pub fn operation(
         services: Arc<Services>,
-        pool: CallPool,
+        pool: Arc<CallPool>,
         request: CallRequest,
         entry: Option<Arc<OperationEntry>>,
         place: InFlightPlace,
@@ -89,7 +91,6 @@ impl Call {
             operation: None,
             lease: None,
             meter: None,
-            entry,
             attempts: 0,
             queued_at: started,
             is_probe: false,
@@ -108,6 +109,7 @@ impl Call {
             services,
             request,
             pool,
+            entry: entry.map(OnceLock::from).unwrap_or_default(),
             started,
             has_chunks: AtomicBool::new(false),
             progress: Mutex::new(progress),
@@ -164,21 +166,16 @@ impl Call {
         lease: WorkerLease,
     ) -> Result<()> {
         self.check()?;
-        operation.assigned();
-        if operation.is_done() {
+        if !operation.assigned() {
             self.forget_late_home();
             return Ok(());
         }
         let link = lease.link().clone();
-        let window = self.request.stream_window;
-        let meter = {
-            let (link, id) = (link.clone(), self.request.id);
-            ChunkMeter::new(id, window, move |chunks| link.credit(id, chunks))
-        };
+        let meter = self.request.stream.then(|| self.new_meter(&link));
         {
             let mut progress = self.progress.lock();
             progress.lease = Some(Arc::new(lease));
-            progress.meter = Some(meter);
+            progress.meter = meter;
             progress.attempts += 1;
         }
         self.pool.metrics.running.inc();
@@ -207,6 +204,12 @@ impl Call {
         }
     }
 
+    fn new_meter(&self, link: &WorkerLink) -> Arc<ChunkMeter> {
+        let (link, id) = (link.clone(), self.request.id);
+        let give = move |chunks| link.credit(id, chunks);
+        ChunkMeter::new(id, self.request.stream_window, give)
+    }
+
     fn cached_session(&self) -> u64 {
         if self.pool.caches_variables { self.request.session.key().incarnation } else { 0 }
     }
@@ -220,11 +223,13 @@ impl Call {
         self.progress.lock().meter.clone()
     }
 
-    /// The worker is done with the call: its capacity is free again.
-    pub(super) fn release(&self) {
-        let (lease, timer) = {
+    /// The worker is done with the call: its capacity is free again. The operation, if it has not
+    /// ended.
+    pub(super) fn release(&self) -> Option<Arc<Operation>> {
+        let (lease, timer, held, operation) = {
             let mut progress = self.progress.lock();
-            (progress.lease.take(), progress.timer.take())
+            let (lease, timer) = (progress.lease.take(), progress.timer.take());
+            (lease, timer, Held::take(&mut progress), progress.operation.clone())
         };
         if let Some(timer) = timer {
             self.services.timers.remove(timer);
@@ -232,24 +237,8 @@ impl Call {
         if lease.is_some() {
             self.pool.metrics.running.dec();
         }
-        self.end_watches();
-        self.end_locks();
-    }
-
-    /// Keeps a watch until the call's end; `false` when it has too many.
-    pub(super) fn keep_watch(&self, watch: &Arc<CallWatch>) -> bool {
-        let mut progress = self.progress.lock();
-        progress.watches.retain(|watch| watch.strong_count() > 0);
-        let has_room = progress.watches.len() < WATCHES_PER_CALL_MAX;
-        if has_room {
-            progress.watches.push(Arc::downgrade(watch));
-        }
-        has_room
-    }
-
-    fn end_watches(&self) {
-        let watches = std::mem::take(&mut self.progress.lock().watches);
-        watches.iter().filter_map(Weak::upgrade).for_each(|watch| watch.cancel());
+        self.let_go(held);
+        operation
     }
 
     pub(super) fn count_result(&self, outcome: &Result<Value>) {
@@ -276,19 +265,8 @@ impl Call {
         });
     }
 
-    /// Nobody waits for the answers any more: the host hears of it at once, not by way of Python.
-    pub(super) fn cancel_tools(&self) {
-        let open: Vec<_> = self.progress.lock().tools_open.values().cloned().collect();
-        for invocation in open.iter().filter_map(Weak::upgrade) {
-            let message = "the operation that called the tool has ended";
-            invocation.cancel(Error::new(Status::Cancelled, message));
-        }
-    }
-
     pub(super) fn arm(&self, at: Instant) {
-        let Some(me) = self.me.upgrade() else { return };
-        let target: Arc<dyn Expire> = me;
-        let key = self.services.timers.add(at, Arc::downgrade(&target));
+        let key = self.services.timers.add(at, self.me.clone());
         if let Some(old) = self.progress.lock().timer.replace(key) {
             self.services.timers.remove(old);
         }
@@ -297,7 +275,7 @@ impl Call {
     fn report_span(&self, outcome: &Result<Value>) {
         let status = outcome.as_ref().map_or_else(Error::status, |_| Status::Ok);
         let duration = self.started.elapsed();
-        if let Some(entry) = self.progress.lock().entry.clone() {
+        if let Some(entry) = self.entry.get() {
             entry.metrics.ended(status, duration);
         }
         let span = FinishedSpan {
@@ -314,23 +292,24 @@ impl Call {
 impl Work for Call {
     fn start(&self, operation: &Arc<Operation>) {
         let Some(me) = self.me.upgrade() else { return };
-        match self.pool.protection.admit(self.subject()) {
-            Ok(is_probe) => {
-                let mut progress = self.progress.lock();
-                progress.operation = Some(operation.clone());
-                progress.is_probe = is_probe;
-            }
+        let is_probe = match self.pool.protection.admit(self.subject()) {
+            Ok(is_probe) => is_probe,
             Err(refusal) => {
                 operation.finish(Err(refusal));
                 return;
             }
+        };
+        {
+            let mut progress = self.progress.lock();
+            progress.operation = Some(operation.clone());
+            progress.is_probe = is_probe;
+            let at = self.deadline().instant();
+            // A moment that has come finds the operation.
+            progress.timer = at.map(|at| self.services.timers.add(at, self.me.clone()));
         }
         if let Err(refusal) = self.enter_tool() {
             operation.finish(Err(refusal));
             return;
-        }
-        if let Some(at) = self.deadline().instant() {
-            self.arm(at);
         }
         match self.pool.workers.try_acquire(self.request.home()) {
             Ok(Some(lease)) => me.dispatch(operation, lease),
@@ -352,21 +331,24 @@ impl Work for Call {
 
     fn ended(&self, outcome: &Result<Value>) {
         self.report_span(outcome);
-        let (kept, on_end, timer) = {
+        let (kept, on_end, timer, was_probe, tools, held) = {
             let mut progress = self.progress.lock();
             let timer = if progress.lease.is_none() { progress.timer.take() } else { None };
             let places = (progress.place.take(), progress.tool_place.take());
             let kept = (progress.operation.take(), places, progress.hold.take());
-            (kept, progress.on_end.take(), timer)
+            let was_probe = std::mem::take(&mut progress.is_probe);
+            let (tools, held) = (OpenTools::of(&progress), Held::take(&mut progress));
+            (kept, progress.on_end.take(), timer, was_probe, tools, held)
         };
-        self.leave_probe();
+        if was_probe {
+            self.pool.protection.probe_ended();
+        }
         if let Some(timer) = timer {
             self.services.timers.remove(timer);
         }
         drop(kept);
-        self.cancel_tools();
-        self.end_watches();
-        self.end_locks();
+        tools.cancel();
+        self.let_go(held);
         if let Some(on_end) = on_end {
             on_end();
         }

@@ -49,12 +49,7 @@ impl Call {
     }
 
     /// Gives back what is left. Told to nobody: a lock that had ended by itself is no failure.
-    pub(super) fn end_locks(&self) {
-        let locks = std::mem::take(&mut self.progress.lock().locks);
-        locks.into_iter().for_each(|lock| self.give_back(lock));
-    }
-
-    fn give_back(&self, lock: HeldLock) {
+    pub(super) fn give_back(&self, lock: HeldLock) {
         let HeldLock { name, owner } = lock;
         let session = self.request.session.key();
         match self.services.variables.unlock(session, &name, &owner) {

@@ -26,8 +26,7 @@ impl CallPeer for Call {
     fn finished(&self, outcome: Result<Value>) {
         self.count_result(&outcome);
         self.pool.protection.answered(self.subject());
-        let operation = self.live_operation();
-        self.release();
+        let operation = self.release();
         if !operation.is_some_and(|operation| operation.finish(outcome)) {
             self.count_late_result();
         }

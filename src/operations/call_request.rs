@@ -43,7 +43,6 @@ impl CallRequest {
 }
 
 /// The pool that runs it, and what belongs to that pool.
-#[derive(Clone)]
 pub struct CallPool {
     pub name: Arc<str>,
     pub workers: Arc<WorkerPool>,

@@ -169,6 +169,6 @@ impl Call {
     }
 
     fn is_idempotent(&self) -> bool {
-        self.progress.lock().entry.as_ref().is_some_and(|entry| entry.idempotent)
+        self.entry.get().is_some_and(|entry| entry.idempotent)
     }
 }

@@ -3,10 +3,7 @@
 //!
 //! How a call is sent, and what it is retried for, is not known here.
 
-use std::sync::Arc;
-
 use crate::core::{Deadline, Result};
-use crate::frameworks::OperationEntry;
 use crate::tools::Invocation;
 
 use super::call::Call;
@@ -14,13 +11,14 @@ use super::call::Call;
 impl Call {
     /// Holds the call against the pool's catalog, if that has not been done before it was queued.
     pub(super) fn check(&self) -> Result<()> {
-        if self.progress.lock().entry.is_some() {
+        if self.entry.get().is_some() {
             return Ok(());
         }
         let request = &self.request;
         let catalog = &self.pool.catalog;
         let entry = catalog.check(&request.framework, &request.operation, &request.parameters)?;
-        self.progress.lock().entry = Some(entry);
+        // A call is checked once: it is dispatched by one thread at a time.
+        let _ = self.entry.set(entry);
         self.enter_tool()?;
         if let Some(at) = self.deadline().instant() {
             self.arm(at);
@@ -30,8 +28,9 @@ impl Call {
 
     /// Takes a place among the calls of the tool that this is a call of. `ResourceExhausted`.
     pub(super) fn enter_tool(&self) -> Result<()> {
-        let Some(entry) = self.entry() else { return Ok(()) };
-        let Some(tool) = &entry.tool else { return Ok(()) };
+        let Some(tool) = self.entry.get().and_then(|entry| entry.tool.as_ref()) else {
+            return Ok(());
+        };
         let place = tool.enter()?;
         self.progress.lock().tool_place = Some(place);
         Ok(())
@@ -39,8 +38,7 @@ impl Call {
 
     /// When the call is given up: as its caller says, or the tool that it is a call of.
     pub(super) fn deadline(&self) -> Deadline {
-        let entry = self.entry();
-        let timeout = entry.as_ref().and_then(|entry| entry.tool.as_ref()?.timeout);
+        let timeout = self.entry.get().and_then(|entry| entry.tool.as_ref()?.timeout);
         let own = timeout.and_then(|timeout| self.started.checked_add(timeout));
         self.request.deadline.min(own.map_or(Deadline::NEVER, Deadline::at))
     }
@@ -51,9 +49,5 @@ impl Call {
             let name = || invocation.tool_name().to_owned();
             self.progress.lock().called_once.get_or_insert_with(name);
         }
-    }
-
-    fn entry(&self) -> Option<Arc<OperationEntry>> {
-        self.progress.lock().entry.clone()
     }
 }

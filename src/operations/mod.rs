@@ -10,6 +10,7 @@ pub mod barrier;
 pub mod breaker;
 pub mod cached_reads;
 pub mod call;
+mod call_held;
 mod call_locks;
 pub mod call_peer;
 pub mod call_request;

@@ -11,37 +11,36 @@ pub struct Expectation {
     recent: [Duration; RECENT],
     /// Ever observed.
     observed: usize,
-    /// Of the recent ones; renewed now and then.
-    median: Option<Duration>,
 }
 
 impl Expectation {
     pub fn new() -> Expectation {
-        Expectation { recent: [Duration::ZERO; RECENT], observed: 0, median: None }
+        Expectation { recent: [Duration::ZERO; RECENT], observed: 0 }
     }
 
-    /// A lease was out for so long.
+    /// A lease was out for so long. Cheap: it comes for every lease, the question only for those
+    /// that have to wait.
     pub fn observe(&mut self, duration: Duration) {
         if let Some(oldest) = self.recent.get_mut(self.observed % RECENT) {
             *oldest = duration;
         }
         self.observed = self.observed.saturating_add(1);
-        if self.observed >= SAMPLES_MIN && self.observed.is_multiple_of(RENEWED_EVERY) {
-            self.renew();
-        }
     }
 
     /// The time until one with `ahead` others before it is served by `places`. `None`: unknown.
     pub fn wait(&self, ahead: usize, places: usize) -> Option<Duration> {
         let turns = f64_of(ahead) / f64_of(places.max(1));
-        (places > 0).then_some(self.median?.mul_f64(turns))
+        (places > 0).then_some(self.median()?.mul_f64(turns))
     }
 
-    fn renew(&mut self) {
-        let mut sorted = self.recent;
-        let Some(seen) = sorted.get_mut(..self.observed.min(RECENT)) else { return };
-        seen.sort_unstable();
-        self.median = seen.get(seen.len() / 2).copied();
+    fn median(&self) -> Option<Duration> {
+        if self.observed < SAMPLES_MIN {
+            return None;
+        }
+        let mut recent = self.recent;
+        let seen = recent.get_mut(..self.observed.min(RECENT))?;
+        let middle = seen.len() / 2;
+        Some(*seen.select_nth_unstable(middle).1)
     }
 }
 
@@ -57,7 +56,6 @@ fn f64_of(count: usize) -> f64 {
 
 const RECENT: usize = 64;
 const SAMPLES_MIN: usize = 20;
-const RENEWED_EVERY: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
@@ -58,6 +59,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for HubLayer {
             Some(_) => Interest::sometimes(),
             None => Interest::never(),
         }
+    }
+
+    /// What nobody takes, such as the steps of HTTP/2, is left out before its call site is looked
+    /// at.
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::DEBUG)
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {

@@ -76,8 +76,11 @@ impl TraceContext {
 /// The `traceparent` form, version 00.
 impl std::fmt::Display for TraceContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let flags = if self.sampled { FLAG_SAMPLED } else { 0 };
-        write!(f, "00-{}-{}-{flags:02x}", self.trace_id, self.span_id)
+        f.write_str("00-")?;
+        self.trace_id.fmt(f)?;
+        f.write_str("-")?;
+        self.span_id.fmt(f)?;
+        f.write_str(if self.sampled { "-01" } else { "-00" })
     }
 }
 
@@ -111,13 +114,13 @@ impl SpanId {
 
 impl std::fmt::Display for TraceId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &self.0)
     }
 }
 
 impl std::fmt::Display for SpanId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &self.0)
     }
 }
 
@@ -150,6 +153,16 @@ fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         *byte = (digit(high)? << 4) | digit(low)?;
     }
     Some(bytes)
+}
+
+/// In one piece: this is written for every call.
+fn write_hex<const N: usize>(f: &mut std::fmt::Formatter<'_>, bytes: &[u8; N]) -> std::fmt::Result {
+    let digits = bytes.map(|byte| [letter(byte >> 4), letter(byte & 0xf)]);
+    f.write_str(std::str::from_utf8(digits.as_flattened()).unwrap_or_default())
+}
+
+fn letter(digit: u8) -> u8 {
+    if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }
 }
 
 fn digit(letter: u8) -> Option<u8> {
