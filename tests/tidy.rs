@@ -3,10 +3,10 @@
 //! Each rule says in its finding what to do instead. Reasons are in ARCHITECTURE.md; the layering
 //! has a file of its own, `tests/architecture.rs`.
 
-#[path = "support/shape.rs"]
-mod shape;
 #[path = "support/fences.rs"]
 mod fences;
+#[path = "support/shape.rs"]
+mod shape;
 #[path = "support/tree.rs"]
 mod tree;
 
