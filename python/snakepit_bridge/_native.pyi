@@ -161,7 +161,14 @@ class Link:
 
         Waits up to `timeout_ms` for the first frame; `[]` on timeout. `None` once the link is
         closed and everything was taken. Several threads may call it; each frame goes to one of
-        them.
+        them, and as long as that one has neither come back nor called `pass_on`, the others get
+        nothing: what the host said in order is heard in order. A thread that waits here drives the
+        connection, if no other does.
+        """
+
+    def pass_on(self) -> None:
+        """The calling thread has done with its last batch what has to be done in order, and does
+        something else now: another thread may have the next.
         """
 
     def send_result(self, call_id: int, json: bytes, attachments: list[SentAttachment]) -> None:

@@ -50,7 +50,7 @@ class Bridge:
         self.threads = threads
         self.loop_thread_id: int | None = None
         self._chunks_since_yield = 0
-        self.dispatch_thread_id: int | None = None
+        self.dispatch_threads: set[int] = set()
         self._ready: dict[int, asyncio.Future[None]] = {}
         self._credit: dict[int, asyncio.Future[None]] = {}
 
@@ -150,7 +150,7 @@ class Bridge:
             raise WouldDeadlock(
                 "a blocking bridge call on the event loop; await its twin (acall, aget, aemit)"
             )
-        if here == self.dispatch_thread_id:
+        if here in self.dispatch_threads:
             raise WouldDeadlock(
                 "an inline operation may not wait for the host; declare it without inline=True"
             )

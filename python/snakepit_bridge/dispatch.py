@@ -1,9 +1,9 @@
 """The dispatch loop: frames from the host to the threads, the event loop, and the calls that run.
 
-Owns the calls in progress, who listens, drain, and the end of the link. One thread of the pool
-listens at a time. A plain call that comes alone is run by the thread that heard it, after an idle
-one took its place: waking that one is then not on the call's way. Nothing that a handler does can
-end the loop. Must not know how one call is run.
+Owns the calls in progress, who listens, drain, and the end of the link. Two threads of the pool
+listen, and frames go to one of them at a time. A plain call that comes alone is run by the thread
+that heard it, while the other one listens: on the way of such a call no thread is woken. Nothing
+that a handler does can end the loop. Must not know how one call is run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .context import CallContext
 from .errors import NotFound, ResourceExhausted, Status
 from .frameworks.base import Operation
 from .loop import EventLoop, Start
-from .threads import ThreadPool
+from .threads import ThreadPool, guarded
 
 Alone = tuple[CallContext, Operation, Any, Any]
 
@@ -42,6 +42,8 @@ class Dispatcher:
         self._draining = False
         self._drained = False
         self._drain_lock = threading.Lock()
+        self._listen_lock = threading.Lock()
+        self._listening = 0
         self._finished = threading.Event()
         self._crash: BaseException | None = None
 
@@ -49,7 +51,8 @@ class Dispatcher:
         """Serves until the link closes. True after a drain: then no call is left running."""
         if any(made.asynchronous for known in self._operations.values() for made in known.values()):
             self._loop.start()
-        self._threads.submit(self._listen)
+        for _ in range(LISTENERS):
+            self._threads.submit(self._listen)
         self._finished.wait()
         if self._crash is not None:
             raise self._crash
@@ -60,33 +63,61 @@ class Dispatcher:
         return self._drained
 
     def _listen(self) -> None:
-        """Takes batches on a pool thread until a call comes alone and another thread can listen."""
+        """Takes batches on a pool thread, and runs plain calls that come alone, until the link ends
+        or others listen enough.
+        """
+        while self._begin_to_listen():
+            try:
+                alone = self._next_alone()
+            except BaseException as fault:
+                self._crash = fault
+                alone = None
+            if alone is None:
+                self._finished.set()
+                return
+            guarded(self._calls.run, *alone)
+
+    def _next_alone(self) -> Alone | None:
+        """Passes frames on until a call came that is for this thread, which then no longer
+        listens; `None` once the link is closed.
+        """
+        next_batch = self._link.next_batch
+        while True:
+            batch = next_batch(FRAMES_MAX, WAIT_MS)
+            if batch is None:
+                self._end_listening()
+                return None
+            alone = self._take(batch) if batch else None
+            if alone is not None:
+                return alone
+
+    def _begin_to_listen(self) -> bool:
+        with self._listen_lock:
+            if self._listening >= LISTENERS:
+                return False
+            self._listening += 1
         self._threads.block()
-        self._bridge.dispatch_thread_id = threading.get_ident()
-        alone: Alone | None = None
-        try:
-            next_batch = self._link.next_batch
-            while alone is None:
-                batch = next_batch(FRAMES_MAX, WAIT_MS)
-                if batch is None:
-                    self._finished.set()
-                    return
-                alone = self._take(batch) if batch else None
-        except BaseException as fault:
-            self._crash = fault
-            self._finished.set()
-            return
-        finally:
-            self._threads.unblock()
-        self._calls.run(*alone)
+        self._bridge.dispatch_threads.add(threading.get_ident())
+        return True
+
+    def _end_listening(self) -> None:
+        self._bridge.dispatch_threads.discard(threading.get_ident())
+        self._threads.unblock()
+        with self._listen_lock:
+            self._listening -= 1
 
     def _hand_over(self) -> bool:
-        """Lets an idle thread listen in place of this one, which is then free for a call."""
-        here, self._bridge.dispatch_thread_id = self._bridge.dispatch_thread_id, None
-        if self._threads.submit_if_idle(self._listen):
-            return True
-        self._bridge.dispatch_thread_id = here
-        return False
+        """Leaves listening to another thread, if one does: this one is then free for a call."""
+        if self._listening < LISTENERS or not self._threads.unblock_if_room():
+            return False
+        with self._listen_lock:
+            if self._listening < LISTENERS:
+                self._threads.block()
+                return False
+            self._listening -= 1
+        self._bridge.dispatch_threads.discard(threading.get_ident())
+        self._link.pass_on()
+        return True
 
     def _take(self, batch: list[tuple[Any, ...]]) -> Alone | None:
         """Passes the frames on; what it returns is for this thread, which no longer listens."""
@@ -175,6 +206,8 @@ FRAMES_MAX = 256
 # How long one wait for frames lasts; between two of them Python's own signal handlers get their
 # turn.
 WAIT_MS = 1000
+# Threads that listen: one hears, and the other takes its place while it runs what it heard.
+LISTENERS = 2
 # What tasks get to end when the link is gone.
 LOOP_STOP_SECONDS_MAX = 1.0
 

@@ -41,15 +41,6 @@ class ThreadPool:
                 raise RuntimeError("no thread can be started")
         self._jobs.put((run, arguments))
 
-    def submit_if_idle(self, run: Callable[..., Any], *arguments: Any) -> bool:
-        """As `submit`, but only where a thread is idle; tells whether it was."""
-        with self._lock:
-            if self._spare <= 0:
-                return False
-            self._spare -= 1
-        self._jobs.put((run, arguments))
-        return True
-
     def block(self) -> None:
         """The calling thread is about to wait for the host: somebody else may run instead."""
         with self._lock:
@@ -61,6 +52,14 @@ class ThreadPool:
         """The calling thread runs again."""
         with self._lock:
             self._blocked -= 1
+
+    def unblock_if_room(self) -> bool:
+        """As `unblock`, but only if fewer threads run than may and no job waits for one."""
+        with self._lock:
+            if self._spare < 0 or not self._may_grow():
+                return False
+            self._blocked -= 1
+            return True
 
     def stop(self) -> None:
         """Lets idle threads leave; busy ones leave after their job."""
@@ -103,11 +102,7 @@ class ThreadPool:
                 self._gone()
                 return
             run, arguments = job
-            try:
-                run(*arguments)
-            except BaseException:
-                # A job reports its own failures; what still gets here must not cost a thread.
-                threading.excepthook(threading.ExceptHookArgs(_caught()))
+            guarded(run, *arguments)
             del job, run, arguments
             with self._lock:
                 self._spare += 1
@@ -125,6 +120,16 @@ class ThreadPool:
         with self._lock:
             self._spare -= 1
             self._alive -= 1
+
+
+def guarded(run: Callable[..., Any], *arguments: Any) -> None:
+    """Runs `run(*arguments)`, which reports its own failures; what still gets out must not cost a
+    thread.
+    """
+    try:
+        run(*arguments)
+    except BaseException:
+        threading.excepthook(threading.ExceptHookArgs(_caught()))
 
 
 def _caught() -> tuple[Any, ...]:

@@ -17,6 +17,8 @@ mod limits;
 mod link;
 mod link_state;
 mod payload;
+#[path = "../../src/transport/quiet_socket.rs"]
+mod quiet_socket;
 mod request;
 mod scan;
 mod schema;

@@ -68,6 +68,13 @@ impl Link {
         Ok(Some(list))
     }
 
+    /// The calling thread has passed on its last batch; see `_native.pyi`.
+    fn pass_on(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.check(py)?;
+        self.shared.with(State::pass_on);
+        Ok(())
+    }
+
     /// Ends a call with its result.
     fn send_result(
         &self,
@@ -298,6 +305,7 @@ impl Link {
     fn leave(&self) {
         self.shared.with(|state| state.close("link was closed by this worker"));
         self.shared.leave.notify_one();
+        self.shared.drive.wake_link_after(Duration::ZERO);
     }
 }
 

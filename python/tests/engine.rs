@@ -7,6 +7,8 @@ mod engine;
 #[path = "../src/limits.rs"]
 #[expect(dead_code, reason = "the extension uses what the tests do not")]
 mod limits;
+#[path = "../../src/transport/quiet_socket.rs"]
+mod quiet_socket;
 #[path = "../src/shared_memory.rs"]
 mod shared_memory;
 #[path = "../src/snakepit/mod.rs"]

@@ -33,6 +33,8 @@ class FakeLink:
         self.armed_credit: set[int] = set()
         self.closed = False
         self.changed = threading.Condition()
+        self.turn = threading.Lock()
+        self.passes_on: int | None = None
 
     # The test's side.
 
@@ -94,18 +96,29 @@ class FakeLink:
     # The worker's side.
 
     def next_batch(self, max_frames: int, timeout_ms: int) -> list[Any] | None:
+        here = threading.get_ident()
+        if self.passes_on != here and not self.turn.acquire(timeout=timeout_ms / 1000):
+            return []
+        self.passes_on = here
         try:
             batch = [self.frames.get(timeout=timeout_ms / 1000)]
         except queue.Empty:
+            self.pass_on()
             return []
         while len(batch) < max_frames and batch[-1] is not None and not self.frames.empty():
             batch.append(self.frames.get())
         if batch[-1] is None:
             batch.pop()
-            if not batch:
-                return None
             self.frames.put(None)
+            if not batch:
+                self.pass_on()
+                return None
         return batch
+
+    def pass_on(self) -> None:
+        if self.passes_on == threading.get_ident():
+            self.passes_on = None
+            self.turn.release()
 
     def is_cancelled(self, call_id: int) -> bool:
         return call_id in self.cancelled

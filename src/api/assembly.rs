@@ -21,7 +21,7 @@ use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
 use crate::state::{Backend, Watches};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
-use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, WorkerEvents};
+use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, Wires, WorkerEvents};
 
 use super::backends::backend;
 use super::endpoint::Handler;
@@ -77,6 +77,15 @@ fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime>
         })
 }
 
+/// Where the connections of workers live.
+fn start_wires(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Wires> {
+    let dispatch = LogDispatch::new(logs.clone());
+    Wires::start(config.io_threads, move || {
+        snakepit::os::block_signals_on_this_thread();
+        dispatch.install_for_thread();
+    })
+}
+
 fn build(
     config: PlatformConfig,
     make_store: Box<MakeStore>,
@@ -88,7 +97,8 @@ fn build(
     let events = Arc::new(OutsideCalls { logs: logs.clone() });
     let instance = open_instance(&config, &logs)?;
     let bytes_max = config.values.bytes_max;
-    let listener = Listener::open(instance.path(), bytes_max, events, &handle)?;
+    let wires = start_wires(&config, &logs)?;
+    let listener = Listener::open(instance.path(), bytes_max, events, &handle, wires)?;
     let sessions = Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl));
     let watches = watches(&sessions, &handle);
     let store = make_store(stores::limits(&config), watches.clone(), handle.clone())?;

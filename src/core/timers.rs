@@ -29,6 +29,8 @@ pub struct Timers {
 struct Pending {
     entries: BTreeMap<TimerKey, Weak<dyn Expire>>,
     next_number: u64,
+    /// When `run` looks again by itself; none while there is nothing to look for.
+    looks_at: Option<Instant>,
 }
 
 /// Names a timer, to take it back.
@@ -45,9 +47,10 @@ impl Timers {
         pending.next_number += 1;
         let key = TimerKey { at, number: pending.next_number };
         pending.entries.insert(key, target);
-        let is_first = pending.entries.first_key_value().is_some_and(|(first, _)| *first == key);
+        // One call after the other, each with the one timer, shall not wake its thread each time.
+        let is_seen_in_time = pending.looks_at.is_some_and(|looks_at| looks_at <= at);
         drop(pending);
-        if is_first {
+        if !is_seen_in_time {
             self.earlier.notify_one();
         }
         key
@@ -70,7 +73,7 @@ impl Timers {
     /// Fires timers as they come due, for ever.
     pub async fn run(&self) {
         loop {
-            let next = self.pending.lock().entries.first_key_value().map(|(key, _)| key.at);
+            let next = self.next_look();
             let due = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -82,6 +85,12 @@ impl Timers {
                 () = self.earlier.notified() => {}
             }
         }
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        let mut pending = self.pending.lock();
+        pending.looks_at = pending.entries.first_key_value().map(|(key, _)| key.at);
+        pending.looks_at
     }
 
     fn fire(&self, now: Instant) {
@@ -105,6 +114,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
     use std::time::Duration;
 
     struct Note(Mutex<Vec<u32>>, u32, Arc<Notify>);
@@ -138,5 +148,28 @@ mod tests {
         assert_eq!(notes.iter().map(|n| n.0.lock().len()).collect::<Vec<_>>(), [1, 0, 1]);
         assert!(timers.is_empty());
         assert_eq!(Instant::now() - start, Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_timer_that_would_be_missed_wakes_who_waits() {
+        let timers = Timers::default();
+        let note: Arc<dyn Expire> = Arc::new(Note(Mutex::default(), 0, Arc::default()));
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let add = |seconds| timers.add(at(seconds), Arc::downgrade(&note));
+        let mut run = std::pin::pin!(timers.run());
+        // Who was woken has looked again.
+        let mut looks_at = || {
+            assert!(run.as_mut().now_or_never().is_none());
+            timers.pending.lock().looks_at
+        };
+        assert_eq!(looks_at(), None);
+        let first = add(10);
+        assert_eq!(looks_at(), Some(at(10)));
+        timers.remove(first);
+        add(20);
+        assert_eq!(looks_at(), Some(at(10)), "it looks early enough as it is");
+        add(5);
+        assert_eq!(looks_at(), Some(at(5)));
     }
 }

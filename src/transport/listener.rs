@@ -2,6 +2,7 @@
 //! own user only.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,20 +10,22 @@ use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::ml_bridge_server::{MlBridge, MlBridgeServer};
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::server::UdsConnectInfo;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tonic::{Request, Response, Status as Grpc};
 
 use crate::core::limits::MESSAGE_OVERHEAD_BYTES;
 use crate::core::{Error, Result, Status};
 
 use super::attach::Attachment;
+use super::connection::{Connection, Peer};
 use super::gate::Gate;
 use super::lanes::Lanes;
 use super::outbox::{Outbox, OutboxStream};
 use super::patience::patient;
 use super::peer::WorkerEvents;
+use super::wires::Wires;
 
 /// The open socket. Dropping it closes and removes it.
 pub struct Listener {
@@ -30,15 +33,19 @@ pub struct Listener {
     lane_socket: PathBuf,
     gate: Gate,
     stop: watch::Sender<bool>,
+    /// Ends last.
+    _wires: Wires,
 }
 
 impl Listener {
-    /// Opens a socket in `directory`, which nobody else may enter, and serves it on `runtime`.
+    /// Opens a socket in `directory`, which nobody else may enter. `runtime` accepts who connects,
+    /// and `wires` serve them in turn.
     pub fn open(
         directory: &Path,
         value_bytes_max: usize,
         events: Arc<dyn WorkerEvents>,
         runtime: &Handle,
+        wires: Wires,
     ) -> Result<Self> {
         let owner = owner_of(directory)?;
         let socket = socket_path(directory)?;
@@ -46,7 +53,7 @@ impl Listener {
         // Shorter than the other one's.
         let lane_socket = directory.join("lane.sock");
         let lane_listener = bind(&lane_socket, runtime)?;
-        let (stop, mut stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(false);
         let lanes =
             Lanes::serve(lane_listener, lane_socket.clone(), owner, stop.subscribe(), runtime);
         let gate = Gate::default();
@@ -55,30 +62,13 @@ impl Listener {
             gate: gate.clone(),
             events,
             lanes,
-            runtime: runtime.clone(),
             message_bytes_max,
             value_bytes_max,
             owner,
         };
-        let service = MlBridgeServer::new(service)
-            .max_decoding_message_size(message_bytes_max)
-            .max_encoding_message_size(message_bytes_max);
-        let router = tonic::transport::Server::builder()
-            .initial_stream_window_size(Some(H2_WINDOW_BYTES))
-            .initial_connection_window_size(Some(H2_WINDOW_BYTES))
-            .max_frame_size(Some(H2_FRAME_BYTES))
-            .add_service(service);
-        runtime.spawn(async move {
-            let incoming = patient(UnixListenerStream::new(listener));
-            let until = async move {
-                // An error means that the listener was dropped, which also ends it.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            if let Err(error) = router.serve_with_incoming_shutdown(incoming, until).await {
-                tracing::error!("the worker listener ended: {error}");
-            }
-        });
-        Ok(Listener { socket, lane_socket, gate, stop })
+        let doors = wires.handles().map(|wire| serve_on(wire, service.clone(), stopped.clone()));
+        runtime.spawn(accept(listener, doors.collect(), stopped.clone()));
+        Ok(Listener { socket, lane_socket, gate, stop, _wires: wires })
     }
 
     /// Where workers dial.
@@ -104,6 +94,49 @@ impl Drop for Listener {
         }
         crate::shared_memory::pool().trim(std::time::Duration::ZERO);
     }
+}
+
+type Door = mpsc::Sender<UnixStream>;
+
+/// Hands connections to the wires in turn.
+async fn accept(listener: UnixListener, doors: Vec<Door>, mut stopped: watch::Receiver<bool>) {
+    let mut incoming = std::pin::pin!(patient(UnixListenerStream::new(listener)));
+    for door in doors.iter().cycle() {
+        let accepted = tokio::select! {
+            accepted = incoming.next() => accepted,
+            _ = stopped.wait_for(|stop| *stop) => return,
+        };
+        let Some(Ok(socket)) = accepted else { return };
+        // Where it cannot be taken out of this runtime, or its wire has ended, it is closed.
+        if let Ok(socket) = socket.into_std() {
+            let _ = door.send(socket).await;
+        }
+    }
+}
+
+/// Serves connections on one wire; returns where to put them.
+fn serve_on(wire: &Handle, service: WorkerService, mut stopped: watch::Receiver<bool>) -> Door {
+    let (door, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
+    let bytes_max = service.message_bytes_max;
+    let service = MlBridgeServer::new(service)
+        .max_decoding_message_size(bytes_max)
+        .max_encoding_message_size(bytes_max);
+    let router = tonic::transport::Server::builder()
+        .initial_stream_window_size(Some(H2_WINDOW_BYTES))
+        .initial_connection_window_size(Some(H2_WINDOW_BYTES))
+        .max_frame_size(Some(H2_FRAME_BYTES))
+        .add_service(service);
+    wire.spawn(async move {
+        let incoming = ReceiverStream::new(connections).map(Connection::new);
+        let until = async move {
+            // An error means that the listener was dropped, which also ends it.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = router.serve_with_incoming_shutdown(incoming, until).await {
+            tracing::error!("the worker listener ended: {error}");
+        }
+    });
+    door
 }
 
 /// Our user, if `directory` is ours alone.
@@ -144,11 +177,11 @@ fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// What a worker can call: `Attach`, and nothing else.
+#[derive(Clone)]
 struct WorkerService {
     gate: Gate,
     lanes: Lanes,
     events: Arc<dyn WorkerEvents>,
-    runtime: Handle,
     message_bytes_max: usize,
     value_bytes_max: usize,
     /// Our user, as the owner of the directory that we made.
@@ -157,15 +190,15 @@ struct WorkerService {
 
 impl WorkerService {
     /// The caller's process, if it is one of our own user's.
-    fn peer(&self, info: Option<&UdsConnectInfo>) -> Result<Option<u32>, Grpc> {
-        let Some(credentials) = info.and_then(|info| info.peer_cred) else {
+    fn peer(&self, peer: Option<&Peer>) -> Result<Option<u32>, Grpc> {
+        let Some(&Peer { process, user }) = peer else {
             return Err(Grpc::unauthenticated("the kernel does not name the peer"));
         };
-        if credentials.uid() != self.owner {
+        if user != self.owner {
             self.events.refused("a process of another user connected");
             return Err(Grpc::unauthenticated("another user"));
         }
-        Ok(credentials.pid().and_then(|pid| u32::try_from(pid).ok()))
+        Ok(process)
     }
 }
 
@@ -177,7 +210,8 @@ impl MlBridge for WorkerService {
         &self,
         request: Request<tonic::Streaming<pb::WorkerMessage>>,
     ) -> Result<Response<OutboxStream>, Grpc> {
-        let peer_pid = self.peer(request.extensions().get::<UdsConnectInfo>())?;
+        let peer_pid =
+            self.peer(request.extensions().get::<Option<Peer>>().and_then(Option::as_ref))?;
         let outbox = Outbox::default();
         let attachment = Attachment {
             gate: self.gate.clone(),
@@ -188,7 +222,8 @@ impl MlBridge for WorkerService {
             message_bytes_max: u64::try_from(self.message_bytes_max).unwrap_or(u64::MAX),
             peer_pid,
         };
-        self.runtime.spawn(attachment.run(request.into_inner()));
+        // On the wire that this runs on.
+        Handle::current().spawn(attachment.run(request.into_inner()));
         Ok(Response::new(outbox.stream()))
     }
 
@@ -207,6 +242,8 @@ impl MlBridge for WorkerService {
     }
 }
 
+/// Connections that one wire has not taken yet; the others wait in the socket's backlog.
+const CONNECTIONS_WAITING_MAX: usize = 16;
 /// Linux's limit for `sun_path`, with its final NUL.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Large enough that a value of any size flows without waiting for window updates on a local

@@ -5,6 +5,7 @@
 //! may attach is decided by one-time tokens that others hand out.
 
 pub mod attach;
+mod connection;
 pub mod gate;
 mod lanes;
 pub mod link;
@@ -12,6 +13,7 @@ pub mod listener;
 pub mod outbox;
 mod patience;
 pub mod peer;
+mod quiet_socket;
 pub mod serve;
 mod shared_payload;
 mod sharing;
@@ -19,6 +21,7 @@ pub mod state_peer;
 pub mod state_wire;
 pub mod structs;
 pub mod wire;
+pub mod wires;
 
 pub use gate::{Announcement, Expectation, FrameworkNote, Gate, Token};
 pub use link::{CallStart, WorkerLink};
@@ -29,3 +32,4 @@ pub use snakepit_bridge_proto::PROTOCOL_VERSION;
 pub use state_peer::{
     ChangeRow, StateAsk, StateReplier, StateReply, VariableRow, WatchAsk, WriteAsk, WriteTerms,
 };
+pub use wires::Wires;

@@ -11,7 +11,7 @@ use parking_lot::MutexGuard;
 use snakepit_bridge::core::{CallId, Result, Value, WorkerId};
 use snakepit_bridge::shared_memory::{self, Record};
 use snakepit_bridge::transport::{
-    CallPeer, CallStart, Listener, LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier,
+    CallPeer, CallStart, Listener, LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier, Wires,
     WorkerEvents, WorkerLink,
 };
 use snakepit_bridge_proto::ml_bridge_client::MlBridgeClient;
@@ -65,8 +65,9 @@ impl Wire {
         let ours_alone = std::fs::Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().permissions(ours_alone).tempdir().unwrap();
         let handle = runtime.handle();
+        let wires = Wires::start(1, || {}).unwrap();
         let listener =
-            Listener::open(directory.path(), 64 << 20, Arc::new(Silent), handle).unwrap();
+            Listener::open(directory.path(), 64 << 20, Arc::new(Silent), handle, wires).unwrap();
         let worker = WorkerId { slot: 0, generation: 1 };
         let expectation = listener.gate().expect(worker).unwrap();
         listener.gate().recognise(expectation.ticket(), |_| true);

@@ -23,6 +23,7 @@ use tower::service_fn;
 
 use super::shared::{Outgoing, Shared};
 use crate::limits::{H2_FRAME_BYTES, H2_WINDOW_BYTES, LANE_WAIT, MESSAGE_BYTES_MAX};
+use crate::quiet_socket::QuietSocket;
 
 /// Where to dial and what to say there.
 pub struct Dial {
@@ -114,7 +115,10 @@ async fn connect(path: PathBuf) -> Result<Channel, String> {
         .max_frame_size(H2_FRAME_BYTES);
     let connector = service_fn(move |_| {
         let path = path.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        async move {
+            let socket = UnixStream::connect(path).await?.into_std()?;
+            QuietSocket::new(socket).map(TokioIo::new)
+        }
     });
     let connected = endpoint.connect_with_connector(connector).await;
     connected.map_err(|error| format!("cannot connect to {shown:?}: {}", innermost(&error)))

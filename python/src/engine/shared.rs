@@ -6,15 +6,18 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use snakepit_bridge_proto as pb;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::drive::Drive;
 use super::outbox::Take;
 use super::sharing::Sharing;
 use super::state::State;
+use crate::limits::SEAT_EMPTY;
 
 /// One link, as everybody who takes part in it holds it.
 #[derive(Default)]
@@ -22,6 +25,8 @@ pub struct Shared {
     state: Mutex<State>,
     /// Tells the link's thread that Python wants to leave.
     pub leave: Notify,
+    /// How whoever waits first drives the link.
+    pub drive: Drive,
     /// What lies in shared memory.
     pub sharing: Sharing,
     ended: Mutex<bool>,
@@ -41,7 +46,7 @@ impl Shared {
         let result = act(&mut state);
         let wakes = state.take_wakes();
         drop(state);
-        wakes.fire();
+        wakes.fire(&self.drive);
         result
     }
 
@@ -53,31 +58,54 @@ impl Shared {
         }
     }
 
-    /// Tries until it is done, at most until `until`. Woken by whatever the attempt waits for, and
-    /// by the end of the link.
+    /// Tries until it is done, at most until `until`. The thread drives the link meanwhile, if
+    /// nobody else does; otherwise it is woken by whatever the attempt waits for. The end of the
+    /// link ends the wait, too.
     pub fn wait<T>(
         &self,
         until: Instant,
         mut act: impl FnMut(&mut State) -> Attempt<T>,
     ) -> Option<T> {
         let mut state = self.state.lock();
+        let mut is_guest = false;
         loop {
-            match act(&mut state) {
-                Attempt::Done(result) => {
-                    let wakes = state.take_wakes();
+            let tried = act(&mut state);
+            let wakes = state.take_wakes();
+            let condvar = match tried {
+                Attempt::Wait(condvar) if Instant::now() < until => condvar,
+                Attempt::Wait(_) | Attempt::Done(_) => {
+                    let is_busy = state.seat.is_busy();
                     drop(state);
-                    wakes.fire();
-                    return Some(result);
+                    wakes.fire(&self.drive);
+                    self.see_off(is_guest, is_busy);
+                    return match tried {
+                        Attempt::Done(result) => Some(result),
+                        Attempt::Wait(_) => None,
+                    };
                 }
-                Attempt::Wait(condvar) => {
-                    state.take_wakes().fire();
-                    let timed_out = condvar.wait_until(&mut state, until.into_std()).timed_out();
-                    if timed_out && Instant::now() >= until {
-                        drop(state);
-                        return self.attempt(act);
-                    }
+            };
+            if state.seat.sit(&condvar) {
+                drop(state);
+                wakes.fire(&self.drive);
+                if !is_guest {
+                    self.drive.let_link_sleep();
                 }
+                is_guest = true;
+                self.drive.turn(until);
+                state = self.state.lock();
+                state.seat.rise();
+            } else {
+                wakes.fire(&self.drive);
+                condvar.wait_until(&mut state, until.into_std());
             }
+        }
+    }
+
+    /// Lets the link's thread take the seat that a guest has left, unless one comes back soon.
+    fn see_off(&self, was_guest: bool, is_busy: bool) {
+        if was_guest {
+            let delay = if is_busy { Duration::ZERO } else { SEAT_EMPTY };
+            self.drive.wake_link_after(delay);
         }
     }
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread::ThreadId;
 
 use parking_lot::Condvar;
 use snakepit_bridge_proto as pb;
@@ -14,8 +15,10 @@ use tokio::time::Instant;
 
 use super::cache::Cache;
 use super::calls::{Call, Calls};
+use super::drive::Drive;
 use super::outbox::Outbox;
 use super::requests::Requests;
+use super::seat::Seat;
 use super::shared::Attempt;
 use crate::limits::INBOX_FRAMES_MAX;
 
@@ -27,10 +30,14 @@ pub struct State {
     pub outbox: Outbox,
     pub cache: Cache,
     pub wakes: Wakes,
+    pub seat: Seat,
     /// Frames that belonged to no call or request that we know.
     pub frames_ignored: u64,
     inbox: VecDeque<Incoming>,
     arrived: Arc<Condvar>,
+    /// The thread that took the last batch and passes it on; until it is back, or says that it is
+    /// done, nobody gets the next: frames keep their order.
+    passes_on: Option<ThreadId>,
     closed: Option<Refusal>,
     pub last_request: u64,
     /// Calls whose asyncio task waits for credit or room.
@@ -68,6 +75,10 @@ pub enum Refusal {
 #[derive(Default)]
 pub struct Wakes {
     pub all: Vec<Arc<Condvar>>,
+    /// One of those who sleep here.
+    one: Option<Arc<Condvar>>,
+    /// The guest that drives.
+    guest: bool,
     writer: Option<Waker>,
 }
 
@@ -103,30 +114,43 @@ impl State {
 
     /// Hands a frame to `next_batch`.
     pub fn deliver(&mut self, incoming: Incoming) {
-        if self.inbox.is_empty() {
-            self.wakes.all.push(self.arrived.clone());
-        }
         if self.inbox.len() >= INBOX_FRAMES_MAX {
             return self.close("host sent more frames than a worker may hold untaken");
         }
         self.inbox.push_back(incoming);
+        self.wake_a_taker();
     }
 
-    /// Up to `frames_max` frames; `None` once the link is closed and all were taken.
+    /// Up to `frames_max` frames; `None` once the link is closed and all were taken. The thread
+    /// that took some is expected back, or to say [`State::pass_on`].
     pub fn take_batch(&mut self, frames_max: usize) -> Attempt<Option<Vec<Incoming>>> {
-        if self.inbox.is_empty() {
-            return match self.closed {
-                Some(_) => Attempt::Done(None),
-                None => Attempt::Wait(self.arrived.clone()),
-            };
+        let here = std::thread::current().id();
+        if self.passes_on == Some(here) {
+            self.passes_on = None;
         }
+        if self.inbox.is_empty() && self.closed.is_some() {
+            return Attempt::Done(None);
+        }
+        if self.inbox.is_empty() || self.passes_on.is_some() {
+            return Attempt::Wait(self.arrived.clone());
+        }
+        self.passes_on = Some(here);
         let count = frames_max.min(self.inbox.len());
-        let batch = self.inbox.drain(..count).collect();
-        if !self.inbox.is_empty() {
-            // Another thread may take the rest.
-            self.wakes.all.push(self.arrived.clone());
+        Attempt::Done(Some(self.inbox.drain(..count).collect()))
+    }
+
+    /// The calling thread has passed on what it took, and does something else now.
+    pub fn pass_on(&mut self) {
+        if self.passes_on == Some(std::thread::current().id()) {
+            self.passes_on = None;
+            self.wake_a_taker();
         }
-        Attempt::Done(Some(batch))
+    }
+
+    fn wake_a_taker(&mut self) {
+        if !self.inbox.is_empty() && self.passes_on.is_none() {
+            self.wakes.one = Some(self.arrived.clone());
+        }
     }
 
     /// A call that something can still be done for, or why not.
@@ -145,15 +169,27 @@ impl State {
     pub fn take_wakes(&mut self) -> Wakes {
         let mut wakes = std::mem::take(&mut self.wakes);
         wakes.writer = self.outbox.take_waker();
+        wakes.guest = wakes.all.iter().any(|condvar| self.seat.is_guest_at(condvar));
+        // It is as good as any of those who sleep.
+        if wakes.one.as_ref().is_some_and(|condvar| self.seat.is_guest_at(condvar)) {
+            wakes.one = None;
+            wakes.guest = true;
+        }
         wakes
     }
 }
 
 impl Wakes {
     /// Wakes them. Never under the lock: who wakes up wants it at once.
-    pub fn fire(self) {
+    pub fn fire(self, drive: &Drive) {
         for condvar in self.all {
             condvar.notify_all();
+        }
+        if let Some(condvar) = self.one {
+            condvar.notify_one();
+        }
+        if self.guest {
+            drive.guest.notify_one();
         }
         if let Some(writer) = self.writer {
             writer.wake();

@@ -1,22 +1,26 @@
-//! The link's one thread, `spb-link`: it owns the runtime and the connection, and ends with them.
+//! The link's one thread, `spb-link`: it owns the runtime with the connection, ends with it, and
+//! drives it whenever no thread of Python does that waits for the link anyway.
 //!
 //! Nothing here exists before [`start`], so that a process may import the module, fork, and connect
-//! in the child. It never touches Python, so that a held GIL cannot keep a heartbeat from being
-//! answered.
+//! in the child. Nothing that is driven touches Python, so that a held GIL cannot keep a heartbeat
+//! from being answered.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::host_frame::Kind as HostKind;
 use snakepit_bridge_proto::worker_frame::Kind;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::dial::{Connection, Dial, described, dial};
 use super::settle::settle;
 use super::shared::Shared;
 use super::signals::Blocked;
-use crate::limits::CLOSE_FLUSH;
+use crate::limits::{CLOSE_FLUSH, SEAT_EMPTY};
 
 /// Dials and, once admitted, leaves the thread running until the link ends. Blocks for
 /// `dial.timeout` at most.
@@ -46,17 +50,34 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
         Ok(runtime) => runtime,
         Err(error) => return reply(report, Err(format!("cannot start a runtime: {error}"))),
     };
-    runtime.block_on(async {
-        match dial(dialled, shared).await {
-            Ok(mut connection) => {
-                let welcome = std::mem::take(&mut connection.welcome);
-                reply(report, Ok(welcome));
-                serve(connection, shared).await;
+    let runtime = Arc::new(runtime);
+    match runtime.block_on(dial(dialled, shared)) {
+        Ok(mut connection) => {
+            let welcome = std::mem::take(&mut connection.welcome);
+            if let Err(error) = shared.drive.open(Arc::downgrade(&runtime)) {
+                return reply(report, Err(format!("cannot make a timer: {error}")));
             }
-            Err(reason) => reply(report, Err(reason)),
+            reply(report, Ok(welcome));
+            let serving = runtime.spawn(serve(connection, shared.clone()));
+            drive(&runtime, shared, &serving);
         }
-    });
-    // Dropping the runtime closes the socket.
+        Err(reason) => reply(report, Err(reason)),
+    }
+    // Dropping the runtime, here or where the last guest leaves, closes the socket.
+}
+
+/// Drives until the service has ended, in turns with guests.
+fn drive(runtime: &Runtime, shared: &Shared, serving: &JoinHandle<()>) {
+    while !serving.is_finished() {
+        if shared.with(|state| state.seat.take_over()) {
+            runtime.block_on(shared.drive.link.notified());
+            shared.with(|state| state.seat.give_up());
+            shared.drive.wake_link_after(SEAT_EMPTY);
+        }
+        if !serving.is_finished() {
+            shared.drive.wait_for_alarm();
+        }
+    }
 }
 
 fn reply(report: &Report, outcome: Result<pb::Welcome, String>) {
@@ -64,15 +85,16 @@ fn reply(report: &Report, outcome: Result<pb::Welcome, String>) {
     let _ = report.send(outcome);
 }
 
-async fn serve(connection: Connection, shared: &Shared) {
+async fn serve(connection: Connection, shared: Arc<Shared>) {
+    let _over = Over(shared.clone());
     let Connection { mut inbound, frames, client: _client, .. } = connection;
-    receive(shared, frames);
+    receive(&shared, frames);
     loop {
         tokio::select! {
             message = inbound.message() => match message {
-                Ok(Some(message)) => receive(shared, message.frames),
-                Ok(None) => return close(shared, "the platform ended the connection"),
-                Err(status) => return close(shared, &lost(&status)),
+                Ok(Some(message)) => receive(&shared, message.frames),
+                Ok(None) => return close(&shared, "the platform ended the connection"),
+                Err(status) => return close(&shared, &lost(&status)),
             },
             notes = shared.sharing.noted() => {
                 shared.with(|state| state.outbox.push(Kind::RegionNotes(notes)));
@@ -87,15 +109,20 @@ async fn serve(connection: Connection, shared: &Shared) {
 }
 
 fn receive(shared: &Shared, mut frames: Vec<pb::HostFrame>) {
+    let count = frames.len();
     let refused = settle(&mut frames, &shared.sharing);
     if frames.iter().any(|frame| matches!(frame.kind, Some(HostKind::Ping(_)))) {
         shared.sharing.rest();
     }
     let now = Instant::now();
-    shared.with(|state| {
+    let link_is_to_leave = shared.with(|state| {
         refused.into_iter().for_each(|result| state.outbox.push(Kind::Result(result)));
         state.receive(frames, now);
+        state.seat.note_message(count)
     });
+    if link_is_to_leave {
+        shared.drive.link.notify_one();
+    }
 }
 
 fn close(shared: &Shared, reason: &str) {
@@ -104,6 +131,16 @@ fn close(shared: &Shared, reason: &str) {
 
 fn lost(status: &tonic::Status) -> String {
     format!("connection to the platform was lost: {}", described(status))
+}
+
+/// However the service ends, the link's thread hears of it, wherever it waits.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.drive.link.notify_one();
+        self.0.drive.wake_link_after(Duration::ZERO);
+    }
 }
 
 /// However the thread ends, nobody is left waiting for it.

@@ -171,7 +171,7 @@ fn the_writer_is_woken_once_for_many_frames() {
     assert!(matches!(state.outbox.take(&waker).0, Take::Nothing));
     for _ in 0..3 {
         assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
-        state.take_wakes().fire();
+        state.take_wakes().fire(&Drive::default());
     }
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
 }
