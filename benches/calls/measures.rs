@@ -71,6 +71,8 @@ pub const ALL: &[Measure] = &[
     Measure {
         peers: &[Peer(GrpcSync, Some(AtMost(0.1))), Peer(GrpcAio, None)],
         is_busy: true,
+        // A call of grpcio takes tens of milliseconds.
+        command: Command { time_ms: 2 * TIME_MS, ..command("echo", "100b", 1) },
         ..latency("gil_busy_p50", "100b")
     },
 ];
@@ -123,4 +125,4 @@ const PING_PONG: Measure = Measure {
 const PYTHON: &[Peer] = &[Peer(GrpcAio, None), Peer(GrpcSync, None), Peer(ProcessPool, None)];
 
 /// In each round, for each who is asked.
-const TIME_MS: u64 = 300;
+const TIME_MS: u64 = 250;
