@@ -1,10 +1,10 @@
-//! What a call costs a C host through the whole product, beside what the same costs with what people
-//! use instead of it: one at a time and many at once, small and large, streams, tools, and while the
-//! worker's interpreter is busy.
+//! What a call costs a C host through the whole product, beside what the same costs with what
+//! people use instead of it: one at a time and many at once, small and large, streams, tools, and
+//! while the worker's interpreter is busy.
 //!
 //! Run it with `make bench`; `cargo bench --bench calls -- gil` for the rows with that in their
-//! name, `-- ray` for those beside Ray. All programs stay alive and take turns within each round. It
-//! prints a table and writes its rows into `target/bench/report.json`; the ratios are what counts.
+//! name, `-- ray` for those beside Ray. All programs stay alive and take turns within each round.
+//! It prints a table and writes its rows into `target/bench/report.json`; the ratios count.
 
 #[path = "calls/documents.rs"]
 mod documents;

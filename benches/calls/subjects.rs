@@ -1,5 +1,5 @@
-//! Who is measured: the product's own program and its peers, each alive for the whole benchmark, and
-//! how each is started.
+//! Who is measured: the product's own program and its peers, each alive for the whole benchmark,
+//! and how each is started.
 //!
 //! It must not know what they are asked, nor what comes of it.
 
