@@ -27,12 +27,10 @@ mod subjects;
 use std::collections::BTreeMap;
 
 use figures::{Figures, rounded};
-use measures::{Measure, Peer};
+use measures::{Measure, Peer, ROUNDS};
 use peers::asked::Command;
 use report::{Beside, Row};
 use subjects::{Subject, Subjects};
-
-const ROUNDS: usize = 7;
 
 /// What came of one measure of one subject in all rounds.
 #[derive(Default)]
@@ -56,11 +54,14 @@ fn main() {
     let measures: Vec<&Measure> = all.iter().filter(is_asked).collect();
     let wanted: Vec<Subject> = measures.iter().flat_map(|measure| measure.subjects()).collect();
     let mut subjects = Subjects::start(&report::folder().join("calls"), &wanted);
-    // The first round finds caches and schedulers cold, and does not count.
-    round(&measures, &mut subjects, 0, &mut BTreeMap::new());
+    let due_in = |round: usize| -> Vec<&Measure> {
+        measures.iter().copied().filter(|measure| measure.rounds >= round).collect()
+    };
+    // This round finds caches and schedulers cold, and does not count.
+    round(&due_in(ROUNDS), &mut subjects, 0, &mut BTreeMap::new());
     let mut outcomes = BTreeMap::new();
-    for number in 0..ROUNDS {
-        round(&measures, &mut subjects, number, &mut outcomes);
+    for number in 1..=ROUNDS {
+        round(&due_in(number), &mut subjects, number, &mut outcomes);
     }
     drop(subjects);
     let rows: Vec<Row> = measures.iter().flat_map(|measure| rows(measure, &outcomes)).collect();
