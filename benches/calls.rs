@@ -111,7 +111,8 @@ fn rows(measure: &Measure, outcomes: &BTreeMap<String, Outcome>) -> Vec<Row> {
 fn row(measure: &Measure, subject: Subject, outcomes: &BTreeMap<String, Outcome>) -> Row {
     let id = subject.row(measure.row);
     let Outcome { figures, p99 } = &outcomes[&id];
-    let mut note = format!("{}; {}", figures.spread(), subject.settings());
+    let settings = subject.settings();
+    let mut note = format!("{}; {settings}{}", figures.spread(), measure.remark);
     if !p99.0.is_empty() {
         note = format!("p99 {} ({}); {note}", rounded(p99.median()), p99.spread());
     }

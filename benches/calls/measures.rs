@@ -21,6 +21,8 @@ pub struct Measure {
     pub rounds: usize,
     /// Whether another thread of the process that is asked computes meanwhile.
     pub is_busy: bool,
+    /// For its notes, what is not told by the settings of whom it asks.
+    pub remark: &'static str,
 }
 
 /// Who else is asked, and what the product's first way has to come to.
@@ -63,6 +65,7 @@ pub const ALL: &[Measure] = &[
         own: &[Product],
         peers: &[Peer(PingPong, Some(AtMost(2.0)))],
         command: command("tool_times", "-", 1),
+        remark: "; Python's clock around the call, from a handler on a thread",
         ..latency("host_tool_p50", "-")
     },
     Measure {
@@ -70,12 +73,15 @@ pub const ALL: &[Measure] = &[
         peers: &[Peer(GrpcAio, Some(AtLeast(20.0))), Peer(GrpcSync, Some(AtLeast(20.0)))],
         goal: Some(AtLeast(500_000.0)),
         command: command("chunks", "-", 1),
+        remark: "; numbers, from a generator on a thread with the product and with grpc.server",
         unit: "chunks/s",
         ..rate("chunks", "-", 1)
     },
     Measure {
         peers: &[Peer(GrpcSync, Some(AtMost(0.1))), Peer(GrpcAio, None)],
         is_busy: true,
+        remark: "; another Python thread computes; interpreters switch threads after their \
+                 defaults: 0.5 ms in a worker, Python's 5 ms in grpcio's process",
         // A call of grpcio takes tens of milliseconds.
         command: Command { time_ms: 2 * TIME_MS, ..command("echo", "100b", 1) },
         ..latency("gil_busy_p50", "100b")
@@ -115,6 +121,7 @@ const fn rate(row: &'static str, size: &'static str, in_flight: usize) -> Measur
         goal: None,
         rounds: ROUNDS,
         is_busy: false,
+        remark: "",
     }
 }
 

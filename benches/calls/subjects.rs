@@ -48,12 +48,12 @@ impl Subject {
     pub fn settings(self) -> &'static str {
         match self {
             Subject::Product => {
-                "C host, completion queue, JSON text; one worker, forkserver's defaults, \
-                 calls_per_worker 64; handler with inline=True"
+                "C host, completion queue, JSON text; one worker, calls_per_worker 64; echo with \
+                 inline=True"
             }
             Subject::ProductThread => {
-                "C host, completion queue, JSON text; one worker, calls_per_worker 64; handler on \
-                 a thread"
+                "C host, completion queue, JSON text; one worker, calls_per_worker 64; echo on a \
+                 thread"
             }
             Subject::PingPong => "socketpair(AF_UNIX), two processes, each bound to its own core",
             Subject::GrpcAio => {
