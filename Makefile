@@ -62,7 +62,7 @@ lint: ## formatting, clippy, ruff, licences (where cargo-deny is installed)
 header: ## writes include/snakepit_bridge.h anew from src/capi
 	SPB_UPDATE_HEADER=1 cargo test --test abi
 
-bench: ## every benchmark in benches/, against an optimised worker
+bench: ## every benchmark beside its peers and goals: a table, target/bench/report.json, docs/bench.svg
 	@RELEASE=1 scripts/setup.sh test
 	for bench in benches/*.rs; do cargo bench --bench "$$(basename "$$bench" .rs)"; done
 
