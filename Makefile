@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # Tests that start workers find the interpreter here.
 export SPB_PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help setup demo test test-fast test-frameworks test-hosts test-transformers test-faults test-state test-systemd lint header bench install clean
+.PHONY: help setup demo test test-fast test-frameworks test-hosts test-transformers test-faults test-state test-systemd lint header bench bench-ray install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -63,8 +63,11 @@ header: ## writes include/snakepit_bridge.h anew from src/capi
 	SPB_UPDATE_HEADER=1 cargo test --test abi
 
 bench: ## every benchmark beside its peers and goals: a table, target/bench/report.json, docs/bench.svg
-	@RELEASE=1 scripts/setup.sh test
+	@scripts/bench.sh
 	for bench in benches/*.rs; do cargo bench --bench "$$(basename "$$bench" .rs)"; done
+
+bench-ray: ## calls of Ray's actors beside the rest of the report; says why where Ray cannot be had
+	@scripts/bench-ray.sh
 
 install: ## the library, headers, guard, `spb`, pkg-config and CMake files, under PREFIX (/usr/local)
 	@scripts/setup.sh run
@@ -72,4 +75,4 @@ install: ## the library, headers, guard, `spb`, pkg-config and CMake files, unde
 
 clean: ## everything that was built or installed in this checkout
 	cargo clean
-	rm -rf .venv .venv-transformers
+	rm -rf .venv .venv-bench .venv-ray .venv-transformers

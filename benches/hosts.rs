@@ -9,9 +9,12 @@
 mod built;
 #[path = "support/figures.rs"]
 mod figures;
-#[path = "hosts/program.rs"]
+#[path = "support/installed.rs"]
+mod installed;
+#[path = "support/program.rs"]
 mod program;
 #[path = "support/report.rs"]
+#[expect(dead_code, reason = "goals of other kinds are other benchmarks'")]
 mod report;
 
 use std::collections::BTreeMap;
@@ -20,7 +23,7 @@ use std::path::Path;
 use built::Workshop;
 use figures::Figures;
 use program::Program;
-use report::{Beside, Row};
+use report::{Beside, Goal, Row};
 use serde_json::json;
 
 const ROUNDS: usize = 9;
@@ -111,20 +114,18 @@ fn main() {
     drop(programs);
     let rows = rows(&hosts, &outcomes);
     report::print(&rows);
-    report::write("host_", &rows);
+    report::write("hosts", &rows);
 }
 
 /// One pool of one worker, with as many calls at once as are ever in flight.
 fn config(guard: &Path) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("SPB_PYTHON").map(std::path::PathBuf::from);
     let config = json!({
         "guard_path": guard,
         "pools": {"default": {
             "workers": 1,
             "calls_per_worker": 64,
-            "python": python.unwrap_or_else(|| root.join(".venv/bin/python")),
-            "python_path": [root.join("benches/hosts")],
+            "python": installed::python(),
+            "python_path": [installed::root().join("benches/hosts")],
             "frameworks": {"python": {"modules": ["spb_benchmod"]}},
         }},
     });
@@ -170,14 +171,15 @@ fn rows(hosts: &[&Host], outcomes: &BTreeMap<String, Outcome>) -> Vec<Row> {
 fn row(host: &Host, measure: &Measure, outcomes: &BTreeMap<String, Outcome>) -> Row {
     let id = id(host, measure);
     let Outcome { figures, p99 } = &outcomes[&id];
-    let mut note = format!("{:.1} to {:.1} in {ROUNDS} rounds", figures.least(), figures.most());
+    let mut note = figures.spread();
     if !p99.0.is_empty() {
         note = format!("p99 {:.1}; {note}", p99.median());
     }
     Row {
         value: figures.median(),
         unit: measure.unit,
-        beside: beside(host, measure, figures, outcomes),
+        goal: None,
+        beside: beside(host, measure, figures, outcomes).into_iter().collect(),
         note,
         id,
     }
@@ -195,6 +197,6 @@ fn beside(
     let alike = alike.or_else(|| COMMON.iter().find(|each| each.row.starts_with(kind)))?;
     let peer = id(&HOSTS[0], alike);
     let is_itself = host.name == HOSTS[0].name && measure.row == alike.row;
-    let goal = measure.has_goal.then_some(host.ratio_max);
+    let goal = measure.has_goal.then_some(Goal::AtMost(host.ratio_max));
     (!is_itself).then(|| Beside::of(figures, &peer, &outcomes[&peer].figures, goal))
 }

@@ -7,6 +7,9 @@
 #   scripts/setup.sh transformers
 #                            that, and .venv-transformers with torch (1.7 GB) for
 #                            `make test-transformers`; exits with 77 where torch cannot be had
+#   scripts/setup.sh bench   that of `test`, and .venv-bench with what `make bench` compares with
+#   scripts/setup.sh bench-ray
+#                            .venv-ray with Ray alone; exits with 77 where it cannot be had
 #
 # Every step is skipped when what it would make is there and its inputs have not changed, so calling
 # it again costs a second. RELEASE=1 builds the worker's native half optimised. PYTHON names the
@@ -23,8 +26,12 @@ EXIT_SKIPPED=77
 
 main() {
     case "$PURPOSE" in
-        run | test | transformers) ;;
-        *) fail "unknown purpose '$PURPOSE', expected 'run', 'test' or 'transformers'" ;;
+        run | test | transformers | bench) ;;
+        bench-ray)
+            ray
+            return
+            ;;
+        *) fail "unknown purpose '$PURPOSE': the file's first lines list them" ;;
     esac
     system_packages
     rust
@@ -33,6 +40,7 @@ main() {
     python_packages
     worker
     [ "$PURPOSE" != transformers ] || transformers
+    [ "$PURPOSE" != bench ] || peers
 }
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -209,6 +217,29 @@ torch() {
         -r python/requirements-torch-nodeps.txt || skip "torch cannot be installed here"
     site="$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
     quietly "$VENV/bin/python" scripts/torch_stub.py "$site"
+}
+
+# --- What benchmarks compare with ---------------------------------------------------------------
+
+# Apart from the worker's own packages, so that neither has to fit the other.
+peers() {
+    VENV="$PWD/.venv-bench"
+    STAMPS="$VENV/stamps"
+    virtual_environment
+    with_stamp peers "$(digest scripts/requirements-bench.txt)" \
+        pip_install -r scripts/requirements-bench.txt
+}
+
+ray() {
+    VENV="$PWD/.venv-ray"
+    STAMPS="$VENV/stamps"
+    virtual_environment
+    with_stamp ray "$(digest scripts/requirements-ray.txt)" install_ray
+}
+
+install_ray() {
+    "$VENV/bin/python" -m pip install --disable-pip-version-check --quiet \
+        -r scripts/requirements-ray.txt || skip "Ray cannot be installed here"
 }
 
 skip() {

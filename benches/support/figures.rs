@@ -24,10 +24,25 @@ impl Figures {
         self.sorted()[self.0.len() - 1]
     }
 
+    /// How far the rounds were apart, for a row's note.
+    pub fn spread(&self) -> String {
+        let (least, most) = (rounded(self.least()), rounded(self.most()));
+        format!("{least} to {most} in {} rounds", self.0.len())
+    }
+
     fn sorted(&self) -> Vec<f64> {
         assert!(!self.0.is_empty(), "nothing was measured");
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         sorted
+    }
+}
+
+/// As many digits as a person wants to read.
+pub fn rounded(figure: f64) -> String {
+    match figure.abs() {
+        small if small < 1.0 => format!("{figure:.3}"),
+        small if small < 1_000.0 => format!("{figure:.1}"),
+        _large => format!("{figure:.0}"),
     }
 }

@@ -1,22 +1,25 @@
-//! `target/bench/report.json`, for programs: one row per figure and peer, of all benchmarks that
+//! `target/bench/report.json`, for programs: one entry per figure and peer, of all benchmarks that
 //! ran in this checkout.
 //!
-//! Each benchmark replaces its own rows and leaves those of others. The file is not read by any
-//! other part of the product.
+//! Each benchmark keeps its own rows in a file of its own beside the report, and replaces only
+//! those. The report is not read by any other part of the product.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use super::figures::Figures;
+use super::figures::{Figures, rounded};
 
-/// One figure, alone or beside a peer.
+/// One figure, alone or beside peers.
 pub struct Row {
     /// Such as `host_go_echo_p50`.
     pub id: String,
     pub value: f64,
     pub unit: &'static str,
-    pub beside: Option<Beside>,
+    /// For the figure itself, whatever peers there are.
+    pub goal: Option<Goal>,
+    /// An entry of the report for each.
+    pub beside: Vec<Beside>,
     /// What a reader has to know: spread, settings.
     pub note: String,
 }
@@ -27,68 +30,116 @@ pub struct Beside {
     pub peer: String,
     /// Times the peer's figure.
     pub ratio: f64,
-    pub ratio_max: Option<f64>,
+    pub goal: Option<Goal>,
+}
+
+/// What a figure, or its ratio to a peer's, has to come to.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Goal {
+    pub fn is_reached_by(self, figure: f64) -> bool {
+        match self {
+            Goal::AtMost(most) => figure <= most,
+            Goal::AtLeast(least) => figure >= least,
+        }
+    }
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Goal::AtMost(most) => write!(formatter, "<= {most}"),
+            Goal::AtLeast(least) => write!(formatter, ">= {least}"),
+        }
+    }
 }
 
 impl Beside {
     /// The median of the ratios round by round: what the machine did meanwhile concerned both.
-    pub fn of(own: &Figures, peer: &str, peers: &Figures, ratio_max: Option<f64>) -> Beside {
+    pub fn of(own: &Figures, peer: &str, peers: &Figures, goal: Option<Goal>) -> Beside {
         let ratios = own.0.iter().zip(&peers.0).map(|(own, peers)| own / peers).collect();
-        Beside { peer: peer.to_owned(), ratio: Figures(ratios).median(), ratio_max }
+        Beside { peer: peer.to_owned(), ratio: Figures(ratios).median(), goal }
     }
+}
+
+/// One line of the report: a row, or a row beside one of its peers.
+struct Entry<'a> {
+    row: &'a Row,
+    beside: Option<&'a Beside>,
+    goal: Option<Goal>,
 }
 
 impl Row {
-    /// Whether it reaches its goal; none where it has no goal.
-    pub fn passes(&self) -> Option<bool> {
-        let beside = self.beside.as_ref()?;
-        Some(beside.ratio <= beside.ratio_max?)
-    }
-
-    fn document(&self) -> Json {
-        let beside = self.beside.as_ref();
-        json!({
-            "id": self.id,
-            "value": self.value,
-            "unit": self.unit,
-            "peer": beside.map(|beside| &beside.peer),
-            "ratio": beside.map(|beside| beside.ratio),
-            "goal": beside.and_then(|beside| beside.ratio_max).map(|most| format!("<= {most}")),
-            "pass": self.passes(),
-            "note": self.note,
-        })
+    /// The figure by itself is an entry where it has a goal of its own, or no peer.
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let is_alone = self.goal.is_some() || self.beside.is_empty();
+        let alone = Entry { row: self, beside: None, goal: self.goal };
+        let beside = self.beside.iter();
+        let beside = beside.map(|peer| Entry { row: self, beside: Some(peer), goal: peer.goal });
+        is_alone.then_some(alone).into_iter().chain(beside)
     }
 }
 
-/// Puts `rows` in place of those whose id begins with `prefix`.
-pub fn write(prefix: &str, rows: &[Row]) {
-    let path = folder().join("report.json");
-    let before = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let before: Json = before.unwrap_or_default();
-    let is_others = |row: &&Json| !row["id"].as_str().unwrap_or_default().starts_with(prefix);
-    let kept = before["rows"].as_array().into_iter().flatten().filter(is_others).cloned();
-    let rows: Vec<Json> = kept.chain(rows.iter().map(Row::document)).collect();
-    let report = json!({"machine": machine(), "rows": rows});
-    let text = serde_json::to_string_pretty(&report).expect("a document");
-    let fresh = path.with_extension("json.fresh");
-    std::fs::write(&fresh, text + "\n").expect("a report that can be written");
-    std::fs::rename(&fresh, &path).expect("a report that can be replaced");
+impl Entry<'_> {
+    /// Whether it reaches its goal; none where it has no goal.
+    fn passes(&self) -> Option<bool> {
+        let figure = self.beside.map_or(self.row.value, |beside| beside.ratio);
+        Some(self.goal?.is_reached_by(figure))
+    }
+
+    fn document(&self) -> Json {
+        json!({
+            "id": self.row.id,
+            "value": self.row.value,
+            "unit": self.row.unit,
+            "peer": self.beside.map(|beside| &beside.peer),
+            "ratio": self.beside.map(|beside| beside.ratio),
+            "goal": self.goal.map(|goal| goal.to_string()),
+            "pass": self.passes(),
+            "note": self.row.note,
+        })
+    }
+
+    /// The note stands with the first entry of its row.
+    fn print(&self, is_first: bool) {
+        let (mut peer, mut ratio) = (String::new(), String::new());
+        if let Some(beside) = self.beside {
+            peer = format!("× {}", beside.peer);
+            ratio = format!("{:.2}", beside.ratio);
+        }
+        let verdict = self.passes().map_or("", |passes| if passes { "reached" } else { "missed" });
+        let goal = self.goal.map(|goal| format!("{goal} {verdict}")).unwrap_or_default();
+        let (id, value, unit) = (&self.row.id, rounded(self.row.value), self.row.unit);
+        let note = if is_first { self.row.note.as_str() } else { "" };
+        println!("{id:<28}{value:>10} {unit:<8}{ratio:>8} {peer:<28} {goal:<18} {note}");
+    }
+}
+
+/// Puts `rows` in place of those that this benchmark wrote before, and the report anew.
+pub fn write(benchmark: &str, rows: &[Row]) {
+    let parts = folder().join("rows");
+    std::fs::create_dir_all(&parts).expect("a folder for the rows");
+    let own: Vec<Json> = rows.iter().flat_map(Row::entries).map(|one| one.document()).collect();
+    replace(&parts.join(format!("{benchmark}.json")), &json!(own));
+    let listed = std::fs::read_dir(&parts).expect("the folder of the rows");
+    let mut paths: Vec<PathBuf> = listed.map(|file| file.expect("a file").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let all: Vec<Json> = paths.iter().flat_map(|path| part(path)).collect();
+    replace(&folder().join("report.json"), &json!({"machine": machine(), "rows": all}));
 }
 
 /// The rows as a table for people.
 pub fn print(rows: &[Row]) {
-    println!("{:<28}{:>12} {:<8}{:>7}  {:<13}", "", "median", "", "× peer", "goal");
+    let titles = ("", "median", "", "ratio", "", "goal");
+    let (id, value, unit, ratio, peer, goal) = titles;
+    println!("{id:<28}{value:>10} {unit:<8}{ratio:>8} {peer:<28} {goal:<18}");
     for row in rows {
-        let (mut ratio, mut goal) = (String::new(), String::new());
-        if let Some(beside) = &row.beside {
-            ratio = format!("{:.2}", beside.ratio);
-            let most = beside.ratio_max.map(|most| format!("≤ {most}"));
-            goal = most.unwrap_or_default();
-        }
-        let verdict = row.passes().map_or("", |passes| if passes { "reached" } else { "missed" });
-        let goal = format!("{goal} {verdict}");
-        let (id, value, unit, note) = (&row.id, row.value, row.unit, &row.note);
-        println!("{id:<28}{value:>12.1} {unit:<8}{ratio:>7}  {goal:<13} {note}");
+        row.entries().enumerate().for_each(|(number, entry)| entry.print(number == 0));
     }
 }
 
@@ -97,6 +148,19 @@ pub fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("a folder for the report");
     folder
+}
+
+fn part(path: &Path) -> Vec<Json> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Whoever reads meanwhile sees the old document or the new one.
+fn replace(path: &Path, document: &Json) {
+    let text = serde_json::to_string_pretty(document).expect("a document");
+    let fresh = path.with_extension("fresh");
+    std::fs::write(&fresh, text + "\n").expect("a report that can be written");
+    std::fs::rename(&fresh, path).expect("a report that can be replaced");
 }
 
 fn machine() -> Json {

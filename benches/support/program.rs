@@ -1,5 +1,5 @@
-//! A host's program that is alive for the whole benchmark and does what it is asked: a line to its
-//! standard input, a line of JSON back.
+//! A program that is alive for the whole benchmark and does what it is asked: a line to its standard
+//! input, a line of JSON back. Hosts and peers are such programs.
 //!
 //! It must not know what the commands mean. Every wait has a limit.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-/// A running host; when it is dropped it closes its platform and ends.
+/// A running program; when it is dropped its input ends, and so does it.
 pub struct Program {
     name: String,
     child: Child,
@@ -19,7 +19,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it; its worker is ready when this returns.
+    /// Starts it; whatever it needs is ready when this returns.
     pub fn start(name: &str, command: &mut Command) -> Program {
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -35,21 +35,21 @@ impl Program {
         let commands = child.stdin.take();
         let program = Program { name: name.to_owned(), child, commands, answers };
         let ready = program.answer("its start");
-        assert_eq!(ready["ready"], true, "the {name} host says {ready}");
+        assert_eq!(ready["ready"], true, "{name} says {ready}");
         program
     }
 
     pub fn ask(&mut self, command: &str) -> Json {
         let commands = self.commands.as_mut().expect("open until dropped");
-        writeln!(commands, "{command}").expect("a host that reads");
+        writeln!(commands, "{command}").expect("a program that reads");
         self.answer(command)
     }
 
     fn answer(&self, what: &str) -> Json {
         let line = match self.answers.recv_timeout(ANSWER_MAX) {
             Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => panic!("{what}: the {} host is silent", self.name),
-            Err(RecvTimeoutError::Disconnected) => panic!("{what}: the {} host ended", self.name),
+            Err(RecvTimeoutError::Timeout) => panic!("{what}: {} is silent", self.name),
+            Err(RecvTimeoutError::Disconnected) => panic!("{what}: {} ended", self.name),
         };
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{what}: {error}: {line}"))
     }
@@ -60,7 +60,7 @@ impl Drop for Program {
         self.commands = None;
         let end = self.answers.recv_timeout(END_MAX);
         if end != Err(RecvTimeoutError::Disconnected) {
-            eprintln!("the {} host does not end: {end:?}", self.name);
+            eprintln!("{} does not end: {end:?}", self.name);
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
