@@ -64,7 +64,6 @@ header: ## writes include/snakepit_bridge.h anew from src/capi
 
 bench: ## every benchmark beside its peers and goals: a table, target/bench/report.json, docs/bench.svg
 	@scripts/bench.sh
-	for bench in benches/*.rs; do cargo bench --bench "$$(basename "$$bench" .rs)"; done
 
 bench-ray: ## calls of Ray's actors beside the rest of the report; says why where Ray cannot be had
 	@scripts/bench-ray.sh

@@ -13,7 +13,7 @@ LOGS=target/bench/logs
 main() {
     local bench failed=() began=$SECONDS
     RELEASE=1 scripts/setup.sh bench
-    timed build cargo bench --no-run || exit 1
+    timed build cargo bench --no-run --bench '*' || exit 1
     mapfile -t benches < <(chosen "$@")
     for bench in "${benches[@]}"; do
         timed "$bench" cargo bench --quiet --bench "$bench" || failed+=("$bench")

@@ -28,7 +28,7 @@ def main(path: Path) -> int:
     CHART.write_text(bench_chart.chart(rows))
     text = DOCUMENT.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    table = machine(report["machine"]) + "\n" + markdown(rows)
+    table = "\n" + machine(report["machine"]) + "\n" + markdown(rows) + "\n"
     DOCUMENT.write_text(before + BEGIN + table + END + after)
     return 0
 
