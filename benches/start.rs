@@ -24,6 +24,7 @@ mod report;
 use std::sync::Arc;
 use std::time::Instant;
 
+use figures::Figures;
 use ledger::Ledger;
 use report::{Goal, Row};
 use serde_json::json;
@@ -39,7 +40,8 @@ const HOST_MB_MAX: f64 = 20.0;
 /// Executing and importing anew takes half a minute, and does not vary much.
 const ROUNDS: [(&str, usize); 2] = [("forkserver", 3), ("setsid", 1)];
 const HOST_ROUNDS: usize = 3;
-const SPAWNS: usize = 200;
+const SPAWN_ROUNDS: usize = 5;
+const SPAWNS: usize = 40;
 const RESIDENT_BYTES: usize = 2 << 30;
 const PAGE_BYTES: usize = 4096;
 
@@ -57,9 +59,9 @@ fn main() {
         rows.push(ledger.row_for(Goal::AtMost(HOST_MB_MAX), "host_rss_mb", "MB", note));
     }
     if wants("spawn_cost") {
-        spawn_cost("spawn_cost", &mut ledger);
+        (0..SPAWN_ROUNDS).for_each(|_| ledger.add("spawn_cost", spawn_cost()));
         let resident = touched();
-        spawn_cost("spawn_cost_2_gib", &mut ledger);
+        (0..SPAWN_ROUNDS).for_each(|_| ledger.add("spawn_cost_2_gib", spawn_cost()));
         drop(std::hint::black_box(resident));
         rows.push(ledger.row("spawn_cost", "µs", "one guard, small host"));
         let peer = ("spawn_cost", None);
@@ -124,19 +126,21 @@ fn start_rows(backend: &str, ledger: &Ledger) -> Vec<Row> {
     rows
 }
 
-/// Microseconds for each of many guards.
-fn spawn_cost(id: &str, ledger: &mut Ledger) {
+/// Microseconds for one of many guards.
+fn spawn_cost() -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let guard = std::path::Path::new(env!("CARGO_BIN_EXE_snakepit-guard"));
+    let mut spawned = Figures::default();
     for _ in 0..SPAWNS {
         let began = Instant::now();
         let process = spawn_guard(guard, &[]).expect("a guard");
-        ledger.add(id, began.elapsed().as_secs_f64() * 1e6);
+        spawned.add(began.elapsed().as_secs_f64() * 1e6);
         // Without its socket it leaves.
         drop(process.control);
         runtime.block_on(process.reaper.ended()).expect("its end");
     }
+    spawned.median()
 }
 
 fn touched() -> Vec<u8> {

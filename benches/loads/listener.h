@@ -1,6 +1,6 @@
 /*
- * Somebody who listens to all that the platform tells: every log record and span, taken from a
- * queue by a thread of its own, and the metrics several times a second.
+ * Somebody who listens to what the platform tells: log records and spans, taken from a queue
+ * by a thread of its own, and the metrics several times a second.
  */
 #ifndef SPB_LOADS_LISTENER_H
 #define SPB_LOADS_LISTENER_H
@@ -9,7 +9,6 @@
 
 /* Prometheus asks every fifteen seconds. */
 #define SCRAPE_EVERY_US 100e3
-#define LEVEL_DEBUG 10
 #define LOOK_MS 20
 
 static spb_watch subscription;
@@ -50,9 +49,10 @@ static void *keep_listening(void *nothing) {
     return nothing;
 }
 
-static void listen_to_all(void) {
+/* The level says what is told: spans are records of level 10. */
+static void begin_to_listen(size_t level) {
     spb_log_options options = SPB_LOG_OPTIONS_INIT;
-    options.level = LEVEL_DEBUG;
+    options.level = (int32_t)level;
     records_taken = records_dropped = scrapes = 0;
     MUST(spb_queue_new(platform, &records, err));
     spb_sink to_records = spb_sink_queue(records, 0);

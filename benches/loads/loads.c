@@ -11,7 +11,7 @@
 #include "listener.h"
 #include "tensors.h"
 
-#define WORDS_MAX 6
+#define WORDS_MAX 8
 
 static size_t number(const char *word) {
     long long found = word == NULL ? 0 : atoll(word);
@@ -42,8 +42,9 @@ static void window(const char *pool, const char *operation, size_t in_flight, si
 }
 
 /* As `window`, while somebody listens. */
-static void heard(const char *pool, const char *operation, size_t in_flight, size_t calls) {
-    listen_to_all();
+static void heard(const char *pool, const char *operation, size_t in_flight, size_t calls,
+                  size_t level) {
+    begin_to_listen(level);
     double each_us = many_calls(&session, 1, pool, operation, in_flight, calls);
     listen_no_more();
     printf("{\"us_per_call\": %.4f, \"records\": %zu, \"dropped\": %zu, \"scrapes\": %zu}\n",
@@ -83,8 +84,8 @@ static void obey(char **words) {
         latency(words[1], words[2], number(words[3]));
     } else if (strcmp(command, "window") == 0) { /* POOL OPERATION IN_FLIGHT CALLS */
         window(words[1], words[2], number(words[3]), number(words[4]));
-    } else if (strcmp(command, "heard") == 0) { /* POOL OPERATION IN_FLIGHT CALLS */
-        heard(words[1], words[2], number(words[3]), number(words[4]));
+    } else if (strcmp(command, "heard") == 0) { /* POOL OPERATION IN_FLIGHT CALLS LEVEL */
+        heard(words[1], words[2], number(words[3]), number(words[4]), number(words[5]));
     } else if (strcmp(command, "sessions") == 0) { /* COUNT CALLS CALLS_AT_ONCE */
         sessions(number(words[1]), number(words[2]), number(words[3]));
     } else if (strcmp(command, "mixed") == 0) { /* POOL tensors|documents CALLS VALUES */
