@@ -54,8 +54,8 @@ fn main() {
         add_one(&mut ledger, "", &figures(&program, &memory, 1, 500_000));
         add_one(&mut ledger, "_sqlite", &figures(&program, &sqlite("one"), 1, 1_000));
         add_many(&mut ledger, "_sqlite", &figures(&program, &sqlite("many"), AT_ONCE, 100));
-        add_one(&mut ledger, "_redis", &figures(&program, &redis(&server), 1, 4_000));
-        add_many(&mut ledger, "_redis", &figures(&program, &redis(&server), AT_ONCE, 200));
+        add_one(&mut ledger, "_redis", &figures(&program, &redis(&server), 1, 3_000));
+        add_many(&mut ledger, "_redis", &figures(&program, &redis(&server), AT_ONCE, 100));
         add_one(&mut ledger, "_redis_disk", &figures(&program, &redis(&durable), 1, 400));
         ledger.add("redis_get", raw(&server, "GET"));
         ledger.add("redis_set", raw(&server, "SET"));
