@@ -25,17 +25,17 @@ use ledger::Ledger;
 use program::Program;
 use report::{Goal, Row};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 const WORKERS_RATIO_MIN: f64 = 1.8;
 const SESSIONS_RATIO_MAX: f64 = 1.15;
 
 /// Calls that compute, and how many of them are under way.
-const COMPUTING: usize = 200;
+const COMPUTING: usize = 400;
 const COMPUTING_IN_FLIGHT: usize = 4;
 
 const SESSIONS: [usize; 4] = [1, 10, 100, 1_000];
-const CALLS_IN_TURN: usize = 2_000;
-const CALLS_AT_ONCE: usize = 20_000;
+const CALLS_IN_TURN: usize = 1_000;
+const CALLS_AT_ONCE: usize = 10_000;
 
 fn main() {
     let mut host = loads::start(&[("default", 1), ("two", 2)]);
@@ -56,6 +56,9 @@ fn round(host: &mut Program, number: usize, ledger: &mut Ledger) {
         let command = format!("window {pool} compute {COMPUTING_IN_FLIGHT} {COMPUTING}");
         ledger.take(id, &host.ask(&command), "calls_per_s", 1.0);
     }
+    for (id, threads) in [("one_thread", 1), ("two_threads", 2)] {
+        ledger.take(id, &host.ask(&format!("cores {threads}")), "rounds_per_s", 1.0);
+    }
     for turn in 0..SESSIONS.len() {
         let count = SESSIONS[(turn + number) % SESSIONS.len()];
         let answer = host.ask(&format!("sessions {count} {CALLS_IN_TURN} {CALLS_AT_ONCE}"));
@@ -70,6 +73,8 @@ fn rows(ledger: &Ledger) -> Vec<Row> {
     let mut rows = vec![
         ledger.row("one_worker", "calls/s", computing),
         ledger.row_beside(("one_worker", Some(workers)), "two_workers", "calls/s", computing),
+        ledger.row("one_thread", "rounds/s", "a bare C thread that computes"),
+        ledger.row_beside(("one_thread", None), "two_threads", "rounds/s", "the cores' own limit"),
     ];
     let goal = Some(Goal::AtMost(SESSIONS_RATIO_MAX));
     for (ending, note) in [("", "one call at a time"), ("_64", "64 in flight, time per call")] {

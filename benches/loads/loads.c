@@ -6,6 +6,7 @@
  * its standard input, a line each, and answers each with a line of JSON; `obey` lists them. It knows
  * nothing of rounds, rows and goals: those are benches/{disturbed,scaling,tensor}.rs.
  */
+#include "cores.h"
 #include "flow.h"
 #include "host.h"
 #include "listener.h"
@@ -88,6 +89,8 @@ static void obey(char **words) {
         heard(words[1], words[2], number(words[3]), number(words[4]), number(words[5]));
     } else if (strcmp(command, "sessions") == 0) { /* COUNT CALLS CALLS_AT_ONCE */
         sessions(number(words[1]), number(words[2]), number(words[3]));
+    } else if (strcmp(command, "cores") == 0) { /* THREADS */
+        cores(number(words[1]));
     } else if (strcmp(command, "mixed") == 0) { /* POOL tensors|documents CALLS VALUES */
         mixed(words[1], words[2], number(words[3]), number(words[4]));
     } else if (strcmp(command, "memcpy") == 0) { /* MIB COUNT, and so are the next ones */
