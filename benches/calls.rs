@@ -1,10 +1,10 @@
-//! What a call costs a C host through the whole product, beside what the same costs with what people
-//! use instead of it: one at a time and many at once, small and large, streams, tools, and while the
-//! worker's interpreter is busy.
+//! What a call costs a C host through the whole product, beside what the same costs with what
+//! people use instead of it: one at a time and many at once, small and large, streams, tools, and
+//! while the worker's interpreter is busy.
 //!
 //! Run it with `make bench`; `cargo bench --bench calls -- gil` for the rows with that in their
-//! name, `-- ray` for those beside Ray. All programs stay alive and take turns within each round. It
-//! prints a table and writes its rows into `target/bench/report.json`; the ratios are what counts.
+//! name, `-- ray` for those beside Ray. All programs stay alive and take turns within each round.
+//! It prints a table and writes its rows into `target/bench/report.json`; the ratios count.
 
 #[path = "calls/documents.rs"]
 mod documents;
@@ -27,12 +27,10 @@ mod subjects;
 use std::collections::BTreeMap;
 
 use figures::{Figures, rounded};
-use measures::{Measure, Peer};
+use measures::{Measure, Peer, ROUNDS};
 use peers::asked::Command;
 use report::{Beside, Row};
 use subjects::{Subject, Subjects};
-
-const ROUNDS: usize = 7;
 
 /// What came of one measure of one subject in all rounds.
 #[derive(Default)]
@@ -56,11 +54,14 @@ fn main() {
     let measures: Vec<&Measure> = all.iter().filter(is_asked).collect();
     let wanted: Vec<Subject> = measures.iter().flat_map(|measure| measure.subjects()).collect();
     let mut subjects = Subjects::start(&report::folder().join("calls"), &wanted);
-    // The first round finds caches and schedulers cold, and does not count.
-    round(&measures, &mut subjects, 0, &mut BTreeMap::new());
+    let due_in = |round: usize| -> Vec<&Measure> {
+        measures.iter().copied().filter(|measure| measure.rounds >= round).collect()
+    };
+    // This round finds caches and schedulers cold, and does not count.
+    round(&due_in(ROUNDS), &mut subjects, 0, &mut BTreeMap::new());
     let mut outcomes = BTreeMap::new();
-    for number in 0..ROUNDS {
-        round(&measures, &mut subjects, number, &mut outcomes);
+    for number in 1..=ROUNDS {
+        round(&due_in(number), &mut subjects, number, &mut outcomes);
     }
     drop(subjects);
     let rows: Vec<Row> = measures.iter().flat_map(|measure| rows(measure, &outcomes)).collect();
@@ -110,7 +111,8 @@ fn rows(measure: &Measure, outcomes: &BTreeMap<String, Outcome>) -> Vec<Row> {
 fn row(measure: &Measure, subject: Subject, outcomes: &BTreeMap<String, Outcome>) -> Row {
     let id = subject.row(measure.row);
     let Outcome { figures, p99 } = &outcomes[&id];
-    let mut note = format!("{}; {}", figures.spread(), subject.settings());
+    let settings = subject.settings();
+    let mut note = format!("{}; {settings}{}", figures.spread(), measure.remark);
     if !p99.0.is_empty() {
         note = format!("p99 {} ({}); {note}", rounded(p99.median()), p99.spread());
     }

@@ -1,5 +1,5 @@
-//! Who is measured: the product's own program and its peers, each alive for the whole benchmark, and
-//! how each is started.
+//! Who is measured: the product's own program and its peers, each alive for the whole benchmark,
+//! and how each is started.
 //!
 //! It must not know what they are asked, nor what comes of it.
 
@@ -48,12 +48,12 @@ impl Subject {
     pub fn settings(self) -> &'static str {
         match self {
             Subject::Product => {
-                "C host, completion queue, JSON text; one worker, forkserver's defaults, \
-                 calls_per_worker 64; handler with inline=True"
+                "C host, completion queue, JSON text; one worker, calls_per_worker 64; echo with \
+                 inline=True"
             }
             Subject::ProductThread => {
-                "C host, completion queue, JSON text; one worker, calls_per_worker 64; handler on \
-                 a thread"
+                "C host, completion queue, JSON text; one worker, calls_per_worker 64; echo on a \
+                 thread"
             }
             Subject::PingPong => "socketpair(AF_UNIX), two processes, each bound to its own core",
             Subject::GrpcAio => {

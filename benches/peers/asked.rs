@@ -18,7 +18,7 @@ pub struct Command {
     pub time_ms: u64,
 }
 
-/// A program or a client, whose answer has `p50_us`, `p99_us`, `per_s` and `count`, or some of them.
+/// A program or a client; its answer has `p50_us`, `p99_us`, `per_s` and `count`, or some of them.
 pub trait Asked {
     fn ask(&mut self, command: Command) -> Json;
 }

@@ -30,7 +30,8 @@ pub struct Grpc {
 impl Grpc {
     /// `server` listens on `socket` once it has started.
     pub fn connect(server: Program, socket: &Path, documents: &Path) -> Grpc {
-        // One thread: a second one would only take a core from the server.
+        // One thread carries many times what a grpcio server can, so it is the server that is
+        // measured; the other core is the server's.
         let builder = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = builder.expect("a runtime");
         let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display()));

@@ -1,5 +1,5 @@
-//! The library that cargo built along with this benchmark, laid out as `scripts/install.sh` does it,
-//! and C programs over it: optimised, linked the way that a user's build links them.
+//! The library that cargo built along with this benchmark, laid out as `scripts/install.sh` does
+//! it, and C programs over it: optimised, linked the way that a user's build links them.
 //!
 //! It must not know what the programs do.
 

@@ -1,5 +1,5 @@
-//! A program that is alive for the whole benchmark and does what it is asked: a line to its standard
-//! input, a line of JSON back. Hosts and peers are such programs.
+//! A program that is alive for the whole benchmark and does what it is asked: a line to its
+//! standard input, a line of JSON back. Hosts and peers are such programs.
 //!
 //! It must not know what the commands mean. Every wait has a limit.
 

@@ -104,18 +104,19 @@ impl Entry<'_> {
         })
     }
 
-    /// The note stands with the first entry of its row.
+    /// The figure and its note stand with the first entry of the row.
     fn print(&self, is_first: bool) {
-        let (mut peer, mut ratio) = (String::new(), String::new());
-        if let Some(beside) = self.beside {
-            peer = format!("× {}", beside.peer);
-            ratio = format!("{:.2}", beside.ratio);
-        }
+        let goal = self.goal.map(|goal| goal.to_string()).unwrap_or_default();
         let verdict = self.passes().map_or("", |passes| if passes { "reached" } else { "missed" });
-        let goal = self.goal.map(|goal| format!("{goal} {verdict}")).unwrap_or_default();
-        let (id, value, unit) = (&self.row.id, rounded(self.row.value), self.row.unit);
-        let note = if is_first { self.row.note.as_str() } else { "" };
-        println!("{id:<28}{value:>10} {unit:<8}{ratio:>8} {peer:<28} {goal:<18} {note}");
+        let compared = self.beside.map(|beside| format!("{:>7.2} × {}", beside.ratio, beside.peer));
+        let compared = compared.unwrap_or_default();
+        let mut columns = [String::new(), String::new(), String::new()];
+        if is_first {
+            let value = format!("{:>10} {}", rounded(self.row.value), self.row.unit);
+            columns = [self.row.id.clone(), value, shortened(&self.row.note)];
+        }
+        let [id, value, note] = columns;
+        println!("{id:<36}{value:<21}{compared:<46} {goal:<9} {verdict:<8} {note}");
     }
 }
 
@@ -135,9 +136,7 @@ pub fn write(benchmark: &str, rows: &[Row]) {
 
 /// The rows as a table for people.
 pub fn print(rows: &[Row]) {
-    let titles = ("", "median", "", "ratio", "", "goal");
-    let (id, value, unit, ratio, peer, goal) = titles;
-    println!("{id:<28}{value:>10} {unit:<8}{ratio:>8} {peer:<28} {goal:<18}");
+    println!("{:<36}{:>10} {:<10}{:>7} {:<38} goal", "", "median", "", "ratio", "");
     for row in rows {
         row.entries().enumerate().for_each(|(number, entry)| entry.print(number == 0));
     }
@@ -148,6 +147,14 @@ pub fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).expect("a folder for the report");
     folder
+}
+
+/// The beginning of a long note: all of it is in the report.
+fn shortened(note: &str) -> String {
+    match note.char_indices().nth(NOTE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", note.get(..end).unwrap_or_default()),
+        None => note.to_owned(),
+    }
 }
 
 fn part(path: &Path) -> Vec<Json> {
@@ -180,3 +187,5 @@ fn machine() -> Json {
         "load_1_min": read("/proc/loadavg").split(' ').next().unwrap_or_default(),
     })
 }
+
+const NOTE_CHARACTERS_MAX: usize = 72;

@@ -82,12 +82,14 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) {
 }
 
 /// Built, installed, or not ours.
-const SKIPPED: [&str; 13] = [
+const SKIPPED: [&str; 15] = [
     ".git",
     ".hypothesis",
     ".pytest_cache",
     ".ruff_cache",
     ".venv",
+    ".venv-bench",
+    ".venv-ray",
     ".venv-transformers",
     "Cargo.lock",
     "LICENSE",
