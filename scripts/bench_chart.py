@@ -110,7 +110,7 @@ def goals(canvas: Canvas, rows: list[dict]) -> None:
         times = better(row)
         end = 0.5 + max(-1, min(1, math.log10(times))) / 2
         peer = (row["peer"] or "").removeprefix("peer_").removesuffix("_" + row["id"])
-        label = f"{row['id']} / {peer}" if peer and len(row["id"] + peer) < 38 else row["id"]
+        label = f"{row['id']} / {peer}" if peer and len(row["id"] + peer) < 34 else row["id"]
         canvas.bar(label, (0.5, end), OWN if row["pass"] else MISSED, f"{times:.2f} ×")
     middle = LABELS + BARS / 2
     line = f'x1="{middle}" x2="{middle}" y1="{top}" y2="{canvas.y + 4}" stroke="{GRID}"'
