@@ -62,9 +62,8 @@ lint: ## formatting, clippy, ruff, licences (where cargo-deny is installed)
 header: ## writes include/snakepit_bridge.h anew from src/capi
 	SPB_UPDATE_HEADER=1 cargo test --test abi
 
-bench: ## every benchmark in benches/, against an optimised worker
-	@RELEASE=1 scripts/setup.sh bench
-	for bench in benches/*.rs; do cargo bench --bench "$$(basename "$$bench" .rs)"; done
+bench: ## every benchmark beside its peers and goals: a table, target/bench/report.json, docs/bench.svg
+	@scripts/bench.sh
 
 bench-ray: ## calls of Ray's actors beside the rest of the report; says why where Ray cannot be had
 	@scripts/bench-ray.sh

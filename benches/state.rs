@@ -2,8 +2,7 @@
 //! call after the other and with 64 threads, beside what Redis itself costs over the same kind of
 //! socket in the same run.
 //!
-//! Run it with `make bench`. It prints a table; the ratios are what counts, the absolute figures
-//! are the machine's.
+//! Run it with `make bench`.
 #![expect(dead_code, reason = "what other tests use of the shared modules is not all used here")]
 #![expect(
     clippy::disallowed_methods,
@@ -18,23 +17,27 @@
 mod built;
 #[path = "support/figures.rs"]
 mod figures;
+#[path = "support/ledger.rs"]
+mod ledger;
 #[path = "../tests/abi/program.rs"]
 mod program;
 #[path = "../tests/support/redis.rs"]
 mod redis_server;
-#[path = "support/table.rs"]
-mod table;
+#[path = "support/report.rs"]
+mod report;
 
 use std::time::Instant;
 
+use ledger::Ledger;
 use program::Program;
 use redis_server::RedisServer;
+use report::{Goal, Row};
 use serde_json::{Value as Json, json};
-use table::Table;
 
 const ROUNDS: usize = 5;
 const RAW_CALLS: u32 = 5_000;
 const AT_ONCE: usize = 64;
+const MEMORY_US_MAX: f64 = 0.5;
 
 fn main() {
     let program = Program::build("state_figures");
@@ -42,26 +45,46 @@ fn main() {
     let server = RedisServer::start_with(&["--appendonly", "no"]);
     let durable = RedisServer::start();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut table = Table::default();
+    let mut ledger = Ledger::default();
     for round in 0..ROUNDS {
         let memory = json!({"store": "memory"});
         let file = |name: &str| folder.path().join(format!("{name}{round}.db"));
         let sqlite = |name: &str| json!({"store": "sqlite", "path": file(name)});
         let redis = |server: &RedisServer| json!({"store": "redis", "url": server.url()});
-        add_one(&mut table, "memory", &figures(&program, &memory, 1, 500_000));
-        add_one(&mut table, "sqlite", &figures(&program, &sqlite("one"), 1, 2_000));
-        add_many(&mut table, "sqlite", &figures(&program, &sqlite("many"), AT_ONCE, 200));
-        add_one(&mut table, "redis", &figures(&program, &redis(&server), 1, 5_000));
-        add_many(&mut table, "redis", &figures(&program, &redis(&server), AT_ONCE, 200));
-        add_one(
-            &mut table,
-            "redis, each write on disk",
-            &figures(&program, &redis(&durable), 1, 1_000),
-        );
-        table.add("raw redis, Unix socket, GET, ns", raw(&server, "GET"));
-        table.add("raw redis, Unix socket, SET, ns", raw(&server, "SET"));
+        add_one(&mut ledger, "", &figures(&program, &memory, 1, 500_000));
+        add_one(&mut ledger, "_sqlite", &figures(&program, &sqlite("one"), 1, 1_000));
+        add_many(&mut ledger, "_sqlite", &figures(&program, &sqlite("many"), AT_ONCE, 100));
+        add_one(&mut ledger, "_redis", &figures(&program, &redis(&server), 1, 3_000));
+        add_many(&mut ledger, "_redis", &figures(&program, &redis(&server), AT_ONCE, 100));
+        add_one(&mut ledger, "_redis_disk", &figures(&program, &redis(&durable), 1, 400));
+        ledger.add("redis_get", raw(&server, "GET"));
+        ledger.add("redis_set", raw(&server, "SET"));
     }
-    table.print();
+    let rows = rows(&ledger);
+    report::print(&rows);
+    report::write("state", &rows);
+}
+
+fn rows(ledger: &Ledger) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let most = Goal::AtMost(MEMORY_US_MAX);
+    for verb in ["get", "set"] {
+        let id = format!("var_{verb}");
+        rows.push(ledger.row_for(most, &id, "µs", "a small integer, memory store, one thread"));
+    }
+    for verb in ["get", "set"] {
+        let raw = format!("redis_{verb}");
+        rows.push(ledger.row(&raw, "µs", "Redis itself by the client that the store uses"));
+        let id = |store: &str| format!("var_{verb}_{store}");
+        let note = "the same socket, without a disk";
+        rows.push(ledger.row_beside((&raw, None), &id("redis"), "µs", note));
+        rows.push(ledger.row(&id("redis_disk"), "µs", "each write on disk"));
+        rows.push(ledger.row(&id("sqlite"), "µs", "each write on disk"));
+        let many = format!("{AT_ONCE} threads");
+        rows.push(ledger.row(&id("redis_64"), "calls/s", &many));
+        rows.push(ledger.row(&id("sqlite_64"), "calls/s", &many));
+    }
+    rows
 }
 
 /// Nanoseconds of one call, and calls per second of all threads: of get, then of set.
@@ -79,7 +102,7 @@ fn row(line: &str) -> [f64; 2] {
     [words[1], words[2]].map(|word| word.parse().expect("a number"))
 }
 
-/// Nanoseconds of one call of the client that the store uses, too.
+/// Microseconds of one call of the client that the store uses, too.
 fn raw(server: &RedisServer, verb: &str) -> f64 {
     let client = redis::Client::open(server.url()).expect("a client");
     let mut connection = client.get_connection().expect("a connection");
@@ -92,17 +115,17 @@ fn raw(server: &RedisServer, verb: &str) -> f64 {
     for _ in 0..RAW_CALLS {
         command.query::<redis::Value>(&mut connection).expect("an answer");
     }
-    start.elapsed().as_nanos() as f64 / f64::from(RAW_CALLS)
+    start.elapsed().as_secs_f64() * 1e6 / f64::from(RAW_CALLS)
 }
 
-/// What reading and writing cost one thread.
-fn add_one(table: &mut Table, store: &str, [get, set]: &[[f64; 2]; 2]) {
-    table.add(&format!("{store}, get, ns"), get[0]);
-    table.add(&format!("{store}, set, ns"), set[0]);
+/// Microseconds that reading and writing cost one thread.
+fn add_one(ledger: &mut Ledger, store: &str, [get, set]: &[[f64; 2]; 2]) {
+    ledger.add(&format!("var_get{store}"), get[0] / 1e3);
+    ledger.add(&format!("var_set{store}"), set[0] / 1e3);
 }
 
 /// What all threads did in a second.
-fn add_many(table: &mut Table, store: &str, [get, set]: &[[f64; 2]; 2]) {
-    table.add(&format!("{store}, {AT_ONCE} threads, get, calls/s"), get[1]);
-    table.add(&format!("{store}, {AT_ONCE} threads, set, calls/s"), set[1]);
+fn add_many(ledger: &mut Ledger, store: &str, [get, set]: &[[f64; 2]; 2]) {
+    ledger.add(&format!("var_get{store}_64"), get[1]);
+    ledger.add(&format!("var_set{store}_64"), set[1]);
 }

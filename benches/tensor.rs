@@ -1,95 +1,83 @@
-//! What a large tensor costs between the host and numpy in a worker, beside a plain copy of as many
-//! bytes into memory that is warm, measured in the same run.
+//! What a tensor costs a C host on its way to numpy in a worker and back, beside a plain copy of as
+//! many bytes into memory that is warm, by the same program in the same round.
 //!
-//! Run it with `make bench`. It prints a table of medians; the ratios to the copy are what counts.
-//! "Cached" is a value that lies in shared memory already, such as a variable that many calls read.
+//! Run it with `make bench`. "Cached" is a value that lies in shared memory already, such as a
+//! variable that many calls read.
+#![expect(
+    dead_code,
+    reason = "what other benchmarks use of the shared modules is not all used here"
+)]
 
-#[path = "support/platform.rs"]
-mod platform;
+#[path = "support/figures.rs"]
+mod figures;
+#[path = "support/installed.rs"]
+mod installed;
+#[path = "support/ledger.rs"]
+mod ledger;
+#[path = "support/loads.rs"]
+mod loads;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/report.rs"]
+mod report;
 
-use std::time::Instant;
+use ledger::Ledger;
+use program::Program;
+use report::{Goal, Row};
 
-use serde_json::json;
-use snakepit_bridge::api::{ExecuteRequest, Session, SessionOptions};
-use snakepit_bridge::core::{Attachment, DType, Tensor, Value};
-use snakepit_bridge::shared_memory;
+const ROUNDS: usize = 9;
+const COPY_RATIO_MAX: f64 = 1.3;
+const CACHED_US_MAX: f64 = 200.0;
 
-const MIB: usize = 1024 * 1024;
-const ROUNDS: usize = 30;
-const WARM_UP: usize = 5;
+/// MiB, as it stands in the ids, and how often in a round.
+const SIZES: [(u32, &str, u32); 2] = [(1, "1mib", 200), (64, "64mib", 12)];
+const CACHED_CALLS: u32 = 300;
 
 fn main() {
-    let platform = platform::open(json!({
-        "workers": 1,
-        "frameworks": {"python": {"modules": ["spb_tensormod"]}},
-    }));
-    let session = platform.open_session(SessionOptions::default()).expect("a session");
-    println!("{:<10}{:<34}{:>12}{:>12}{:>12}", "", "", "median µs", "least µs", "× memcpy");
-    for mib in [1, 64] {
-        measure(&session, mib);
+    let mut host = loads::start(&[("default", 1)]);
+    round(&mut host, &mut Ledger::default());
+    let mut ledger = Ledger::default();
+    for _ in 0..ROUNDS {
+        round(&mut host, &mut ledger);
     }
-    platform::close(&platform);
+    drop(host);
+    let rows = rows(&ledger);
+    report::print(&rows);
+    report::write("tensor", &rows);
 }
 
-fn measure(session: &Session, mib: usize) {
-    let source: Vec<u8> = (0..251).cycle().take(mib * MIB).collect();
-    let mut target = vec![0_u8; source.len()];
-    let memcpy = figures(|| target.copy_from_slice(&source));
-    let kept = value(&source);
-    let empty = figures(|| drop(run(session, "nothing", None)));
-    let rows = [
-        ("memcpy, warm", memcpy),
-        ("a call without a tensor", empty),
-        ("host → numpy, copied", figures(|| drop(run(session, "touch", Some(value(&source)))))),
-        ("host → numpy, cached", figures(|| drop(run(session, "touch", Some(kept.clone()))))),
-        ("numpy → host, copied", figures(|| drop(run(session, "make", Some(size(mib)))))),
-        ("there and back", figures(|| drop(run(session, "echo", Some(kept.clone()))))),
-    ];
-    for (name, (median, least)) in rows {
-        let ratio = median / memcpy.0;
-        println!("{:<10}{name:<34}{median:>12.0}{least:>12.0}{ratio:>12.2}", format!("{mib} MiB"));
+fn round(host: &mut Program, ledger: &mut Ledger) {
+    for (mib, size, count) in SIZES {
+        let mut measure = |id: String, command: &str| {
+            let answer = host.ask(&format!("{command} {mib} {count}"));
+            ledger.take(&id, &answer, "p50_us", 1.0);
+        };
+        measure(format!("memcpy_{size}"), "memcpy");
+        measure(format!("tensor_{size}_in"), "tensor_in");
+        measure(format!("tensor_{size}_out"), "tensor_out");
     }
+    let cached = host.ask(&format!("tensor_cached 64 {CACHED_CALLS}"));
+    ledger.take("tensor_cached", &cached, "p50_us", 1.0);
+    let nothing = host.ask(&format!("no_tensor 64 {CACHED_CALLS}"));
+    ledger.take("tensor_none", &nothing, "p50_us", 1.0);
 }
 
-/// Median and least, in µs.
-fn figures(mut once: impl FnMut()) -> (f64, f64) {
-    (0..WARM_UP).for_each(|_| once());
-    let mut times: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
-            once();
-            start.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], times[0])
-}
-
-/// As `spb_value_from_parts` makes it: one copy.
-fn value(source: &[u8]) -> Value {
-    let shape = vec![i64::try_from(source.len() / 4).expect("a side")];
-    let data = shared_memory::bytes_of(source);
-    let tensor = Tensor::new(DType::Float32, shape, data).expect("a tensor");
-    let document = r#"{"value":{"$spb":{"attachment":0}}}"#;
-    Value::new(document, vec![Attachment::Tensor(tensor)]).expect("a value")
-}
-
-fn size(mib: usize) -> Value {
-    Value::from_document(&json!({ "mib": mib }))
-}
-
-fn run(session: &Session, operation: &str, parameters: Option<Value>) -> Value {
-    let request = ExecuteRequest {
-        framework: "python".to_owned(),
-        operation: operation.to_owned(),
-        parameters,
-        ..ExecuteRequest::default()
-    };
-    let operation = session.prepare(request).expect("prepared");
-    operation.start(None);
-    operation.wait(None);
-    match operation.take_outcome() {
-        snakepit_bridge::api::TakeOutcome::Outcome(outcome) => outcome.expect("a result"),
-        other => panic!("{other:?}"),
+fn rows(ledger: &Ledger) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (mib, size, _) in SIZES {
+        let memcpy = format!("memcpy_{size}");
+        rows.push(ledger.row(&memcpy, "µs", "libc's, malloc's memory, warm"));
+        let goal = (mib == 64).then_some(Goal::AtMost(COPY_RATIO_MAX));
+        let whole = "the whole call: made, sent, looked at by an inline handler, freed";
+        let notes = [("in", whole), ("out", "the whole call; the handler has the array already")];
+        for (way, note) in notes {
+            let id = format!("tensor_{size}_{way}");
+            rows.push(ledger.row_beside((&memcpy, goal), &id, "µs", note));
+        }
     }
+    let cached = Goal::AtMost(CACHED_US_MAX);
+    let note = "64 MiB that lie in shared memory, the whole call";
+    rows.push(ledger.row_for(cached, "tensor_cached", "µs", note));
+    rows.push(ledger.row("tensor_none", "µs", "the same call without a tensor"));
+    rows
 }

@@ -26,6 +26,9 @@ impl Figures {
 
     /// How far the rounds were apart, for a row's note.
     pub fn spread(&self) -> String {
+        if self.0.len() == 1 {
+            return "one round".to_owned();
+        }
         let (least, most) = (rounded(self.least()), rounded(self.most()));
         format!("{least} to {most} in {} rounds", self.0.len())
     }
