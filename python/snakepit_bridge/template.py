@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from . import handoff, worker
+from . import handoff, huge_pages, worker
 from .handoff import Handoff, HandoffError
 
 
@@ -39,6 +39,7 @@ def main() -> int:
     prepared = worker.prepare(told)
     if isinstance(prepared, int):
         return prepared
+    huge_pages.gather()
     forked = Template(socket.socket(fileno=SOCKET_FD)).serve()
     if forked is None:
         return 0

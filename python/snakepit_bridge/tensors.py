@@ -58,42 +58,49 @@ def to_array(dtype: str, shape: tuple[int, ...], data: Any) -> Any:
     """A read-only array over `data`, without a copy; a torch tensor for a bfloat16 that only torch
     knows here.
     """
-    try:
-        import numpy
-    except ImportError:
-        raise Unsupported(
-            f"a {dtype} tensor needs the package numpy, which is not installed"
-        ) from None
-    kind, view = _numpy_dtype(dtype), memoryview(data)
-    # numpy would take a negative side for "find out", so the product decides before it is asked.
-    bytes_expected = math.prod(shape) * kind.itemsize
-    if view.nbytes != bytes_expected or min(shape, default=0) < 0 or len(shape) > DIMENSIONS_MAX:
-        given = f"tensor of {dtype} and shape {list(shape)}"
-        raise InvalidArgument(f"{given} cannot have {view.nbytes} bytes")
-    array = numpy.frombuffer(data, dtype=kind).reshape(tuple(shape))
-    array.flags.writeable = False
+    ndarray, kind = _KINDS.get(dtype) or _of_numpy(dtype)
+    given = memoryview(data).nbytes
+    # numpy takes a buffer that is too long, so the product decides before it is asked.
+    is_possible = given == math.prod(shape) * kind.itemsize and min(shape, default=0) >= 0
+    if not is_possible or len(shape) > DIMENSIONS_MAX:
+        tensor = f"tensor of {dtype} and shape {list(shape)}"
+        raise InvalidArgument(f"{tensor} cannot have {given} bytes")
+    array = ndarray(shape, kind, data)
+    array.setflags(False)
     is_foreign = dtype == "bfloat16" and kind.kind == "i"
     return torch_tensors.of_bits(array) if is_foreign else array
 
 
-def _numpy_dtype(name: str) -> Any:
-    import numpy
-
+def _of_numpy(name: str) -> tuple[Any, Any]:
+    """numpy's class of arrays and its dtype, looked for once. That of bfloat16 may be imported
+    later, and is looked for each time.
+    """
+    try:
+        import numpy
+    except ImportError:
+        raise Unsupported(
+            f"a {name} tensor needs the package numpy, which is not installed"
+        ) from None
     if name == "bfloat16":
         try:
             import ml_dtypes  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             if "torch" in sys.modules:
                 # The bits; torch makes something of them.
-                return numpy.dtype(numpy.int16)
+                return numpy.ndarray, numpy.dtype(numpy.int16)
             raise Unsupported(
                 "a bfloat16 tensor needs the package ml_dtypes, which is not installed, or torch, "
                 "which is not imported"
             ) from None
-        return numpy.dtype(ml_dtypes.bfloat16)
+        return numpy.ndarray, numpy.dtype(ml_dtypes.bfloat16)
     if name not in DTYPES:
         raise Unsupported(f"tensor has the unknown dtype {name!r}")
-    return numpy.dtype(name).newbyteorder("<")
+    known = _KINDS[name] = numpy.ndarray, numpy.dtype(name).newbyteorder("<")
+    return known
+
+
+# What numpy was asked for.
+_KINDS: dict[str, tuple[Any, Any]] = {}
 
 
 # The limit of src/core/limits.rs, and numpy's.

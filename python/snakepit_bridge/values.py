@@ -114,10 +114,10 @@ def is_escaped(key: str) -> bool:
 
 def _tagged(node: dict[str, Any], attachments: list[Any]) -> Any:
     tag = node[TAG]
-    if len(node) == 1 and type(tag) is dict:
-        if list(tag) == ["attachment"]:
+    if len(node) == 1 and type(tag) is dict and len(tag) == 1:
+        if "attachment" in tag:
             return _attachment(tag["attachment"], attachments)
-        if list(tag) == ["float"] and tag["float"] in NON_FINITE:
+        if "float" in tag and tag["float"] in NON_FINITE:
             return float(tag["float"])
     raise InvalidArgument(
         'tag is neither {"$spb": {"attachment": N}} nor {"$spb": {"float": "nan", "inf" or "-inf"}}'

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
@@ -110,6 +110,7 @@ fn build(
         keeper: Arc::default(),
         store_ended: watch::Sender::new(false),
         closing: Mutex::new(Closing::Open { hooks: Vec::new() }),
+        is_closing: AtomicBool::new(false),
         machinery: Mutex::new(Some(Machinery { runtime, instance, listener, endpoint: None })),
         config,
         handle,

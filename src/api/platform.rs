@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -41,6 +42,8 @@ pub struct Platform {
     pub(super) logs: Arc<LogHub>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) closing: Mutex<Closing>,
+    /// Whether `closing` is anything but open: every call asks, from every thread of the host.
+    pub(super) is_closing: AtomicBool,
     /// `true` once nobody must wait for the store any more.
     pub(super) store_ended: watch::Sender<bool>,
     /// Taken apart by the shutdown.
@@ -179,11 +182,9 @@ impl Platform {
 
     /// `Closed` once a shutdown has begun.
     pub(super) fn check_open(&self) -> Result<()> {
-        match &*self.closing.lock() {
-            Closing::Open { .. } => Ok(()),
-            Closing::Under { .. } | Closing::Closed => {
-                Err(Error::new(Status::Closed, "the platform is closing or closed"))
-            }
+        match self.is_closing.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => Err(Error::new(Status::Closed, "the platform is closing or closed")),
         }
     }
 

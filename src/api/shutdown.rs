@@ -1,6 +1,7 @@
 //! The end of a platform, in order and within a bound: no new work, a grace for what runs, typed
 //! ends for the rest, workers gone, threads gone, and only then the word that it is over.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ impl Shutdown {
         match &mut *closing {
             Closing::Open { hooks } => {
                 let hooks = std::mem::take(hooks);
+                self.platform.is_closing.store(true, Ordering::Release);
                 *closing = Closing::Under { hooks, waiting: vec![operation.clone()] };
                 true
             }
@@ -108,7 +110,10 @@ impl Work for Shutdown {
         if let Err(error) = spawned {
             let message = format!("no thread for the shutdown: {error}");
             let failed = Error::new(Status::ResourceExhausted, message);
-            *platform.closing.lock() = Closing::Open { hooks: Vec::new() };
+            let mut closing = platform.closing.lock();
+            *closing = Closing::Open { hooks: Vec::new() };
+            platform.is_closing.store(false, Ordering::Release);
+            drop(closing);
             operation.finish(Err(failed));
         }
     }

@@ -35,14 +35,15 @@ impl Session {
         expected_version: Option<u64>,
     ) -> Result<u64> {
         let access = Access { expected_version, owner: None };
-        Ok(self.set_variable_with(name, value, access)?.version)
+        Ok(self.set_variable_with(name, &value, access)?.version)
     }
 
-    /// Writes a value on a condition, and gives the variable as it is then.
+    /// Writes a value on a condition, and gives the variable as it is then. What the store keeps
+    /// is a copy, or shares the bytes of a large value.
     pub fn set_variable_with(
         &self,
         name: &str,
-        value: Value,
+        value: &Value,
         access: Access<'_>,
     ) -> Result<Variable> {
         self.apply(StateVerb::Set, |at| at.variables().set(at.key(), name, value, access))

@@ -77,7 +77,12 @@ impl spb_value {
 
 /// The value behind an argument that may not be NULL. Cheap: the bytes are shared.
 pub fn required(value: Option<&spb_value>, argument: &str) -> Result<Value> {
-    value.map(|value| value.value.clone()).ok_or_else(|| null_argument(argument))
+    required_ref(value, argument).cloned()
+}
+
+/// The same, for whoever keeps nothing of it.
+pub fn required_ref<'a>(value: Option<&'a spb_value>, argument: &str) -> Result<&'a Value> {
+    value.map(spb_value::get).ok_or_else(|| null_argument(argument))
 }
 
 /// Makes a value of a JSON document. It is checked at once: syntax, depth, numbers that fit 64

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 
-use crate::api::RegisterVariable;
+use crate::api::{Access, RegisterVariable};
 use crate::core::Result;
 
 use super::error::spb_error;
@@ -14,7 +14,7 @@ use super::handles::spb_session;
 use super::options::{Options, read};
 use super::status::spb_status;
 use super::text_view::spb_str;
-use super::value::{required, spb_value};
+use super::value::{required, required_ref, spb_value};
 
 /// A new variable. Start from SPB_VARIABLE_OPTIONS_INIT.
 #[derive(Clone, Copy)]
@@ -106,10 +106,10 @@ pub extern "C" fn spb_variable_set(
     let out_version = Out::zeroed(out_version);
     guard(err, || {
         let object = handle_table::get(session)?;
-        let value = required(value, "value")?;
-        let expected = expected(expected_version);
-        let version = object.session.set_variable(name.text("name")?, value, expected)?;
-        out_version.put_if_wanted(|| version);
+        let value = required_ref(value, "value")?;
+        let access = Access { expected_version: expected(expected_version), owner: None };
+        let variable = object.session.set_variable_with(name.text("name")?, value, access)?;
+        out_version.put_if_wanted(|| variable.version);
         Ok(())
     })
 }

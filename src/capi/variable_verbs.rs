@@ -13,7 +13,7 @@ use super::handles::spb_session;
 use super::options::{Options, read_optional};
 use super::status::spb_status;
 use super::text_view::spb_str;
-use super::value::{required, spb_value};
+use super::value::{required, required_ref, spb_value};
 use super::variable::expected;
 
 /// On what condition a variable is written. Start from SPB_WRITE_OPTIONS_INIT; NULL and zero mean
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn spb_variable_set_with(
     let out_version = Out::zeroed(out_version);
     guard(err, || {
         let object = handle_table::get(session)?;
-        let value = required(value, "value")?;
+        let value = required_ref(value, "value")?;
         // SAFETY: the caller vouches for the struct.
         let options = unsafe { WriteOptions::read(options) }?;
         let name = name.text("name")?;

@@ -117,7 +117,7 @@ impl At<'_> {
     fn set(&self, write: WriteAsk, owner: Option<String>) -> Pending<Result<StateReply>> {
         let WriteAsk { name, value, expected_version } = write;
         let access = Access { expected_version, owner: owner.as_deref() };
-        self.all.set(self.session, &name, value, access).map(one)
+        self.all.set(self.session, &name, &value, access).map(one)
     }
 
     fn set_many(&self, asks: Vec<WriteAsk>, owner: Option<String>) -> Pending<Result<StateReply>> {

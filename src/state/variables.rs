@@ -74,7 +74,7 @@ impl Variables {
         &self,
         session: &SessionKey,
         name: &str,
-        value: Value,
+        value: &Value,
         access: Access<'_>,
     ) -> Pending<Result<Variable>> {
         if let Err(error) = check_access(name, access.owner) {

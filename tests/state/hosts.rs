@@ -45,7 +45,7 @@ pub fn see_each_other() {
     let refused = session.set_variable("n", number(1), None).unwrap_err();
     assert_eq!(refused.status(), Status::Busy);
     let access = Access { owner: Some("partner"), expected_version: None };
-    assert_eq!(session.set_variable_with("n", number(51), access).unwrap().version, 51);
+    assert_eq!(session.set_variable_with("n", &number(51), access).unwrap().version, 51);
     assert_eq!(partner.line(), "told n 51");
 
     end(&session);

@@ -87,7 +87,7 @@ fn what_was_read_is_not_asked_for_again_until_it_changes() {
     session.lock_variable("n", "me", std::time::Duration::from_secs(60)).unwrap();
     assert_eq!(read(2), json!(["text", 1]));
     let owner = Access { expected_version: Some(1), owner: Some("me") };
-    session.set_variable_with("n", Value::from_document(&json!("more")), owner).unwrap();
+    session.set_variable_with("n", &Value::from_document(&json!("more")), owner).unwrap();
     assert_eq!(read(2), json!(["more", 2]));
     let other = super::support::session(&platform);
     let missing = call(&other, "read", json!({"name": "n"})).unwrap_err();

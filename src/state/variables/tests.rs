@@ -52,7 +52,7 @@ fn a_variable_is_seen_as_it_was_given() {
     assert_eq!((held.version, held.value), (first.version, first.value));
 
     let value = Value::from_json("1.50").unwrap();
-    let second = ready(variables.set(&session, "temperature", value, Access::at(1))).unwrap();
+    let second = ready(variables.set(&session, "temperature", &value, Access::at(1))).unwrap();
     assert_eq!(second.version, 2);
     assert_eq!(second.value.json(), "1.50".as_bytes());
     assert_eq!(second.metadata(), "{\"unit\" : \"K\"}".as_bytes());
@@ -92,7 +92,7 @@ fn nothing_wrong_reaches_the_store() {
     assert!(names(&variables, &session, "*").is_empty());
     for error in [
         ready(variables.get(&session, "")).unwrap_err(),
-        ready(variables.set(&session, "9", Value::null(), Access::ANY)).unwrap_err(),
+        ready(variables.set(&session, "9", &Value::null(), Access::ANY)).unwrap_err(),
         ready(variables.delete(&session, "é", Access::ANY)).unwrap_err(),
         ready(variables.list(&session, "[a]", None, 1)).unwrap_err(),
     ] {
@@ -106,7 +106,8 @@ fn a_small_value_does_not_hold_on_to_the_message_it_came_in() {
     ready(variables.register(&session, register("a", "integer", "1"))).unwrap();
     let message = Bytes::from(b"[1,2,3]".to_vec());
     let value = Value::from_json(message.slice(3..4)).unwrap();
-    ready(variables.set(&session, "a", value, Access::ANY)).unwrap();
+    ready(variables.set(&session, "a", &value, Access::ANY)).unwrap();
+    drop(value);
     assert!(message.is_unique());
     let held = ready(variables.get(&session, "a")).unwrap();
     assert_eq!(held.value.json(), "2".as_bytes());
