@@ -144,7 +144,7 @@ def test_what_passes_is_what_json_can_carry():
 )
 def test_what_the_encoder_lets_through_is_not_settled(value):
     assert not is_settled(orjson.dumps(value))
-    assert not is_settled(orjson.dumps([["}]" * 3, *range(200)], value]))
+    assert not is_settled(orjson.dumps([list(range(200)), value]))
 
 
 def test_what_leaves_no_trace_is_settled():
