@@ -216,10 +216,12 @@ fn behind_digits(document: &[u8], begins: usize) -> Option<usize> {
 #[inline(always)]
 fn behind_space(document: &[u8], mut at: usize) -> (u8, usize) {
     loop {
-        match peek(document, at) {
-            byte @ 0..=32 if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => at += 1,
-            byte => return (byte, at),
+        let byte = peek(document, at);
+        // One comparison tells most of them.
+        if byte > b' ' || !byte.is_ascii_whitespace() || byte == FORM_FEED {
+            return (byte, at);
         }
+        at += 1;
     }
 }
 
@@ -248,6 +250,8 @@ const fn special(word: u64) -> u64 {
 }
 
 const EACH: u64 = u64::from_le_bytes([1; 8]);
+/// White space to others, and not in JSON.
+const FORM_FEED: u8 = 0x0c;
 /// `uXXXX`.
 const UNIT_BYTES: usize = 5;
 /// The bit that makes a letter a small one.
@@ -347,6 +351,7 @@ mod tests {
             "{\"$spb\":1}",
             "{\"\\u0024spb\":1}",
             "[1\u{0}]",
+            "[1,\u{c}2]",
             "\"a\u{1f}bcdefghi\"",
         ] {
             assert_eq!(accept(document.as_bytes()).map(drop), None, "{document}");
