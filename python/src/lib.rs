@@ -2,8 +2,9 @@
 //!
 //! The worker dials home: [`connect`] opens one connection to the platform, and everything between
 //! the two travels on it. Python sees plain objects ([`link`], [`request`]); the connection lives
-//! in [`engine`], on a thread of its own that needs no GIL. [`scan`] tells Python which values may
-//! go to the JSON encoder as they are, [`settled`] whether what it wrote is all there, [`schema`] whether what was encoded is what was declared.
+//! in [`engine`], on a thread of its own that needs no GIL. [`settled`] tells Python whether
+//! what the JSON encoder wrote is all there, [`scan`] which values it may have as they are, where
+//! the text does not tell, [`schema`] whether what was encoded is what was declared.
 //! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
 //! Read in this order: connect, link, link_state, request, engine, then what they translate with.

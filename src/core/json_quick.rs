@@ -43,10 +43,11 @@ pub fn accept(document: &[u8]) -> Option<Members> {
     }
 }
 
-/// The containers around a place. For each whether it is an object, the innermost in the lowest bit.
+/// The containers around a place.
 #[derive(Default)]
 struct Open {
     depth: usize,
+    /// For each whether it is an object, the innermost in the lowest bit.
     objects: u64,
 }
 
@@ -407,6 +408,7 @@ mod tests {
         "de00", "\\n", " ", "\n", "\t", "0", "1", "-", ".", "e", "E", "+", "true", "null", "false",
         "$spb", "abcdefgh",
     ];
-    const RIGHT: &str = "{\"value\":[{\"id\":12,\"name\":\"a\\u00e9 \\ud83d\\ude00\",\"score\":-1.25e-7,\
-        \"ok\":true,\"none\":null},[[],{}, false ]],\"text\":\"abcdefghijklmnopqrstuvwxyz\"}";
+    const RIGHT: &str = "{\"value\":[{\"id\":12,\"name\":\"a\\u00e9 \\ud83d\\ude00\",\
+        \"score\":-1.25e-7,\"ok\":true,\"none\":null},[[],{}, false ]],\
+        \"text\":\"abcdefghijklmnopqrstuvwxyz\"}";
 }
