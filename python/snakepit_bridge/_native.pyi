@@ -374,6 +374,11 @@ class Schema:
     def check(self, document: bytes) -> None:
         """Raises `ValueRefused` for a document that breaks the schema; its path is the place."""
 
+def is_settled(document: bytes) -> bool:
+    """True: the JSON encoder wrote `document` of a value that has nothing in it that `scan` refuses
+    or leaves to Python. False: only `scan` can say.
+    """
+
 def scan(obj: object) -> int:
     """0: `obj` is a plain JSON tree and may go to the JSON encoder as it is.
 

@@ -18,6 +18,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from . import models
 from .errors import ValueRefused
 from .tensors import is_array, is_numpy_scalar, to_attachment
@@ -127,6 +129,9 @@ class _Conversion:
         # A mutable buffer may change between here and the wire, so it is copied.
         return self._attach(view.tobytes())
 
+    def _fragment(self, obj: Any) -> Any:
+        return obj
+
     def _text(self, obj: Any) -> str:
         return str(obj)
 
@@ -234,6 +239,7 @@ _EXACT: dict[type, _Converter] = {
     bytes: _Conversion._bytes,
     bytearray: _Conversion._bytes,
     memoryview: _Conversion._bytes,
+    orjson.Fragment: _Conversion._fragment,
 }
 
 # In this order: a datetime is a date, a bool was handled before an int.

@@ -1,8 +1,8 @@
 """Values: Python objects to and from a JSON document with attachments.
 
-Owns the two directions and the fast path. What is already a plain JSON tree goes straight to
-orjson; the rest is converted by `conversions`, exactly or not at all. Must not know the link or
-what a value is for. The table of types is docs/values.md, the shared examples are
+Owns the two directions and the fast path. What orjson writes by itself, and surely exactly, is sent
+so; the rest is looked through, and converted by `conversions`, exactly or not at all. Must not know
+the link or what a value is for. The table of types is docs/values.md, the shared examples are
 tests/vectors/values.json.
 """
 
@@ -28,19 +28,13 @@ def encode(obj: Any, bytes_max: int | None = None) -> Encoded:
     Raises `ValueRefused` naming the place of what has no exact form, and `ResourceExhausted` when
     document and attachments together are larger than `bytes_max`.
     """
-    try:
-        is_plain = _native.scan(obj) == 0
-    except _native.ValueRefused as fault:
-        raise refused(fault) from None
     attachments: list[Any] = []
-    tree = obj
-    if not is_plain:
-        tree, attachments = plain(obj)
     try:
-        json = orjson.dumps(tree, None, _STRICT)
-    except orjson.JSONEncodeError as fault:
-        # What the scan does not look at is left to orjson: lone surrogates have no UTF-8 form.
-        raise ValueRefused("$", str(fault)) from None
+        json = orjson.dumps(obj, None, _STRICT) if type(obj) in _PLAIN else None
+    except orjson.JSONEncodeError:
+        json = None
+    if json is None or not _native.is_settled(json):
+        json, attachments = _looked_through(obj, json)
     given = len(json) + _attached_bytes(attachments) if attachments else len(json)
     if bytes_max is not None and given > bytes_max:
         raise ResourceExhausted(
@@ -79,6 +73,22 @@ def decode(json: bytes, attachments: list[Any]) -> Any:
     ):
         return _resolved(tree, attachments)
     return tree
+
+
+def _looked_through(obj: Any, json: bytes | None) -> Encoded:
+    """Encodes after a look at each part of `obj`. `json` is what orjson wrote of it, if it did."""
+    try:
+        is_plain = _native.scan(obj) == 0
+    except _native.ValueRefused as fault:
+        raise refused(fault) from None
+    if is_plain and json is not None:
+        return json, []
+    tree, attachments = (obj, []) if is_plain else plain(obj)
+    try:
+        return orjson.dumps(tree, None, _STRICT), attachments
+    except orjson.JSONEncodeError as fault:
+        # What the scan does not look at is left to orjson: lone surrogates have no UTF-8 form.
+        raise ValueRefused("$", str(fault)) from None
 
 
 def _is_float(obj: Any) -> bool:
@@ -140,6 +150,9 @@ TAG_BYTES = b"$spb"
 ESCAPED_ASCII = b"\\u00"
 DOLLAR, BACKSLASH = b"$\\"
 NON_FINITE = ("nan", "inf", "-inf")
+
+# What is worth a try of orjson: it refuses whatever else it meets inside.
+_PLAIN = frozenset((dict, list, str, int, float, bool, type(None)))
 
 # Nothing is converted behind the caller's back: what is not plain JSON takes the slow path.
 _STRICT = (

@@ -2,8 +2,9 @@
 //!
 //! The worker dials home: [`connect`] opens one connection to the platform, and everything between
 //! the two travels on it. Python sees plain objects ([`link`], [`request`]); the connection lives
-//! in [`engine`], on a thread of its own that needs no GIL. [`scan`] tells Python which values may
-//! go to the JSON encoder as they are, [`schema`] whether what was encoded is what was declared.
+//! in [`engine`], on a thread of its own that needs no GIL. [`settled`] tells Python whether
+//! what the JSON encoder wrote is all there, [`scan`] which values it may have as they are, where
+//! the text does not tell, [`schema`] whether what was encoded is what was declared.
 //! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
 //! Read in this order: connect, link, link_state, request, engine, then what they translate with.
@@ -25,6 +26,7 @@ mod schema;
 #[path = "../../src/core/schema_refusal.rs"]
 #[expect(dead_code, reason = "only the platform tells the keyword that refused")]
 mod schema_refusal;
+mod settled;
 mod shared_memory;
 mod snakepit;
 mod tuples;
@@ -42,6 +44,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<schema::Schema>()?;
     module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
     module.add_function(wrap_pyfunction!(scan::scan, module)?)?;
+    module.add_function(wrap_pyfunction!(settled::is_settled, module)?)?;
     module.add_function(wrap_pyfunction!(fork::_forked, module)?)?;
     Ok(())
 }

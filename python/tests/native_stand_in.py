@@ -1,7 +1,7 @@
 """A stand-in for `snakepit_bridge._native` in plain Python, for tests without the built extension.
 
-Owns the exceptions and `scan` by the rules of `_native.pyi`. The real extension is preferred when
-it is there; conftest.py decides. Must not be imported by the package.
+Owns the exceptions, `scan` and `is_settled` by the rules of `_native.pyi`. The real extension is
+preferred when it is there; conftest.py decides. Must not be imported by the package.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ class ValueRefused(ValueError):
     def __init__(self, path: str, fault: str) -> None:
         super().__init__(fault)
         self.path = path
+
+
+def is_settled(document: bytes) -> bool:
+    """Leaves everything to `scan`."""
+    return False
 
 
 def scan(obj: object, path: str = "$", depth: int = 1) -> int:

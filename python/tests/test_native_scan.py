@@ -1,4 +1,6 @@
-"""`scan`: what may go to the JSON encoder as it is, and what is refused where."""
+"""`scan`: what may go to the JSON encoder as it is, and what is refused where; `is_settled`: when
+what it wrote shows that there is nothing to look for.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,10 @@ import json
 import pickle
 import sys
 
+import orjson
 import pytest
 
-from snakepit_bridge._native import ValueRefused, scan
+from snakepit_bridge._native import ValueRefused, is_settled, scan
 
 
 def nested(depth: int, inner: object = None) -> object:
@@ -133,6 +136,21 @@ def test_what_passes_is_what_json_can_carry():
     value = {"a": [1, 2.5, "x", None, True], "big": 2**64 - 1, "small": -(2**63)}
     assert scan(value) == 0
     assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), [1, float("inf")], {"$spb": 1}, {"a": {"$$spb": 1}}, nested(65, 0)],
+)
+def test_what_the_encoder_lets_through_is_not_settled(value):
+    assert not is_settled(orjson.dumps(value))
+    assert not is_settled(orjson.dumps([list(range(200)), value]))
+
+
+def test_what_leaves_no_trace_is_settled():
+    for value in ["", {"a": [1, -2.5, "x" * 500, True]}, nested(64, 0), [{"k": []}] * 500]:
+        assert is_settled(orjson.dumps(value))
+        assert scan(value) == 0
 
 
 def test_the_exceptions_are_ordinary_classes():

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 import numpy as np
+import orjson
 import pydantic
 import pytest
 
@@ -77,6 +78,8 @@ CONVERSIONS = [
     ([np.int64(2**63 - 1), np.uint64(2**64 - 1)], [2**63 - 1, 2**64 - 1]),
     ([np.bool_(True), np.float32(0.5), np.str_("x")], [True, 0.5, "x"]),
     ({Text("k"): 1}, {"k": 1}),
+    ([orjson.Fragment('{"a": [1]}')], [{"a": [1]}]),
+    ([orjson.Fragment(b"1"), b"".decode(), None, {1}], [1, "", None, [1]]),
 ]
 
 

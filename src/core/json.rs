@@ -1,5 +1,6 @@
-//! One pass over a JSON document that finds everything the platform refuses, and says where.
+//! Finds everything that the platform refuses in a JSON document, and says where.
 //!
+//! `json_quick` accepts most documents; the pass here, over the others, is the one that decides.
 //! Reading is `jiter`'s; this file adds the platform's rules: depth, integers that fit 64 bits,
 //! finite numbers, and the `$spb` tag. Nothing is built: the bytes travel on as they came.
 
@@ -7,15 +8,18 @@ use jiter::{Jiter, JiterError, NumberAny, NumberInt, Peek};
 use smallvec::SmallVec;
 
 use super::error::{Error, Result};
+use super::json_quick;
 use super::limits::JSON_DEPTH_MAX;
+use super::members::Members;
 use super::status::Status;
 use super::tag::{TAG_KEY, Tag};
 
 /// What was met on the way through a document that was accepted.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Seen {
     /// Somewhere a float that is not finite, as a tag.
     pub non_finite: bool,
+    pub members: Members,
 }
 
 /// Accepts `document` or names the place (`details.path`, as `$.a[3]`) and the fault in it. Tags
@@ -26,13 +30,23 @@ pub fn check(document: &[u8], attachments: usize) -> Result<Seen> {
         let message = format!("document is not UTF-8 at byte {offset}");
         return Err(Error::new(Status::Utf8, message).with("path", "$").with("offset", offset));
     }
+    // What has attachments has a tag, which the quick pass leaves alone.
+    if attachments == 0
+        && let Some(members) = json_quick::accept(document)
+    {
+        return Ok(Seen { non_finite: false, members });
+    }
+    check_precisely(document, attachments)
+}
+
+/// The pass that decides, over a document that is UTF-8.
+pub(super) fn check_precisely(document: &[u8], attachments: usize) -> Result<Seen> {
     let jiter = Jiter::new(document).with_allow_inf_nan();
-    let mut walk =
-        Walk { document, jiter, path: SmallVec::new(), attachments, seen: Seen::default() };
+    let mut walk = Walk { document, jiter, path: SmallVec::new(), attachments, non_finite: false };
     let peek = walk.jiter.peek().map_err(|error| walk.syntax(&error))?;
     walk.value(peek)?;
     walk.jiter.finish().map_err(|error| walk.syntax(&error))?;
-    Ok(walk.seen)
+    Ok(Seen { non_finite: walk.non_finite, members: Members::UNKNOWN })
 }
 
 struct Walk<'a> {
@@ -40,7 +54,7 @@ struct Walk<'a> {
     jiter: Jiter<'a>,
     path: SmallVec<[Step; DEPTH_INLINE]>,
     attachments: usize,
-    seen: Seen,
+    non_finite: bool,
 }
 
 /// One step down into the document.
@@ -138,7 +152,7 @@ impl Walk<'_> {
                 Err(self.refuse(format!("refers to attachment {number}, and the value has {have}")))
             }
             Some(Tag::Float(_)) => {
-                self.seen.non_finite = true;
+                self.non_finite = true;
                 Ok(())
             }
             None => Err(self.refuse(TAG_FAULT.to_owned())),

@@ -86,9 +86,16 @@ impl Keys {
     }
 
     fn check(&self, value: &Value, what: &str) -> Result<()> {
-        let found = self.compare(value.json()).map_err(|_| {
-            Error::invalid(format!("{what}s are not a JSON object")).with("path", "$")
-        })?;
+        let found = match value.known_names() {
+            Some(names) => {
+                let mut found = self.nothing_found();
+                names.for_each(|name| self.note(name, &mut found));
+                found
+            }
+            None => self.compare(value.json()).map_err(|_| {
+                Error::invalid(format!("{what}s are not a JSON object")).with("path", "$")
+            })?,
+        };
         if let Some(stranger) = found.stranger {
             let hint = suggestion(&stranger, self.known.iter().map(String::as_str));
             let message = format!("unknown {what} {stranger:?}{hint}");
@@ -105,22 +112,29 @@ impl Keys {
 
     /// Reads the names of the document's top-level members, without building what they hold.
     fn compare(&self, document: &[u8]) -> Result<Found, jiter::JiterError> {
-        let required = SmallVec::from_elem(false, self.required.len());
-        let mut found = Found { required, stranger: None };
+        let mut found = self.nothing_found();
         let mut jiter = Jiter::new(document);
         let mut next = jiter.next_object()?;
         while let Some(name) = next {
-            let is_stranger = self.is_closed && !self.known.iter().any(|known| known == name);
-            if is_stranger && found.stranger.is_none() {
-                found.stranger = Some(name.to_owned());
-            }
-            for (required, is_there) in self.required.iter().zip(&mut found.required) {
-                *is_there |= required == name;
-            }
+            self.note(name, &mut found);
             jiter.next_skip()?;
             next = jiter.next_key()?;
         }
         Ok(found)
+    }
+
+    fn nothing_found(&self) -> Found {
+        Found { required: SmallVec::from_elem(false, self.required.len()), stranger: None }
+    }
+
+    fn note(&self, name: &str, found: &mut Found) {
+        let is_stranger = self.is_closed && !self.known.iter().any(|known| known == name);
+        if is_stranger && found.stranger.is_none() {
+            found.stranger = Some(name.to_owned());
+        }
+        for (required, is_there) in self.required.iter().zip(&mut found.required) {
+            *is_there |= required == name;
+        }
     }
 }
 

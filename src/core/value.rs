@@ -10,15 +10,17 @@ use bytes::Bytes;
 use super::error::{Error, Result};
 use super::json;
 use super::limits::{ATTACHMENTS_MAX, TENSOR_DIMS_MAX, VALUE_BYTES_MAX, VALUE_COPY_BYTES_MAX};
+use super::members::Members;
 use super::status::Status;
 use super::strides::row_major;
 
 /// A JSON document and its attachments. Cloning shares the bytes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Value {
     json: Bytes,
     attachments: Vec<Attachment>,
     has_non_finite: bool,
+    members: Members,
 }
 
 /// Binary content that a document refers to.
@@ -60,7 +62,7 @@ impl Value {
     /// Checks `json` (syntax, depth, numbers, references into `attachments`, size) and keeps it as
     /// it is.
     pub fn new(json: impl Into<Bytes>, attachments: Vec<Attachment>) -> Result<Self> {
-        let mut value = Value { json: json.into(), attachments, has_non_finite: false };
+        let mut value = Value::assembled(json, attachments, false);
         if value.attachments.len() > ATTACHMENTS_MAX {
             let given = value.attachments.len();
             let message = format!("value has {given} attachments, the limit is {ATTACHMENTS_MAX}");
@@ -68,7 +70,7 @@ impl Value {
         }
         value.check_size("value has", VALUE_BYTES_MAX)?;
         let seen = json::check(&value.json, value.attachments.len())?;
-        value.has_non_finite = seen.non_finite;
+        (value.has_non_finite, value.members) = (seen.non_finite, seen.members);
         Ok(value)
     }
 
@@ -99,7 +101,7 @@ impl Value {
         let json = document.to_string();
         // Quotes inside a string are escaped, so this is found only where it is a tag.
         let has_non_finite = json.contains(FLOAT_TAG);
-        Value { json: json.into(), attachments: Vec::new(), has_non_finite }
+        Value::assembled(json, Vec::new(), has_non_finite)
     }
 
     /// A document that this program put together of values that were checked when they were made,
@@ -110,13 +112,12 @@ impl Value {
         attachments: Vec<Attachment>,
         has_non_finite: bool,
     ) -> Self {
-        Value { json: json.into(), attachments, has_non_finite }
+        Value { json: json.into(), attachments, has_non_finite, members: Members::UNKNOWN }
     }
 
     /// `null`.
     pub fn null() -> Self {
-        let json = Bytes::from_static(b"null");
-        Value { json, attachments: Vec::new(), has_non_finite: false }
+        Value::assembled(Bytes::from_static(b"null"), Vec::new(), false)
     }
 
     pub fn json(&self) -> &Bytes {
@@ -130,6 +131,12 @@ impl Value {
     /// Whether a float that is not finite is somewhere in the document, as a tag.
     pub fn has_non_finite(&self) -> bool {
         self.has_non_finite
+    }
+
+    /// The names of the members of a document that is an object; `None` where they have to be read
+    /// from it.
+    pub fn known_names(&self) -> Option<impl Iterator<Item = &str>> {
+        self.members.names(&self.json)
     }
 
     /// Document and attachments together.
@@ -153,11 +160,19 @@ impl Value {
             json: kept(&self.json),
             attachments: self.attachments.iter().map(Attachment::to_kept).collect(),
             has_non_finite: self.has_non_finite,
+            members: self.members,
         }
     }
 
     pub fn into_parts(self) -> (Bytes, Vec<Attachment>) {
         (self.json, self.attachments)
+    }
+}
+
+/// What is known of a document beside its bytes makes no difference.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json && self.attachments == other.attachments
     }
 }
 
