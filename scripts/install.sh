@@ -36,7 +36,11 @@ install_all() {
     [ "$PROFILE" != dev ] || built=debug
     version="$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n1)"
     major="$(sed -n 's/^#define SPB_ABI_MAJOR //p' include/snakepit_bridge.h)"
-    cargo build --quiet --profile "$PROFILE" --lib --bins
+    if [ "$PROFILE" = dev ]; then
+        scripts/build-debug.sh
+    else
+        cargo build --quiet --profile "$PROFILE" --lib --bins
+    fi
     local from="${CARGO_TARGET_DIR:-target}/$built"
     installed=()
     libraries "$from" "$version" "$major"

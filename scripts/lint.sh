@@ -19,8 +19,9 @@ step cargo clippy --workspace --lib --bins --examples -- -D warnings
 in_tests=(-A dead_code -A clippy::disallowed_methods -A clippy::expect_used
     -A clippy::indexing_slicing -A clippy::panic -A clippy::unwrap_used)
 step cargo clippy --workspace --tests --benches -- -D warnings "${in_tests[@]}"
-# The above builds with what the tests bring along; the library has to do without.
-step cargo build --quiet --lib --bins
+# The above checks with what the tests bring along; the library has to do without.
+step cargo check --quiet --lib --bins
+step scripts/build-debug.sh
 export SNAKEPIT_BRIDGE_LIB="$PWD/target/debug" SNAKEPIT_BRIDGE_INCLUDE="$PWD/include"
 nif=bindings/elixir/native/snakepit_bridge_nif/Cargo.toml
 step cargo fmt --manifest-path "$nif" -- --check

@@ -25,44 +25,81 @@ import (
 //
 // Integers keep each digit. Text that is not UTF-8 is refused, not repaired.
 func NewValue(content any) (*Value, error) {
+	value, document, err := encode(content)
+	if value != nil || err != nil {
+		return value, err
+	}
+	return JSON(document)
+}
+
+// lending calls use with content as a C value, which lives until use returns. What is no Value
+// becomes none of Go's, which would cost more than to make it.
+func lending(content any, use func(raw cValue) error) error {
+	value, document, err := encode(content)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		raw, err := parse(document)
+		if err != nil {
+			return err
+		}
+		defer C.spb_value_free(raw)
+		return use(raw)
+	}
+	if _, isTheirs := content.(*Value); !isTheirs {
+		defer value.Close()
+	}
+	raw, err := value.lend()
+	if err != nil {
+		return err
+	}
+	defer value.giveBack()
+	return use(raw)
+}
+
+// encode gives content as a Value, or as the document that is all of it.
+func encode(content any) (*Value, []byte, error) {
 	switch content := content.(type) {
 	case *Value:
 		if content == nil {
-			return JSON("null")
+			return nil, []byte("null"), nil
 		}
-		return content, nil
+		return content, nil, nil
 	case json.RawMessage:
-		return JSON(content)
+		return nil, content, nil
 	case []byte:
-		return Bytes(content)
+		return alone(Bytes(content))
 	case string:
 		var hold lent
 		defer hold.Unpin()
-		return give(func(out *cValue, fault *cFault) cStatus {
+		return alone(give(func(out *cValue, fault *cFault) cStatus {
 			return C.spb_value_from_text(hold.text(content), out, fault)
-		})
+		}))
 	case float64:
-		return give(func(out *cValue, fault *cFault) cStatus {
+		return alone(give(func(out *cValue, fault *cFault) cStatus {
 			return C.spb_value_from_f64(C.double(content), out, fault)
-		})
+		}))
 	}
 	parts := &parts{}
 	content, err := parts.of(content)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	document, err := json.Marshal(content)
 	if err == nil && bytes.Contains(document, repaired) {
 		err = checkText(content)
 	}
 	if err != nil {
-		return nil, refusedContent(err)
+		return nil, nil, refusedContent(err)
 	}
 	if len(parts.values) == 0 {
-		return JSON(document)
+		return nil, document, nil
 	}
-	return Compose(string(document), parts.values...)
+	return alone(Compose(string(document), parts.values...))
 }
+
+func alone(value *Value, err error) (*Value, []byte, error) { return value, nil, err }
 
 // Compose makes a Value of a document and the attachments of values, one after the other, without
 // a copy of them. `{"$spb": {"attachment": 0}}` in the document stands for the first.

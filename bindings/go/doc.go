@@ -19,9 +19,9 @@
 // # Goroutines
 //
 // One per platform takes the events of the library's completion queue, parked in the runtime's
-// poller while there are none; no Go function is ever called from C. Tools run each call in a
-// goroutine of its own. All functions and methods may be called from any goroutine, but for loops
-// over one watch or one stream.
+// poller while there are none. Two more wait in C for calls of tools and run them; while one does,
+// another waits, however many run. No Go function is ever called from C. All functions and methods
+// may be called from any goroutine, but for loops over one watch or one stream.
 //
 // # Errors
 //

@@ -54,15 +54,10 @@ func (i *Invocation) Info() (Info, error) {
 // StatusInvalidArgument for one that breaks the tool's chunk schema, StatusCancelled when nobody
 // waits any more.
 func (i *Invocation) Emit(ctx context.Context, chunk any) error {
-	value, err := NewValue(chunk)
-	if err != nil {
-		return err
-	}
-	raw, err := value.lend()
-	if err != nil {
-		return err
-	}
-	defer value.giveBack()
+	return lending(chunk, func(raw cValue) error { return i.emit(ctx, raw) })
+}
+
+func (i *Invocation) emit(ctx context.Context, raw cValue) error {
 	// C says when there is no room, not when there is again: the pauses grow to a hundredth second.
 	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
 		err := check(func(fault *cFault) cStatus { return C.spb_invocation_emit(i.raw, raw, fault) })
@@ -94,6 +89,14 @@ type toolContext struct {
 	deadline   time.Time
 }
 
+// Value finds the call itself without a context of its own.
+func (c *toolContext) Value(key any) any {
+	if key == (invocationKey{}) {
+		return c.invocation.raw
+	}
+	return c.Context.Value(key)
+}
+
 func (c *toolContext) Deadline() (time.Time, bool) {
 	c.asked.Do(func() {
 		info, err := c.invocation.Info()
@@ -116,13 +119,13 @@ func (c *toolContext) Err() error {
 	return err
 }
 
-func (i *Invocation) complete(result *Value) error {
-	raw, err := result.lend()
-	if err != nil {
-		return err
-	}
-	defer result.giveBack()
-	return check(func(fault *cFault) cStatus { return C.spb_invocation_complete(i.raw, raw, fault) })
+// complete answers. A result that breaks the tool's schema is refused.
+func (i *Invocation) complete(result any) error {
+	return lending(result, func(raw cValue) error {
+		return check(func(fault *cFault) cStatus {
+			return C.spb_invocation_complete(i.raw, raw, fault)
+		})
+	})
 }
 
 // fail tells Python why there is no result. What C does not take of it is left out.

@@ -99,21 +99,13 @@ func with(
 	return func(sink *cSink, out *cOperation) error {
 		var hold lent
 		defer hold.Unpin()
-		var raw cValue
-		if content != nil {
-			value, err := NewValue(content)
-			if err != nil {
-				return err
-			}
-			if _, isTheirs := content.(*Value); !isTheirs {
-				defer value.Close()
-			}
-			if raw, err = value.lend(); err != nil {
-				return err
-			}
-			defer value.giveBack()
+		submit := func(raw cValue) error {
+			return check(func(fault *cFault) cStatus { return call(&hold, raw, sink, out, fault) })
 		}
-		return check(func(fault *cFault) cStatus { return call(&hold, raw, sink, out, fault) })
+		if content == nil {
+			return submit(nil)
+		}
+		return lending(content, submit)
 	}
 }
 

@@ -15,9 +15,10 @@ import (
 
 // Platform is one embedded platform: its pools of Python workers, sessions and tools. Close it.
 type Platform struct {
-	raw  C.spb_platform
-	pump *pump
-	net  *net
+	raw     C.spb_platform
+	pump    *pump
+	servers *servers
+	net     *net
 }
 
 // Open opens a platform as a document says (docs/configuration.md, [ConfigSchema]). It returns at
@@ -34,12 +35,18 @@ func Open(configJSON string) (*Platform, error) {
 	if status := C.spb_platform_open(hold.text(configJSON), &raw, &fault); status != C.SPB_OK {
 		return nil, failure(status, fault)
 	}
-	pump, err := newPump(raw)
+	servers, err := newServers(raw)
 	if err != nil {
 		C.spb_platform_free(raw)
 		return nil, err
 	}
-	platform := &Platform{raw: raw, pump: pump}
+	pump, err := newPump(raw, servers)
+	if err != nil {
+		servers.close()
+		C.spb_platform_free(raw)
+		return nil, err
+	}
+	platform := &Platform{raw: raw, pump: pump, servers: servers}
 	forgotten := "a Platform was dropped without Close"
 	platform.net = spread(platform, nil, forgotten, func() { C.spb_platform_free(raw) })
 	return platform, nil

@@ -101,20 +101,24 @@ func taken(raw *C.spb_event) event {
 
 // pump is the goroutine of a platform that takes its queue's events to whom they are for.
 type pump struct {
-	queue *queue
-	done  chan struct{}
+	queue   *queue
+	servers *servers
+	done    chan struct{}
 
 	mutex sync.Mutex
 	next  uint64
 	sinks map[uint64]func(event)
 }
 
-func newPump(platform C.spb_platform) (*pump, error) {
+// newPump makes a platform's pump, with whose end servers end, too.
+func newPump(platform C.spb_platform, servers *servers) (*pump, error) {
 	queue, err := newQueue(platform)
 	if err != nil {
 		return nil, err
 	}
-	made := &pump{queue: queue, done: make(chan struct{}), sinks: map[uint64]func(event){}}
+	made := &pump{
+		queue: queue, servers: servers, done: make(chan struct{}), sinks: map[uint64]func(event){},
+	}
 	go made.run()
 	return made, nil
 }
@@ -148,6 +152,7 @@ func (p *pump) isOver() bool {
 // run ends with the platform, also with one that was dropped without being closed.
 func (p *pump) run() {
 	defer p.queue.close()
+	defer p.servers.close()
 	defer close(p.done)
 	batch := make([]C.spb_event, events)
 	for p.queue.take(batch, p.pass) {
@@ -161,11 +166,8 @@ func (p *pump) pass(tag uint64, event event) {
 		delete(p.sinks, tag)
 	}
 	p.mutex.Unlock()
-	switch {
-	case take != nil:
+	if take != nil {
 		take(event)
-	case event.kind == C.SPB_EVENT_TOOL_CALL:
-		C.spb_invocation_free(event.invocation)
 	}
 }
 

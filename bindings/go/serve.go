@@ -1,5 +1,5 @@
-// How calls of tools run: each in a goroutine, which answers once whatever the function does. Knows
-// nothing of schemas.
+// How calls of tools run: each answers once, whatever the function does. Knows nothing of schemas,
+// and not how calls come (see servers.go).
 
 package bridge
 
@@ -22,25 +22,46 @@ type calls struct {
 	run     func(context.Context, *Invocation) (any, error)
 	mutex   sync.Mutex
 	cancels map[C.spb_invocation]context.CancelFunc
-	group   sync.WaitGroup
+	// over: the tool was unregistered, no more begin.
+	over  bool
+	group sync.WaitGroup
 }
 
-func (c *calls) take(event event) {
-	switch event.kind {
-	case C.SPB_EVENT_TOOL_CALL:
-		named := context.WithValue(context.Background(), invocationKey{}, event.invocation)
-		ctx, cancel := context.WithCancel(named)
-		c.mutex.Lock()
-		c.cancels[event.invocation] = cancel
-		c.group.Add(1)
-		c.mutex.Unlock()
-		go c.answer(ctx, &Invocation{raw: event.invocation, Arguments: event.value})
-	case C.SPB_EVENT_TOOL_CANCEL:
-		c.mutex.Lock()
-		defer c.mutex.Unlock()
-		if cancel := c.cancels[event.invocation]; cancel != nil {
-			cancel()
-		}
+// begin prepares a call that came, and gives what runs it.
+func (c *calls) begin(event event) func() {
+	invocation := &Invocation{raw: event.invocation, Arguments: event.value}
+	ctx, cancel := context.WithCancel(context.Background())
+	if !c.note(invocation.raw, cancel) {
+		cancel()
+		C.spb_invocation_free(invocation.raw)
+		return nil
+	}
+	var isCancelled C.uint8_t
+	C.spb_invocation_is_cancelled(invocation.raw, &isCancelled, nil)
+	if isCancelled != 0 {
+		// Another goroutine may have brought the cancel before there was something to cancel.
+		cancel()
+	}
+	return func() { c.answer(ctx, invocation) }
+}
+
+func (c *calls) note(invocation C.spb_invocation, cancel context.CancelFunc) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.over {
+		return false
+	}
+	c.cancels[invocation] = cancel
+	c.group.Add(1)
+	return true
+}
+
+// cancel tells a call that nobody waits for it any more.
+func (c *calls) cancel(invocation C.spb_invocation) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if cancel := c.cancels[invocation]; cancel != nil {
+		cancel()
 	}
 }
 
@@ -56,24 +77,17 @@ func (c *calls) answer(ctx context.Context, invocation *Invocation) {
 	// Frees an answered call's handle; of one that was not answered it tells Python so.
 	defer C.spb_invocation_free(invocation.raw)
 	ctx = &toolContext{Context: ctx, invocation: invocation}
-	var result *Value
 	failed := &Error{Status: StatusToolFailed, Message: "the tool ended its goroutine"}
 	defer func() {
-		if failed == nil {
-			// A result that breaks the tool's schema is refused, and Python is told so.
-			failed = asFailure(invocation.complete(result))
-		}
 		if failed != nil {
 			invocation.fail(failed)
 		}
 	}()
-	result, failed = c.guarded(ctx, invocation)
+	failed = c.guarded(ctx, invocation)
 }
 
-// guarded runs the function; a panic is its failure.
-func (c *calls) guarded(
-	ctx context.Context, invocation *Invocation,
-) (result *Value, failed *Error) {
+// guarded runs the function and answers; a panic is its failure.
+func (c *calls) guarded(ctx context.Context, invocation *Invocation) (failed *Error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			message := fmt.Sprintf("the tool panicked: %v", panicked)
@@ -82,11 +96,10 @@ func (c *calls) guarded(
 		}
 	}()
 	out, err := c.run(ctx, invocation)
-	if err != nil {
-		return nil, asFailure(err)
+	if err == nil {
+		err = invocation.complete(out)
 	}
-	result, err = NewValue(out)
-	return result, asFailure(err)
+	return asFailure(err)
 }
 
 // asFailure is what Python is told of an error.
@@ -111,8 +124,11 @@ func asFailure(err error) *Error {
 	return made
 }
 
-// wait waits until none runs any more.
-func (c *calls) wait(ctx context.Context) error {
+// end lets no more calls begin, and waits until none runs any more.
+func (c *calls) end(ctx context.Context) error {
+	c.mutex.Lock()
+	c.over = true
+	c.mutex.Unlock()
 	over := make(chan struct{})
 	go func() {
 		c.group.Wait()

@@ -45,9 +45,9 @@ type Registered struct {
 	calls    *calls
 }
 
-// RegisterTool offers a function to Python. Each call runs in a goroutine of its own; its context
-// ends when nobody waits for the answer any more, has the caller's deadline, and makes calls of the
-// platform nested ones. In is read from the arguments as [As] does, or is *Value; Out becomes the
+// RegisterTool offers a function to Python. Calls run at once, each on a goroutine that may serve
+// another one afterwards, as those of net/http do; its context ends when nobody waits for the answer
+// any more, has the caller's deadline, and makes calls of the platform nested ones. In is read from the arguments as [As] does, or is *Value; Out becomes the
 // result as [NewValue] does, or is *Value.
 //
 // An error fails the call: an *[Error] with its status, message and details, a [Status] or the end
@@ -102,8 +102,8 @@ func (r *Registered) Unregister(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.platform.pump.forget(r.tag)
-	return r.calls.wait(ctx)
+	r.platform.servers.forget(r.tag)
+	return r.calls.end(ctx)
 }
 
 func register(
@@ -129,13 +129,13 @@ func register(
 		scope = tool.Session.raw
 	}
 	made := &calls{run: run, cancels: map[C.spb_invocation]context.CancelFunc{}}
-	sink, tag := platform.pump.sink(made.take)
+	sink, tag := platform.servers.sink(made)
 	registered := &Registered{platform: platform, tag: tag, calls: made}
 	err := check(func(fault *cFault) cStatus {
 		return C.spb_tool_register(platform.raw, scope, &options, &sink, &registered.raw, fault)
 	})
 	if err != nil {
-		platform.pump.forget(tag)
+		platform.servers.forget(tag)
 		return nil, platform.refusal(err)
 	}
 	runtime.AddCleanup(registered, func(raw C.spb_tool) { C.spb_tool_free(raw) }, registered.raw)

@@ -133,6 +133,40 @@ func TestTools(t *testing.T) {
 	}
 }
 
+// However many calls wait for something, the next one is served at once.
+func TestToolsThatWaitHoldNobodyUp(t *testing.T) {
+	t.Parallel()
+	platform, session := opened(t)
+	const calls = 8
+	running, release := make(chan bool, calls), make(chan bool)
+	waits := func(context.Context, *Value) (bool, error) {
+		running <- true
+		return <-release, nil
+	}
+	_, err := RegisterTool(platform, Tool{Name: "waits"}, waits)
+	must(t, err)
+	_, err = RegisterTool(platform, Tool{Name: "same"}, unchanged)
+	must(t, err)
+	var started []*Operation
+	for range calls {
+		operation, err := session.StartTool(t.Context(), ToolCall{Name: "waits"})
+		must(t, err)
+		started = append(started, operation)
+		select {
+		case <-running:
+		case <-time.After(30 * time.Second):
+			t.Fatal("a call does not run beside those that wait")
+		}
+	}
+	_, err = session.CallTool(t.Context(), ToolCall{Name: "same"})
+	must(t, err)
+	close(release)
+	for _, operation := range started {
+		_, err := operation.Wait(t.Context())
+		must(t, err)
+	}
+}
+
 // Whatever a tool does, Python has its answer and the program goes on.
 func TestToolsFailTyped(t *testing.T) {
 	t.Parallel()

@@ -28,12 +28,20 @@ type Value struct {
 // JSON makes a Value of a document, which is checked at once: StatusInvalidArgument with the place
 // of the fault, or StatusUTF8.
 func JSON[Text ~string | ~[]byte](document Text) (*Value, error) {
+	raw, err := parse([]byte(document))
+	if err != nil {
+		return nil, err
+	}
+	return owned(raw), nil
+}
+
+// parse makes a C value of a document.
+func parse(document []byte) (raw cValue, err error) {
 	var hold lent
 	defer hold.Unpin()
-	view := hold.bytes([]byte(document))
-	return give(func(out *cValue, fault *cFault) cStatus {
-		return C.spb_value_from_json(view, out, fault)
-	})
+	view := hold.bytes(document)
+	err = check(func(fault *cFault) cStatus { return C.spb_value_from_json(view, &raw, fault) })
+	return raw, err
 }
 
 // JSON is the document; nil of a closed Value.
