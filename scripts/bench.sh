@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every benchmark in benches/, or those that are named, against an optimised library and worker. Ends
-# with a table for people; writes target/bench/report.json, and table and chart into docs/.
+# Every benchmark in benches/, or those that are named, against an optimised library and worker.
+# Ends with a table for people; writes target/bench/report.json, and table and chart into docs/.
 #
 #   scripts/bench.sh [BENCH...]      such as `scripts/bench.sh tensor start`
 #

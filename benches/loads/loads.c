@@ -3,8 +3,8 @@
  * C ABI and nothing else.
  *
  * loads CONFIG POOL... waits until the workers of these pools are ready. Then it takes commands on
- * its standard input, a line each, and answers each with a line of JSON; `obey` lists them. It knows
- * nothing of rounds, rows and goals: those are benches/{disturbed,scaling,tensor}.rs.
+ * its standard input, a line each, and answers each with a line of JSON; `obey` lists them. It
+ * knows nothing of rounds, rows and goals: those are benches/{disturbed,scaling,tensor}.rs.
  */
 #include "cores.h"
 #include "flow.h"

@@ -1,5 +1,5 @@
-//! The figures of a benchmark by the ids of their rows, as they come in round by round, and the rows
-//! that they become.
+//! The figures of a benchmark by the ids of their rows, as they come in round by round, and the
+//! rows that they become.
 //!
 //! It must not know what was measured, nor what the goals are.
 

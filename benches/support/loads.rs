@@ -1,4 +1,5 @@
-//! The C host of `benches/loads`, alive for the whole benchmark, with pools whose workers are ready.
+//! The C host of `benches/loads`, alive for the whole benchmark, with pools whose workers are
+//! ready.
 //!
 //! It must not know what its commands mean.
 

@@ -46,9 +46,10 @@ type Registered struct {
 }
 
 // RegisterTool offers a function to Python. Calls run at once, each on a goroutine that may serve
-// another one afterwards, as those of net/http do; its context ends when nobody waits for the answer
-// any more, has the caller's deadline, and makes calls of the platform nested ones. In is read from the arguments as [As] does, or is *Value; Out becomes the
-// result as [NewValue] does, or is *Value.
+// another one afterwards, as those of net/http do; its context ends when nobody waits for the
+// answer any more, has the caller's deadline, and makes calls of the platform nested ones. In is
+// read from the arguments as [As] does, or is *Value; Out becomes the result as [NewValue] does, or
+// is *Value.
 //
 // An error fails the call: an *[Error] with its status, message and details, a [Status] or the end
 // of a context with that status, another as StatusToolFailed. So does a panic, whose stack goes to

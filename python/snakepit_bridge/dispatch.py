@@ -76,6 +76,7 @@ class Dispatcher:
                 self._finished.set()
                 return
             guarded(self._calls.run, *alone)
+            del alone
 
     def _next_alone(self) -> Alone | None:
         """Passes frames on until a call came that is for this thread, which then no longer
@@ -88,6 +89,8 @@ class Dispatcher:
                 self._end_listening()
                 return None
             alone = self._take(batch) if batch else None
+            # What came may be large, and is not to lie here until more comes.
+            del batch
             if alone is not None:
                 return alone
 

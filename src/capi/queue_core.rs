@@ -108,8 +108,11 @@ impl QueueCore {
         loop {
             if !state.entries.is_empty() {
                 let entries = state.take(max);
-                // Another waiter may have been passed over while these piled up.
-                if !state.entries.is_empty() {
+                if state.phase == Phase::Ended {
+                    // Nothing more comes, to whoever waits.
+                    self.filled.notify_all();
+                } else if !state.entries.is_empty() {
+                    // Another waiter may have been passed over while these piled up.
                     self.filled.notify_one();
                 }
                 return Taken::Entries(entries);

@@ -54,6 +54,22 @@ fn the_descriptor_is_readable_exactly_while_there_are_events() {
 }
 
 #[test]
+fn the_end_reaches_everybody_who_waits() {
+    let queue = QueueCore::new();
+    let owed = queue.reserve().unwrap();
+    let waiters: Vec<_> = (0..3)
+        .map(|_| {
+            let queue = queue.clone();
+            std::thread::spawn(move || while !matches!(queue.take(8, None), Taken::Ended) {})
+        })
+        .collect();
+    queue.close();
+    // Its last entry and SHUTDOWN go to one of them together.
+    owed.settle(done(1));
+    waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+}
+
+#[test]
 fn shutdown_is_last_and_waits_for_what_is_owed() {
     let queue = QueueCore::new();
     let owed = queue.reserve().unwrap();
