@@ -103,8 +103,7 @@ func (r *Registered) Unregister(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.platform.servers.forget(r.tag)
-	return r.calls.end(ctx)
+	return r.calls.end(ctx, func() { r.platform.servers.forget(r.tag) })
 }
 
 func register(
