@@ -124,8 +124,8 @@ func asFailure(err error) *Error {
 	return made
 }
 
-// end lets no more calls begin, and waits until none runs any more, which it tells after: until then
-// running calls want to hear of their cancel.
+// end lets no more calls begin, and waits until none runs any more, which it tells after: until
+// then running calls want to hear of their cancel.
 func (c *calls) end(ctx context.Context, after func()) error {
 	c.mutex.Lock()
 	c.over = true

@@ -256,7 +256,7 @@ fn deleted_by_hand() {
         directory = config.instance.path().to_owned();
         config.restart_failures_max = 1;
     });
-    stage.run(|pool, _| async move {
+    stage.run(|pool, fake| async move {
         let held = lease(&pool).await;
         std::fs::remove_dir_all(&directory).unwrap();
         held.link().tell("ping");
@@ -270,6 +270,9 @@ fn deleted_by_hand() {
         let told = pool.acquire(Some(soon()), None).await;
         let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
         assert!(failure.reason.contains("No such file"), "{}", failure.reason);
+        // The guard of a start that failed ends by itself.
+        let is_gone = || marked(&fake.mark).is_empty();
+        crate::world::eventually("nothing is left of the failed start", is_gone).await;
     });
 }
 
