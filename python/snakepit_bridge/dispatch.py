@@ -111,11 +111,8 @@ class Dispatcher:
 
     def _hand_over(self) -> bool:
         """Leaves listening to another thread, if one does: this one is then free for a call."""
-        if self._listening < LISTENERS or not self._threads.unblock_if_room():
-            return False
         with self._listen_lock:
-            if self._listening < LISTENERS:
-                self._threads.block()
+            if self._listening < LISTENERS or not self._threads.unblock_if_room():
                 return False
             self._listening -= 1
         self._bridge.dispatch_threads.discard(threading.get_ident())
