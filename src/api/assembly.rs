@@ -59,16 +59,12 @@ fn hide_secrets(config: &PlatformConfig, logs: &LogHub) {
 }
 
 fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime> {
-    let dispatch = LogDispatch::new(logs.clone());
     let started = AtomicU64::new(0);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.io_threads)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_name_fn(move || format!("spb-io-{}", started.fetch_add(1, Ordering::Relaxed)))
-        .on_thread_start(move || {
-            snakepit::os::block_signals_on_this_thread();
-            dispatch.install_for_thread();
-        })
+        .on_thread_start(thread_start(logs))
         .enable_io()
         .enable_time()
         .build()
@@ -79,11 +75,16 @@ fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime>
 
 /// Where the connections of workers live.
 fn start_wires(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Wires> {
+    Wires::start(config.io_threads, thread_start(logs))
+}
+
+/// What each of our threads does first: signals are the host's, and records go to the platform.
+fn thread_start(logs: &Arc<LogHub>) -> impl Fn() + Send + Sync + 'static {
     let dispatch = LogDispatch::new(logs.clone());
-    Wires::start(config.io_threads, move || {
+    move || {
         snakepit::os::block_signals_on_this_thread();
         dispatch.install_for_thread();
-    })
+    }
 }
 
 fn build(
