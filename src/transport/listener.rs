@@ -9,6 +9,7 @@ use std::sync::Arc;
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::ml_bridge_server::{MlBridge, MlBridgeServer};
 use tokio::net::UnixListener;
+use tokio::net::unix::UCred;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
@@ -19,7 +20,7 @@ use crate::core::limits::MESSAGE_OVERHEAD_BYTES;
 use crate::core::{Error, Result, Status};
 
 use super::attach::Attachment;
-use super::connection::{Connection, Peer};
+use super::connection::Connection;
 use super::gate::Gate;
 use super::lanes::Lanes;
 use super::outbox::{Outbox, OutboxStream};
@@ -96,7 +97,7 @@ impl Drop for Listener {
     }
 }
 
-type Door = mpsc::Sender<UnixStream>;
+type Door = mpsc::Sender<(UnixStream, Option<UCred>)>;
 
 /// Hands connections to the wires in turn.
 async fn accept(listener: UnixListener, doors: Vec<Door>, mut stopped: watch::Receiver<bool>) {
@@ -107,9 +108,10 @@ async fn accept(listener: UnixListener, doors: Vec<Door>, mut stopped: watch::Re
             _ = stopped.wait_for(|stop| *stop) => return,
         };
         let Some(Ok(socket)) = accepted else { return };
+        let peer = socket.peer_cred().ok();
         // Where it cannot be taken out of this runtime, or its wire has ended, it is closed.
         if let Ok(socket) = socket.into_std() {
-            let _ = door.send(socket).await;
+            let _ = door.send((socket, peer)).await;
         }
     }
 }
@@ -127,7 +129,8 @@ fn serve_on(wire: &Handle, service: WorkerService, mut stopped: watch::Receiver<
         .max_frame_size(Some(H2_FRAME_BYTES))
         .add_service(service);
     wire.spawn(async move {
-        let incoming = ReceiverStream::new(connections).map(Connection::new);
+        let connected = |(socket, peer)| Connection::new(socket, peer);
+        let incoming = ReceiverStream::new(connections).map(connected);
         let until = async move {
             // An error means that the listener was dropped, which also ends it.
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -190,15 +193,15 @@ struct WorkerService {
 
 impl WorkerService {
     /// The caller's process, if it is one of our own user's.
-    fn peer(&self, peer: Option<&Peer>) -> Result<Option<u32>, Grpc> {
-        let Some(&Peer { process, user }) = peer else {
+    fn peer(&self, named: Option<&Option<UCred>>) -> Result<Option<u32>, Grpc> {
+        let Some(credentials) = named.copied().flatten() else {
             return Err(Grpc::unauthenticated("the kernel does not name the peer"));
         };
-        if user != self.owner {
+        if credentials.uid() != self.owner {
             self.events.refused("a process of another user connected");
             return Err(Grpc::unauthenticated("another user"));
         }
-        Ok(process)
+        Ok(credentials.pid().and_then(|pid| u32::try_from(pid).ok()))
     }
 }
 
@@ -210,8 +213,7 @@ impl MlBridge for WorkerService {
         &self,
         request: Request<tonic::Streaming<pb::WorkerMessage>>,
     ) -> Result<Response<OutboxStream>, Grpc> {
-        let peer_pid =
-            self.peer(request.extensions().get::<Option<Peer>>().and_then(Option::as_ref))?;
+        let peer_pid = self.peer(request.extensions().get())?;
         let outbox = Outbox::default();
         let attachment = Attachment {
             gate: self.gate.clone(),

@@ -15,18 +15,24 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// A connected stream socket.
-pub struct QuietSocket {
+pub struct QuietSocket<Peer> {
     socket: AsyncFd<UnixStream>,
     /// There while a write waits for room.
     room: Option<AsyncFd<OwnedFd>>,
+    peer: Peer,
 }
 
-impl QuietSocket {
-    /// Takes a connected socket into the current runtime.
-    pub fn new(socket: UnixStream) -> io::Result<Self> {
+impl<Peer> QuietSocket<Peer> {
+    /// Takes a connected socket into the current runtime, with what is known of its other end.
+    pub fn new(socket: UnixStream, peer: Peer) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = register(socket, Interest::READABLE)?;
-        Ok(QuietSocket { socket, room: None })
+        Ok(QuietSocket { socket, room: None, peer })
+    }
+
+    /// What was known of its other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -49,7 +55,7 @@ impl QuietSocket {
     }
 }
 
-impl AsyncRead for QuietSocket {
+impl<Peer: Unpin> AsyncRead for QuietSocket<Peer> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -75,7 +81,7 @@ impl AsyncRead for QuietSocket {
     }
 }
 
-impl AsyncWrite for QuietSocket {
+impl<Peer: Unpin> AsyncWrite for QuietSocket<Peer> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -134,9 +140,9 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    fn pair() -> (QuietSocket, QuietSocket) {
+    fn pair() -> (QuietSocket<()>, QuietSocket<()>) {
         let (here, there) = UnixStream::pair().unwrap();
-        (QuietSocket::new(here).unwrap(), QuietSocket::new(there).unwrap())
+        (QuietSocket::new(here, ()).unwrap(), QuietSocket::new(there, ()).unwrap())
     }
 
     #[tokio::test]
