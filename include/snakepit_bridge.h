@@ -838,7 +838,9 @@ spb_status spb_platform_describe(spb_platform platform, spb_value **out, spb_err
 spb_status spb_queue_new(spb_platform platform, spb_queue *out, spb_error **err);
 
 // Takes up to `capacity` events, in their order. Waits for the first one at most `timeout_ms` (0:
-// not at all, SPB_NO_TIMEOUT: for ever). Any number of threads may take from one queue.
+// not at all, SPB_NO_TIMEOUT: for ever). Any number of threads may take from one queue. A thread
+// that waits may read from workers meanwhile, in place of a thread of the library: it needs a
+// stack of 256 KiB, and pthread_cancel ends it after this has returned.
 //
 // Ownership: `events` is the caller's array and is overwritten; each event filled has to be
 // cleared with spb_event_clear.
@@ -1180,7 +1182,7 @@ spb_status spb_execute(spb_session session,
 #define SPB_OPERATION_DONE 3
 
 // Waits until the operation has ended, however it did. `timeout_ms`: 0 only looks, SPB_NO_TIMEOUT
-// waits for ever.
+// waits for ever. The thread may read from workers meanwhile, as in spb_queue_next_batch.
 //
 // Ownership: none.
 // Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
@@ -1197,7 +1199,8 @@ spb_status spb_operation_wait(spb_operation operation, int64_t timeout_ms, spb_e
 spb_status spb_operation_state(spb_operation operation, uint32_t *out, spb_error **err);
 
 // Takes the next chunk of a streaming operation that was submitted without a sink, waiting for it
-// at most `timeout_ms`. Taking chunks is what lets Python send more.
+// at most `timeout_ms`. Taking chunks is what lets Python send more. The thread may read from
+// workers meanwhile, as in spb_queue_next_batch.
 //
 // Ownership: the caller frees `*out`.
 // Threads: blocking unless `timeout_ms` is 0; then also callback-safe.

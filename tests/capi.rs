@@ -129,6 +129,16 @@ fn calls_of_python_sanitized() {
 }
 
 #[test]
+fn waiting() {
+    Program::build("waiting").run(&[&one_worker()]);
+}
+
+#[test]
+fn waiting_sanitized() {
+    Program::build_sanitized("waiting").run(&[&one_worker()]);
+}
+
+#[test]
 fn calls_by_python() {
     Program::build("tools").run(&[&one_worker_with_tools()]);
 }

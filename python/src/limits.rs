@@ -95,6 +95,6 @@ pub const COPY_BYTES_MAX: usize = 4 * 1024;
 /// Received attachments up to this size are copied out of their message, which would stay in memory
 /// as a whole.
 pub const DETACH_BYTES_MAX: usize = 64 * 1024;
-/// How long nobody drives the link before its own thread does: longer than a short handler takes,
-/// shorter than anybody at the host would notice.
-pub const SEAT_EMPTY: Duration = Duration::from_micros(200);
+/// How long the link is driven by nobody before its own thread looks again and drives: longer than
+/// anybody needs between two waits, shorter than anybody would notice.
+pub const SEAT_LOOK: Duration = Duration::from_micros(500);

@@ -305,7 +305,7 @@ impl Link {
     fn leave(&self) {
         self.shared.with(|state| state.close("link was closed by this worker"));
         self.shared.leave.notify_one();
-        self.shared.drive.wake_link_after(Duration::ZERO);
+        self.shared.drive.call_own();
     }
 }
 

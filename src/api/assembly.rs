@@ -21,7 +21,9 @@ use crate::snakepit::{self, CgroupLimits, Instance, ResourceLimits};
 use crate::state::{Backend, Watches};
 use crate::telemetry::{Level, LogDispatch, LogHub, Metrics, Origin, Record};
 use crate::tools::ToolRegistry;
-use crate::transport::{Endpoint, EndpointAddress, Listener, LogNote, Wires, WorkerEvents};
+use crate::transport::{
+    Endpoint, EndpointAddress, Listener, LogNote, WireSeats, Wires, WorkerEvents,
+};
 
 use super::backends::backend;
 use super::endpoint::Handler;
@@ -75,7 +77,7 @@ fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime>
 
 /// Where the connections of workers live.
 fn start_wires(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Wires> {
-    Wires::start(config.io_threads, thread_start(logs))
+    Wires::start(config.io_threads, LogDispatch::new(logs.clone()), thread_start(logs))
 }
 
 /// What each of our threads does first: signals are the host's, and records go to the platform.
@@ -99,11 +101,12 @@ fn build(
     let instance = open_instance(&config, &logs)?;
     let bytes_max = config.values.bytes_max;
     let wires = start_wires(&config, &logs)?;
+    let seats = wires.seats().clone();
     let listener = Listener::open(instance.path(), bytes_max, events, &handle, wires)?;
     let sessions = Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl));
     let watches = watches(&sessions, &handle);
     let store = make_store(stores::limits(&config), watches.clone(), handle.clone())?;
-    let services = services(&config, store, watches, &handle, &logs, &metrics);
+    let services = services(&config, store, watches, &handle, &logs, &metrics, seats);
     let pools = start_pools(&config, &instance, &listener, &services)?;
     let platform = Arc::new(Platform {
         sessions,
@@ -152,6 +155,7 @@ fn services(
     handle: &Handle,
     logs: &Arc<LogHub>,
     metrics: &Arc<Metrics>,
+    seats: Arc<WireSeats>,
 ) -> Arc<Services> {
     let timers = Arc::new(Timers::default());
     handle.spawn({
@@ -175,6 +179,7 @@ fn services(
         InFlight::new(config.operations.in_flight_max),
         config.operations.nesting_depth_max,
         config.operations.stream_window,
+        seats,
     )
 }
 

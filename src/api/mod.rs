@@ -39,6 +39,7 @@ pub use crate::state::{
 pub use crate::telemetry::{Level, LogFilter};
 pub use crate::tools::hooks::HookedCall;
 pub use crate::tools::{Invocation, ToolHooks, ToolSink, ToolSpec};
+pub use crate::transport::{Sleepers, WireSeats};
 pub use execute::ExecuteRequest;
 pub use logs::{LogSink, LogWatch};
 pub use platform::Platform;

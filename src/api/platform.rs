@@ -19,7 +19,7 @@ use crate::sessions::Sessions;
 use crate::snakepit::Instance;
 use crate::state::{Backend, ChangeSink, Pending, StoreLimits};
 use crate::telemetry::{LogHub, Metrics};
-use crate::transport::{Endpoint, Listener};
+use crate::transport::{Endpoint, Listener, WireSeats};
 
 use super::assembly;
 use super::pool::PoolRef;
@@ -126,6 +126,11 @@ impl Platform {
     /// Threads that a host's callbacks may run on.
     pub fn callback_threads(&self) -> usize {
         self.config.callback_threads
+    }
+
+    /// Where a thread of the host that waits for workers can do their reading meanwhile.
+    pub fn seats(&self) -> &Arc<WireSeats> {
+        &self.services.seats
     }
 
     /// The log hub, for threads of the library that are not the platform's own.

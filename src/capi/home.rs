@@ -53,7 +53,7 @@ impl Home {
 
     /// A queue that hears of the platform's end; one made after it starts with SHUTDOWN.
     pub fn new_queue(&self) -> Arc<QueueCore> {
-        let queue = QueueCore::new();
+        let queue = QueueCore::new(Some(self.platform.seats().clone()));
         let mut list = self.queues.list.lock();
         if list.is_closed {
             queue.close();

@@ -60,6 +60,7 @@ pub mod session;
 pub mod session_archive;
 pub mod tool;
 pub mod tool_call;
+pub mod uncancelled;
 pub mod variable;
 pub mod variable_verbs;
 pub mod variables;

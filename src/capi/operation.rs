@@ -19,6 +19,7 @@ use super::handles::spb_operation;
 use super::status::spb_status;
 use super::target::{OperationTarget, Target};
 use super::times::wait_ms;
+use super::uncancelled::uncancelled;
 use super::value::spb_value;
 
 /// Waiting for a worker, or for its turn.
@@ -74,7 +75,7 @@ pub fn take_outcome(operation: &Operation) -> Result<Value> {
 }
 
 /// Waits until the operation has ended, however it did. `timeout_ms`: 0 only looks, SPB_NO_TIMEOUT
-/// waits for ever.
+/// waits for ever. The thread may read from workers meanwhile, as in spb_queue_next_batch.
 ///
 /// Ownership: none.
 /// Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
@@ -122,7 +123,8 @@ pub extern "C" fn spb_operation_state(
 }
 
 /// Takes the next chunk of a streaming operation that was submitted without a sink, waiting for it
-/// at most `timeout_ms`. Taking chunks is what lets Python send more.
+/// at most `timeout_ms`. Taking chunks is what lets Python send more. The thread may read from
+/// workers meanwhile, as in spb_queue_next_batch.
 ///
 /// Ownership: the caller frees `*out`.
 /// Threads: blocking unless `timeout_ms` is 0; then also callback-safe.
@@ -142,7 +144,7 @@ pub extern "C" fn spb_operation_next_chunk(
         let object = handle_table::get(operation)?;
         let timeout = wait_ms(timeout_ms, "timeout_ms")?;
         refuse_if_waiting(timeout)?;
-        let (status, message) = match object.operation.next_chunk(timeout) {
+        let (status, message) = match uncancelled(|| object.operation.next_chunk(timeout)) {
             ChunkOutcome::Chunk(value) => {
                 out.put(spb_value::into_raw(value));
                 return Ok(());
@@ -211,7 +213,7 @@ pub extern "C" fn spb_operation_free(operation: spb_operation) {
 impl OperationObject {
     fn wait(&self, timeout: Option<Duration>) -> bool {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        if !self.operation.wait(timeout) {
+        if !uncancelled(|| self.operation.wait(timeout)) {
             return false;
         }
         let Some(callback) = &self.behind else { return true };

@@ -19,6 +19,7 @@ use super::platform::home;
 use super::queue_core::{QueueCore, Taken};
 use super::status::spb_status;
 use super::times::wait_ms;
+use super::uncancelled::uncancelled;
 
 /// What a queue handle stands for.
 pub struct QueueObject {
@@ -62,7 +63,9 @@ pub extern "C" fn spb_queue_new(
 }
 
 /// Takes up to `capacity` events, in their order. Waits for the first one at most `timeout_ms` (0:
-/// not at all, SPB_NO_TIMEOUT: for ever). Any number of threads may take from one queue.
+/// not at all, SPB_NO_TIMEOUT: for ever). Any number of threads may take from one queue. A thread
+/// that waits may read from workers meanwhile, in place of a thread of the library: it needs a
+/// stack of 256 KiB, and pthread_cancel ends it after this has returned.
 ///
 /// Ownership: `events` is the caller's array and is overwritten; each event filled has to be
 /// cleared with spb_event_clear.
@@ -145,7 +148,7 @@ unsafe fn take_events(
     events: *mut spb_event,
 ) -> Result<usize> {
     loop {
-        let entries = match queue.take(max, timeout) {
+        let entries = match uncancelled(|| queue.take(max, timeout)) {
             Taken::Entries(entries) => entries,
             Taken::TimedOut => return Err(Error::new(Status::Again, "no event came in time")),
             Taken::Ended => return Err(Error::new(Status::Closed, "the queue has ended")),

@@ -10,9 +10,10 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::api::{Sleepers, WireSeats};
 use crate::core::limits::OPERATIONS_MAX;
 use crate::core::{Error, Result, Status};
 
@@ -22,7 +23,9 @@ use super::item::{Entry, Item};
 /// A queue of events. Any number of threads may push and take.
 pub struct QueueCore {
     state: Mutex<State>,
-    filled: Condvar,
+    filled: Sleepers,
+    /// Where a thread that takes may drive; nowhere in tests of the queue alone.
+    seats: Option<Arc<WireSeats>>,
 }
 
 struct State {
@@ -61,7 +64,8 @@ pub struct Owed {
 }
 
 impl QueueCore {
-    pub fn new() -> Arc<Self> {
+    /// An empty queue. A thread that waits in it drives one of `seats` meanwhile.
+    pub fn new(seats: Option<Arc<WireSeats>>) -> Arc<Self> {
         let state = State {
             entries: VecDeque::new(),
             owed: 0,
@@ -70,7 +74,7 @@ impl QueueCore {
             phase: Phase::Open,
             fd: None,
         };
-        Arc::new(QueueCore { state: Mutex::new(state), filled: Condvar::new() })
+        Arc::new(QueueCore { state: Mutex::new(state), filled: Sleepers::default(), seats })
     }
 
     /// Lets an operation in. `ResourceExhausted` when the host has left too many ends untaken.
@@ -120,14 +124,7 @@ impl QueueCore {
             if state.phase == Phase::Ended {
                 return Taken::Ended;
             }
-            let is_late = match until {
-                _ if !waits => true,
-                None => {
-                    self.filled.wait(&mut state);
-                    false
-                }
-                Some(until) => self.filled.wait_until(&mut state, until.into_std()).timed_out(),
-            };
+            let is_late = !waits || self.filled.wait(&mut state, until, self.seats.as_deref());
             if is_late && state.entries.is_empty() && state.phase != Phase::Ended {
                 return Taken::TimedOut;
             }

@@ -25,7 +25,7 @@ fn is_readable(fd: RawFd) -> bool {
 
 #[test]
 fn entries_come_out_in_order_and_in_batches() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     for tag in 0..5 {
         queue.reserve().unwrap().settle(done(tag));
     }
@@ -37,7 +37,7 @@ fn entries_come_out_in_order_and_in_batches() {
 
 #[test]
 fn the_descriptor_is_readable_exactly_while_there_are_events() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     queue.reserve().unwrap().settle(done(1));
     let fd = queue.fd().unwrap();
     assert_eq!(queue.fd().unwrap(), fd);
@@ -55,7 +55,7 @@ fn the_descriptor_is_readable_exactly_while_there_are_events() {
 
 #[test]
 fn the_end_reaches_everybody_who_waits() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     let owed = queue.reserve().unwrap();
     let waiters: Vec<_> = (0..3)
         .map(|_| {
@@ -71,7 +71,7 @@ fn the_end_reaches_everybody_who_waits() {
 
 #[test]
 fn shutdown_is_last_and_waits_for_what_is_owed() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     let owed = queue.reserve().unwrap();
     let dropped = queue.reserve().unwrap();
     queue.close();
@@ -88,7 +88,7 @@ fn shutdown_is_last_and_waits_for_what_is_owed() {
 
 #[test]
 fn a_waiter_wakes_for_an_event_and_for_the_end() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     let waiter = |queue: &Arc<QueueCore>| {
         let queue = queue.clone();
         std::thread::spawn(move || queue.take(1, Some(Duration::from_secs(30))))
@@ -103,7 +103,7 @@ fn a_waiter_wakes_for_an_event_and_for_the_end() {
 
 #[test]
 fn what_a_freed_queue_is_given_is_discarded_and_not_lost() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     let turns = Arc::new(AtomicUsize::new(0));
     let turn = || {
         let turns = turns.clone();
@@ -119,7 +119,7 @@ fn what_a_freed_queue_is_given_is_discarded_and_not_lost() {
 
 #[test]
 fn every_event_of_many_pushers_is_taken_once() {
-    let queue = QueueCore::new();
+    let queue = QueueCore::new(None);
     let pushers: Vec<_> = (0..4_u64)
         .map(|pusher| {
             let queue = queue.clone();

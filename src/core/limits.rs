@@ -266,6 +266,9 @@ pub const LOG_QUEUE_MAX: usize = 1024;
 pub const CALLBACK_THREADS: usize = 4;
 /// Threads that do the platform's I/O. Default.
 pub const IO_THREADS: usize = 2;
+/// How long a wire is driven by nobody before its own thread looks again and drives: longer than
+/// anybody needs between two waits, shorter than anybody would notice.
+pub const SEAT_LOOK: Duration = Duration::from_micros(500);
 /// Events that one `spb_queue_next_batch` hands out.
 pub const QUEUE_BATCH_MAX: usize = 1024;
 /// Operations, and names of host tools, with metrics of their own; later ones share the series

@@ -18,7 +18,7 @@ use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
 use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
-use crate::transport::{CallStart, WorkerLink};
+use crate::transport::{CallStart, WireSeats, WorkerLink};
 
 use super::call_held::{Held, OpenTools};
 use super::call_locks::HeldLock;
@@ -352,6 +352,10 @@ impl Work for Call {
         if let Some(on_end) = on_end {
             on_end();
         }
+    }
+
+    fn seats(&self) -> Option<&WireSeats> {
+        Some(&self.services.seats)
     }
 }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::core::{Error, Result, Status, Value};
+use crate::transport::{Sleepers, WireSeats};
 
 use super::machine::{Effect, Event, Phase, step};
 use super::stream::Chunk;
@@ -23,7 +24,7 @@ use super::stream::Chunk;
 pub struct Operation {
     host_id: AtomicU64,
     core: Mutex<Core>,
-    changed: Condvar,
+    changed: Sleepers,
     ended: Notify,
     work: Arc<dyn Work>,
 }
@@ -44,6 +45,10 @@ pub trait Work: Send + Sync {
     fn stop(&self, reason: Status);
     /// The operation has ended; `outcome` is what its consumer gets.
     fn ended(&self, outcome: &Result<Value>);
+    /// Where a thread that waits for the operation can drive what it waits for.
+    fn seats(&self) -> Option<&WireSeats> {
+        None
+    }
 }
 
 /// The consumer of an operation's events. Called on library threads with the operation's lock held:
@@ -95,7 +100,7 @@ impl Operation {
         Arc::new(Operation {
             host_id: AtomicU64::new(0),
             core: Mutex::new(core),
-            changed: Condvar::new(),
+            changed: Sleepers::default(),
             ended: Notify::new(),
             work,
         })
@@ -275,13 +280,7 @@ impl Operation {
 
     /// Sleeps until something changed or `until`; `true` when the time is up.
     fn sleep(&self, core: &mut parking_lot::MutexGuard<'_, Core>, until: Option<Instant>) -> bool {
-        match until {
-            None => {
-                self.changed.wait(core);
-                false
-            }
-            Some(until) => self.changed.wait_until(core, until.into_std()).timed_out(),
-        }
+        self.changed.wait(core, until, self.work.seats())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::core::{CallId, Error, Result, Status, Timers};
 use crate::state::{Backend, Variables, Watches};
 use crate::telemetry::{LogHub, Metrics};
 use crate::tools::ToolRegistry;
+use crate::transport::WireSeats;
 
 /// The platform's parts that a running call uses.
 pub struct Services {
@@ -23,6 +24,8 @@ pub struct Services {
     pub in_flight: Arc<InFlight>,
     pub nesting_depth_max: u32,
     pub stream_window: u32,
+    /// Where a thread of the host that waits for a call can do the reading meanwhile.
+    pub seats: Arc<WireSeats>,
     next_call: AtomicU64,
 }
 
@@ -39,6 +42,7 @@ impl Services {
         in_flight: Arc<InFlight>,
         nesting_depth_max: u32,
         stream_window: u32,
+        seats: Arc<WireSeats>,
     ) -> Arc<Self> {
         Arc::new(Services {
             runtime,
@@ -52,6 +56,7 @@ impl Services {
             in_flight,
             nesting_depth_max,
             stream_window,
+            seats,
             next_call: AtomicU64::new(1),
         })
     }

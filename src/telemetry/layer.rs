@@ -24,6 +24,13 @@ use crate::core::{CallId, SessionId, WorkerId};
 #[derive(Clone)]
 pub struct LogDispatch(tracing::Dispatch);
 
+impl Default for LogDispatch {
+    /// A dispatch whose events go nowhere.
+    fn default() -> Self {
+        LogDispatch(tracing::Dispatch::none())
+    }
+}
+
 impl LogDispatch {
     /// A dispatch whose events go to `hub`, which it keeps alive.
     pub fn new(hub: Arc<LogHub>) -> Self {

@@ -17,6 +17,7 @@ use super::link::WorkerLink;
 use super::outbox::Outbox;
 use super::peer::{LogNote, ToolAsk, ToolReplier, WorkerEvents};
 use super::state_peer::StateReplier;
+use super::wires::Wire;
 use super::{state_wire, wire};
 
 /// Reads one worker's frames from the hello to the end.
@@ -25,6 +26,8 @@ pub struct Attachment {
     pub events: Arc<dyn WorkerEvents>,
     pub outbox: Outbox,
     pub lanes: Lanes,
+    /// What the connection lives on.
+    pub wire: Arc<Wire>,
     pub message_bytes_max: u64,
     /// Of a value that the worker sends, wherever its content lies.
     pub value_bytes_max: usize,
@@ -118,6 +121,7 @@ impl Attachment {
             tokio::select! {
                 message = inbound.next() => match message {
                     Some(Ok(message)) => {
+                        self.wire.note_message(message.frames.len());
                         message.frames.into_iter().for_each(|frame| self.frame(link, frame));
                     }
                     Some(Err(status)) => {

@@ -26,7 +26,7 @@ use super::lanes::Lanes;
 use super::outbox::{Outbox, OutboxStream};
 use super::patience::patient;
 use super::peer::WorkerEvents;
-use super::wires::Wires;
+use super::wires::{Wire, Wires};
 
 /// The open socket. Dropping it closes and removes it.
 pub struct Listener {
@@ -59,15 +59,18 @@ impl Listener {
             Lanes::serve(lane_listener, lane_socket.clone(), owner, stop.subscribe(), runtime);
         let gate = Gate::default();
         let message_bytes_max = value_bytes_max.saturating_add(MESSAGE_OVERHEAD_BYTES);
-        let service = WorkerService {
-            gate: gate.clone(),
-            events,
-            lanes,
-            message_bytes_max,
-            value_bytes_max,
-            owner,
-        };
-        let doors = wires.handles().map(|wire| serve_on(wire, service.clone(), stopped.clone()));
+        let doors = wires.each().map(|(runtime, wire)| {
+            let service = WorkerService {
+                gate: gate.clone(),
+                events: events.clone(),
+                lanes: lanes.clone(),
+                wire: wire.clone(),
+                message_bytes_max,
+                value_bytes_max,
+                owner,
+            };
+            serve_on(runtime, service, stopped.clone())
+        });
         runtime.spawn(accept(listener, doors.collect(), stopped.clone()));
         Ok(Listener { socket, lane_socket, gate, stop, _wires: wires })
     }
@@ -116,8 +119,8 @@ async fn accept(listener: UnixListener, doors: Vec<Door>, mut stopped: watch::Re
     }
 }
 
-/// Serves connections on one wire; returns where to put them.
-fn serve_on(wire: &Handle, service: WorkerService, mut stopped: watch::Receiver<bool>) -> Door {
+/// Serves connections on one wire's runtime; returns where to put them.
+fn serve_on(runtime: &Handle, service: WorkerService, mut stopped: watch::Receiver<bool>) -> Door {
     let (door, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
     let bytes_max = service.message_bytes_max;
     let service = MlBridgeServer::new(service)
@@ -128,7 +131,7 @@ fn serve_on(wire: &Handle, service: WorkerService, mut stopped: watch::Receiver<
         .initial_connection_window_size(Some(H2_WINDOW_BYTES))
         .max_frame_size(Some(H2_FRAME_BYTES))
         .add_service(service);
-    wire.spawn(async move {
+    runtime.spawn(async move {
         let connected = |(socket, peer)| Connection::new(socket, peer);
         let incoming = ReceiverStream::new(connections).map(connected);
         let until = async move {
@@ -180,11 +183,11 @@ fn io_error(verb: &str, path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// What a worker can call: `Attach`, and nothing else.
-#[derive(Clone)]
 struct WorkerService {
     gate: Gate,
     lanes: Lanes,
     events: Arc<dyn WorkerEvents>,
+    wire: Arc<Wire>,
     message_bytes_max: usize,
     value_bytes_max: usize,
     /// Our user, as the owner of the directory that we made.
@@ -220,6 +223,7 @@ impl MlBridge for WorkerService {
             events: self.events.clone(),
             outbox: outbox.clone(),
             lanes: self.lanes.clone(),
+            wire: self.wire.clone(),
             value_bytes_max: self.value_bytes_max,
             message_bytes_max: u64::try_from(self.message_bytes_max).unwrap_or(u64::MAX),
             peer_pid,

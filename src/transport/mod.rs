@@ -6,6 +6,7 @@
 
 pub mod attach;
 mod connection;
+mod drive;
 pub mod gate;
 mod lanes;
 pub mod link;
@@ -14,9 +15,11 @@ pub mod outbox;
 mod patience;
 pub mod peer;
 mod quiet_socket;
+mod seat;
 pub mod serve;
 mod shared_payload;
 mod sharing;
+pub mod sleepers;
 pub mod state_peer;
 pub mod state_wire;
 pub mod structs;
@@ -28,8 +31,9 @@ pub use link::{CallStart, WorkerLink};
 pub use listener::Listener;
 pub use peer::{CallPeer, LogNote, ToolAsk, ToolPeer, ToolReplier, WorkerEvents};
 pub use serve::{Endpoint, EndpointAddress, EndpointHandler, FrameworkAsk, HostToolAsk};
+pub use sleepers::Sleepers;
 pub use snakepit_bridge_proto::PROTOCOL_VERSION;
 pub use state_peer::{
     ChangeRow, StateAsk, StateReplier, StateReply, VariableRow, WatchAsk, WriteAsk, WriteTerms,
 };
-pub use wires::Wires;
+pub use wires::{WireSeats, Wires};

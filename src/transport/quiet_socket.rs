@@ -69,8 +69,11 @@ impl<Peer: Unpin> AsyncRead for QuietSocket<Peer> {
                 let (bytes, _) = recv(socket.get_ref(), &mut *space, RecvFlags::empty())?;
                 Ok(bytes)
             });
-            let Ok(read) = read else { continue };
-            let read = read?;
+            let read = match read {
+                Err(_) => continue,
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(read) => read?,
+            };
             if (1..wanted).contains(&read) {
                 // There was no more; the next bytes are an event of their own.
                 guard.clear_ready();

@@ -1,103 +1,239 @@
 //! The threads on which workers' connections live: each has a runtime of its own, so that a frame
 //! never goes from one thread to another between socket and call.
 //!
-//! A connection stays on the thread that it was given. It knows nothing of what is spoken there.
+//! A connection stays on the runtime that it was given. A thread of the host that waits for what
+//! workers send may drive that runtime itself, in the thread's stead: see `seat`. It knows nothing
+//! of what is spoken there.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{JoinHandle, ThreadId};
 
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::watch;
+use parking_lot::{Condvar, Mutex};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::Instant;
 
+use crate::core::limits::SEAT_LOOK;
 use crate::core::{Error, Result, Status};
+use crate::telemetry::LogDispatch;
+
+use super::drive::Drive;
+use super::seat::Seat;
 
 /// The threads. Dropping it ends them, with what still runs on them.
 pub struct Wires {
-    wires: Vec<Wire>,
-    stop: watch::Sender<bool>,
+    threads: Vec<WireThread>,
+    seats: Arc<WireSeats>,
 }
 
-struct Wire {
+/// Where threads of the host can drive: the wires' seats.
+pub struct WireSeats {
+    wires: Vec<Arc<Wire>>,
+    /// The one that brought something last.
+    latest: Arc<AtomicUsize>,
+    dispatch: LogDispatch,
+}
+
+/// One of them, as those see it who drive it or run on it.
+pub struct Wire {
+    seat: Mutex<Places>,
+    risen: Condvar,
+    drive: Drive,
+    number: usize,
+    latest: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Places {
+    seat: Seat,
+    guest: Option<ThreadId>,
+    is_stopped: bool,
+}
+
+/// A guest's turn. Dropping it leaves the seat.
+pub struct Turn<'a> {
+    wire: &'a Arc<Wire>,
+    dispatch: &'a LogDispatch,
+}
+
+struct WireThread {
+    wire: Arc<Wire>,
     handle: Handle,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Wires {
-    /// Starts `count` threads; each calls `on_start` first.
-    pub fn start(count: usize, on_start: impl Fn() + Send + Sync + 'static) -> Result<Self> {
-        let stop = watch::Sender::new(false);
-        let mut wires = Wires { wires: Vec::new(), stop };
+    /// Starts `count` threads, whose records go to `dispatch`; each calls `on_start` first.
+    pub fn start(
+        count: usize,
+        dispatch: LogDispatch,
+        on_start: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let latest = Arc::new(AtomicUsize::new(0));
+        let wires: Vec<_> = (0..count.max(1)).map(|number| Wire::new(number, &latest)).collect();
+        let seats = Arc::new(WireSeats { wires: wires.clone(), latest, dispatch });
+        let mut started = Wires { threads: Vec::new(), seats };
         let on_start: Arc<dyn Fn() + Send + Sync> = Arc::new(on_start);
-        for number in 0..count.max(1) {
-            let wire = wires.wire(number, on_start.clone()).map_err(|error| {
+        for wire in wires {
+            let thread = WireThread::start(wire, on_start.clone()).map_err(|error| {
                 Error::new(Status::ResourceExhausted, format!("cannot start I/O threads: {error}"))
             })?;
-            wires.wires.push(wire);
+            started.threads.push(thread);
         }
-        Ok(wires)
+        Ok(started)
     }
 
     /// One for each thread.
-    pub fn handles(&self) -> impl Iterator<Item = &Handle> {
-        self.wires.iter().map(|wire| &wire.handle)
+    pub fn each(&self) -> impl Iterator<Item = (&Handle, &Arc<Wire>)> {
+        self.threads.iter().map(|thread| (&thread.handle, &thread.wire))
     }
 
-    fn wire(&self, number: usize, on_start: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Wire> {
-        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let handle = runtime.handle().clone();
-        let mut stopped = self.stop.subscribe();
-        let thread = std::thread::Builder::new().name(format!("spb-wire-{number}"));
-        let thread = thread.spawn(move || {
-            on_start();
-            // An error means that the other end was dropped, which also ends it.
-            let _ = runtime.block_on(stopped.wait_for(|stop| *stop));
-        })?;
-        Ok(Wire { handle, thread: Some(thread) })
+    /// Where threads of the host can drive them.
+    pub fn seats(&self) -> &Arc<WireSeats> {
+        &self.seats
     }
 }
 
 impl Drop for Wires {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.threads.iter().for_each(|thread| thread.wire.stop());
         let here = std::thread::current().id();
-        for thread in self.wires.iter_mut().filter_map(|wire| wire.thread.take()) {
+        for WireThread { wire, thread, .. } in &mut self.threads {
             // The last owner may be a task of one of them. A panic has been told where it happened.
-            if thread.thread().id() != here {
+            if let Some(thread) = thread.take()
+                && thread.thread().id() != here
+                && wire.seat.lock().guest != Some(here)
+            {
                 let _ = thread.join();
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tasks_stay_on_their_thread_and_end_with_it() {
-        struct Told(std::sync::mpsc::Sender<std::thread::ThreadId>);
-        impl Drop for Told {
-            fn drop(&mut self) {
-                self.0.send(std::thread::current().id()).unwrap();
-            }
+impl WireSeats {
+    /// A turn on the wire that brought something last, if nobody drives it, and if the calling
+    /// thread is not one of a runtime.
+    pub fn sit(&self) -> Option<Turn<'_>> {
+        let wire = self.wires.get(self.latest.load(Ordering::Relaxed))?;
+        if Handle::try_current().is_ok() || !wire.sit() {
+            return None;
         }
-        let wires = Wires::start(2, || {}).unwrap();
-        let (sender, ended) = std::sync::mpsc::channel();
-        let mut began = Vec::new();
-        for handle in wires.handles() {
-            let told = Told(sender.clone());
-            let (here, there) = std::sync::mpsc::channel();
-            handle.spawn(async move {
-                here.send(std::thread::current().id()).unwrap();
-                std::future::pending::<()>().await;
-                drop(told);
-            });
-            began.push(there.recv().unwrap());
-        }
-        assert_ne!(began[0], began[1]);
-        drop(wires);
-        let mut ends: Vec<_> = ended.try_iter().collect();
-        ends.sort_by_key(|id| began[0] != *id);
-        assert_eq!(ends, began);
+        Some(Turn { wire, dispatch: &self.dispatch })
     }
 }
+
+impl Wire {
+    /// A message came with so many frames.
+    pub fn note_message(&self, frames: usize) {
+        self.latest.store(self.number, Ordering::Relaxed);
+        if self.seat.lock().seat.note_message(frames) {
+            self.drive.own.notify_one();
+        }
+    }
+
+    /// Ends the guest's turn: what it waits for may have come.
+    pub fn wake_guest(&self) {
+        self.drive.guest.notify_one();
+    }
+
+    fn new(number: usize, latest: &Arc<AtomicUsize>) -> Arc<Self> {
+        Arc::new(Wire {
+            seat: Mutex::default(),
+            risen: Condvar::new(),
+            drive: Drive::default(),
+            number,
+            latest: latest.clone(),
+        })
+    }
+
+    fn sit(&self) -> bool {
+        let mut places = self.seat.lock();
+        let sits = places.seat.sit();
+        if sits {
+            places.guest = Some(std::thread::current().id());
+        }
+        sits
+    }
+
+    /// Lets the own thread take the seat that a guest has left, unless one comes back soon.
+    fn rise(&self) {
+        let mut places = self.seat.lock();
+        places.seat.rise();
+        places.guest = None;
+        let is_urgent = places.is_stopped || places.seat.is_busy();
+        drop(places);
+        self.risen.notify_all();
+        match is_urgent {
+            true => self.drive.call_own(),
+            false => self.drive.watch_seat(),
+        }
+    }
+
+    fn stop(&self) {
+        self.seat.lock().is_stopped = true;
+        self.drive.own.notify_one();
+        self.drive.guest.notify_one();
+        self.drive.call_own();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.seat.lock().is_stopped
+    }
+
+    /// The own thread's life: it drives whenever no guest does.
+    fn run(&self, runtime: &Runtime) {
+        while !self.is_stopped() {
+            let drives = self.seat.lock().seat.take_over();
+            if drives {
+                runtime.block_on(self.drive.own.notified());
+                self.seat.lock().seat.give_up();
+            }
+            self.drive.rest(SEAT_LOOK, || self.seat.lock().seat.look());
+        }
+        let mut places = self.seat.lock();
+        while places.seat.close() {
+            self.drive.guest.notify_one();
+            self.risen.wait(&mut places);
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// What is driven.
+    pub fn wire(&self) -> &Arc<Wire> {
+        self.wire
+    }
+
+    /// Drives until somebody wakes the guest, at most until `until`.
+    pub fn drive(&self, until: Option<Instant>) {
+        self.dispatch.run(|| self.wire.drive.turn(until));
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.wire.rise();
+    }
+}
+
+impl WireThread {
+    fn start(wire: Arc<Wire>, on_start: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime = Arc::new(runtime);
+        wire.drive.open(Arc::downgrade(&runtime));
+        let handle = runtime.handle().clone();
+        let thread = std::thread::Builder::new().name(format!("spb-wire-{}", wire.number));
+        let thread = thread.spawn({
+            let wire = wire.clone();
+            move || {
+                on_start();
+                wire.run(&runtime);
+            }
+        })?;
+        Ok(WireThread { wire, handle, thread: Some(thread) })
+    }
+}
+
+#[cfg(test)]
+#[path = "wires_tests.rs"]
+mod tests;

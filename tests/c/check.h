@@ -20,8 +20,12 @@
 #define EXPECT(expected, call) check_status(__FILE__, __LINE__, #call, (expected), (call))
 #define OK(call) EXPECT(SPB_OK, call)
 
-/* The error output that the calls of a test use; EXPECT frees it. */
-static spb_error *check_error;
+/* The error output that the calls of a test use, in each thread; EXPECT frees it. */
+#ifdef __cplusplus
+static thread_local spb_error *check_error;
+#else
+static _Thread_local spb_error *check_error;
+#endif
 #define ERR (&check_error)
 
 /* Far beyond what anything takes. */

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 use snakepit_bridge::core::{CallId, Result, Value, WorkerId};
 use snakepit_bridge::shared_memory::{self, Record};
+use snakepit_bridge::telemetry::LogDispatch;
 use snakepit_bridge::transport::{
     CallPeer, CallStart, Listener, LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier, Wires,
     WorkerEvents, WorkerLink,
@@ -65,7 +66,7 @@ impl Wire {
         let ours_alone = std::fs::Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().permissions(ours_alone).tempdir().unwrap();
         let handle = runtime.handle();
-        let wires = Wires::start(1, || {}).unwrap();
+        let wires = Wires::start(1, LogDispatch::default(), || {}).unwrap();
         let listener =
             Listener::open(directory.path(), 64 << 20, Arc::new(Silent), handle, wires).unwrap();
         let worker = WorkerId { slot: 0, generation: 1 };

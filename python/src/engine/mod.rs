@@ -8,10 +8,13 @@ pub mod asking;
 pub mod cache;
 pub mod calls;
 pub mod dial;
+#[path = "../../../src/transport/drive.rs"]
 pub mod drive;
 pub mod outbox;
 pub mod receive;
 pub mod requests;
+#[path = "../../../src/transport/seat.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "a link does not wait for its guest"))]
 pub mod seat;
 pub mod sending;
 pub mod settle;

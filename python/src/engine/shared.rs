@@ -6,7 +6,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use snakepit_bridge_proto as pb;
@@ -17,7 +16,6 @@ use super::drive::Drive;
 use super::outbox::Take;
 use super::sharing::Sharing;
 use super::state::State;
-use crate::limits::SEAT_EMPTY;
 
 /// One link, as everybody who takes part in it holds it.
 #[derive(Default)]
@@ -84,16 +82,13 @@ impl Shared {
                     };
                 }
             };
-            if state.seat.sit(&condvar) {
+            if state.sit(&condvar) {
                 drop(state);
                 wakes.fire(&self.drive);
-                if !is_guest {
-                    self.drive.let_link_sleep();
-                }
                 is_guest = true;
-                self.drive.turn(until);
+                self.drive.turn(Some(until));
                 state = self.state.lock();
-                state.seat.rise();
+                state.rise();
             } else {
                 wakes.fire(&self.drive);
                 condvar.wait_until(&mut state, until.into_std());
@@ -104,8 +99,10 @@ impl Shared {
     /// Lets the link's thread take the seat that a guest has left, unless one comes back soon.
     fn see_off(&self, was_guest: bool, is_busy: bool) {
         if was_guest {
-            let delay = if is_busy { Duration::ZERO } else { SEAT_EMPTY };
-            self.drive.wake_link_after(delay);
+            match is_busy {
+                true => self.drive.call_own(),
+                false => self.drive.watch_seat(),
+            }
         }
     }
 

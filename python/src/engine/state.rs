@@ -31,6 +31,8 @@ pub struct State {
     pub cache: Cache,
     pub wakes: Wakes,
     pub seat: Seat,
+    /// What the guest would sleep on if somebody else drove.
+    guest_waits: Option<Arc<Condvar>>,
     /// Frames that belonged to no call or request that we know.
     pub frames_ignored: u64,
     inbox: VecDeque<Incoming>,
@@ -165,17 +167,37 @@ impl State {
         }
     }
 
+    /// The calling thread would sleep on `condvar`: it drives instead, if nobody does.
+    pub fn sit(&mut self, condvar: &Arc<Condvar>) -> bool {
+        let sits = self.seat.sit();
+        if sits {
+            self.guest_waits = Some(condvar.clone());
+        }
+        sits
+    }
+
+    /// The guest stops driving.
+    pub fn rise(&mut self) {
+        self.seat.rise();
+        self.guest_waits = None;
+    }
+
     /// Whom to wake after the lock is released.
     pub fn take_wakes(&mut self) -> Wakes {
         let mut wakes = std::mem::take(&mut self.wakes);
         wakes.writer = self.outbox.take_waker();
-        wakes.guest = wakes.all.iter().any(|condvar| self.seat.is_guest_at(condvar));
+        wakes.guest = wakes.all.iter().any(|condvar| self.is_guest_at(condvar));
         // It is as good as any of those who sleep.
-        if wakes.one.as_ref().is_some_and(|condvar| self.seat.is_guest_at(condvar)) {
+        if wakes.one.as_ref().is_some_and(|condvar| self.is_guest_at(condvar)) {
             wakes.one = None;
             wakes.guest = true;
         }
         wakes
+    }
+
+    /// Whether the guest waits for what sleepers on `condvar` wait for.
+    fn is_guest_at(&self, condvar: &Arc<Condvar>) -> bool {
+        self.guest_waits.as_ref().is_some_and(|waits| Arc::ptr_eq(waits, condvar))
     }
 }
 

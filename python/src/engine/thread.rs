@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
 
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::host_frame::Kind as HostKind;
@@ -20,7 +19,7 @@ use super::dial::{Connection, Dial, described, dial};
 use super::settle::settle;
 use super::shared::Shared;
 use super::signals::Blocked;
-use crate::limits::{CLOSE_FLUSH, SEAT_EMPTY};
+use crate::limits::{CLOSE_FLUSH, SEAT_LOOK};
 
 /// Dials and, once admitted, leaves the thread running until the link ends. Blocks for
 /// `dial.timeout` at most.
@@ -54,9 +53,7 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
     match runtime.block_on(dial(dialled, shared)) {
         Ok(mut connection) => {
             let welcome = std::mem::take(&mut connection.welcome);
-            if let Err(error) = shared.drive.open(Arc::downgrade(&runtime)) {
-                return reply(report, Err(format!("cannot make a timer: {error}")));
-            }
+            shared.drive.open(Arc::downgrade(&runtime));
             reply(report, Ok(welcome));
             let serving = runtime.spawn(serve(connection, shared.clone()));
             drive(&runtime, shared, &serving);
@@ -70,12 +67,11 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
 fn drive(runtime: &Runtime, shared: &Shared, serving: &JoinHandle<()>) {
     while !serving.is_finished() {
         if shared.with(|state| state.seat.take_over()) {
-            runtime.block_on(shared.drive.link.notified());
+            runtime.block_on(shared.drive.own.notified());
             shared.with(|state| state.seat.give_up());
-            shared.drive.wake_link_after(SEAT_EMPTY);
         }
         if !serving.is_finished() {
-            shared.drive.wait_for_alarm();
+            shared.drive.rest(SEAT_LOOK, || shared.with(|state| state.seat.look()));
         }
     }
 }
@@ -121,7 +117,7 @@ fn receive(shared: &Shared, mut frames: Vec<pb::HostFrame>) {
         state.seat.note_message(count)
     });
     if link_is_to_leave {
-        shared.drive.link.notify_one();
+        shared.drive.own.notify_one();
     }
 }
 
@@ -138,8 +134,8 @@ struct Over(Arc<Shared>);
 
 impl Drop for Over {
     fn drop(&mut self) {
-        self.0.drive.link.notify_one();
-        self.0.drive.wake_link_after(Duration::ZERO);
+        self.0.drive.own.notify_one();
+        self.0.drive.call_own();
     }
 }
 

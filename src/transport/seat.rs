@@ -1,0 +1,135 @@
+//! Who drives a runtime: a thread that waits for what it brings anyway (a guest), or else the
+//! runtime's own thread. The caller locks it.
+//!
+//! A guest finds what it waits for without any other thread being woken. The own thread takes the
+//! seat when no guest has come for a while, and gives it up when one has had to wait beside it and
+//! no more than one frame comes at a time. Knows nothing of runtimes and sockets; the worker's link
+//! mounts this file, too.
+
+/// The place of whoever drives.
+#[derive(Default)]
+pub struct Seat {
+    who: Who,
+    /// A thread waits beside the own thread.
+    wanted: bool,
+    /// More than one frame came with the last message: the next ones are not far.
+    is_busy: bool,
+    is_closed: bool,
+    /// How many turns guests have had.
+    turns: u64,
+}
+
+/// What the own thread sees of the seat, to compare with what it saw before.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Look {
+    pub is_driven: bool,
+    pub turns: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Who {
+    /// At the start, before anybody can wait for anything.
+    #[default]
+    Own,
+    Guest,
+    Nobody,
+}
+
+impl Seat {
+    /// The calling thread would sleep: it drives instead, if nobody does.
+    pub fn sit(&mut self) -> bool {
+        match self.who {
+            _ if self.is_closed => false,
+            Who::Nobody => {
+                self.who = Who::Guest;
+                self.turns = self.turns.wrapping_add(1);
+                true
+            }
+            Who::Own => {
+                self.wanted = true;
+                false
+            }
+            Who::Guest => false,
+        }
+    }
+
+    /// The guest stops driving.
+    pub fn rise(&mut self) {
+        self.who = Who::Nobody;
+    }
+
+    /// The own thread drives, unless a guest does.
+    pub fn take_over(&mut self) -> bool {
+        if self.who == Who::Guest {
+            return false;
+        }
+        self.who = Who::Own;
+        self.wanted = false;
+        true
+    }
+
+    /// A message came with so many frames. Whether the own thread shall give the seat up.
+    pub fn note_message(&mut self, frames: usize) -> bool {
+        self.is_busy = frames > 1;
+        self.who == Who::Own && self.wanted && !self.is_busy
+    }
+
+    /// The own thread stops driving.
+    pub fn give_up(&mut self) {
+        if self.who == Who::Own {
+            self.who = Who::Nobody;
+        }
+    }
+
+    /// No guest sits down any more. Whether one sits there still.
+    pub fn close(&mut self) -> bool {
+        self.is_closed = true;
+        self.who == Who::Guest
+    }
+
+    pub fn look(&self) -> Look {
+        Look { is_driven: self.who == Who::Guest, turns: self.turns }
+    }
+
+    /// Whether somebody has to drive at once after the guest has left.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_drives_at_a_time_and_a_guest_is_preferred_while_little_comes() {
+        let mut seat = Seat::default();
+        assert!(!seat.sit(), "the own thread begins");
+        assert!(!seat.note_message(2), "much comes");
+        assert!(seat.note_message(1));
+        seat.give_up();
+        assert!(seat.sit());
+        assert!(!seat.sit(), "one guest");
+        assert!(!seat.take_over(), "it drives");
+        assert!(!seat.note_message(1), "nobody waits beside a guest's back");
+        seat.give_up();
+        assert!(!seat.take_over(), "it drives still");
+        seat.rise();
+        assert!(seat.take_over());
+        assert!(!seat.note_message(1), "nobody wants it");
+        assert!(!seat.sit());
+        assert!(seat.note_message(1));
+    }
+
+    #[test]
+    fn a_closed_seat_takes_no_guest_and_lets_the_last_one_rise() {
+        let mut seat = Seat::default();
+        seat.give_up();
+        assert!(seat.sit());
+        assert!(seat.close(), "it sits there still");
+        seat.rise();
+        assert!(!seat.close());
+        assert!(!seat.sit());
+        assert!(seat.take_over());
+    }
+}

@@ -1,0 +1,150 @@
+/*
+ * Threads of the host that wait, and may read from workers meanwhile: ended by pthread_cancel,
+ * interrupted by signals, with small stacks, many at once. No call loses its end, and those that
+ * come later find somebody who reads.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "worker.h"
+
+enum { CALLS = 200, THREADS = 4, STACK_BYTES = 256 * 1024 };
+
+static spb_operation submit_to_queue(uint64_t tag) {
+    spb_sink sink = spb_sink_queue(queue, tag);
+    return submit("echo", "{\"value\":7}", &sink);
+}
+
+/* One call at a time, by a thread that waits for each in the queue. */
+static void *lone_calls(void *unused) {
+    for (uint64_t tag = 1; tag <= CALLS; tag++) {
+        spb_operation_free(submit_to_queue(tag));
+        spb_event event = next_event(SPB_EVENT_OP_DONE);
+        CHECK(event.tag == tag && event.status == SPB_OK);
+        spb_event_clear(&event);
+    }
+    return unused;
+}
+
+static void *calls_waited_for(void *unused) {
+    for (int i = 0; i < CALLS; i++)
+        expect_result(submit("echo", "{\"value\":7}", NULL), "7");
+    return unused;
+}
+
+static atomic_int interrupted;
+static atomic_bool is_over;
+
+static void on_signal(int number) {
+    (void)number;
+    atomic_fetch_add(&interrupted, 1);
+}
+
+static void *interrupt(void *target) {
+    while (!atomic_load(&is_over)) {
+        pthread_kill(*(pthread_t *)target, SIGUSR1);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void signals_and_a_small_stack(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    pthread_attr_t small;
+    pthread_t caller, nuisance;
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, STACK_BYTES) == 0);
+    CHECK(pthread_create(&caller, &small, lone_calls, NULL) == 0);
+    CHECK(pthread_create(&nuisance, NULL, interrupt, &caller) == 0);
+    CHECK(pthread_join(caller, NULL) == 0);
+    atomic_store(&is_over, true);
+    CHECK(pthread_join(nuisance, NULL) == 0);
+    CHECK(atomic_load(&interrupted) > 0);
+    pthread_attr_destroy(&small);
+}
+
+static atomic_int taken;
+
+/* The address sanitizer does not see that its frame is unwound. */
+__attribute__((no_sanitize_address)) static void *take_for_ever(void *unused) {
+    for (;;) {
+        spb_event event = next_event(SPB_EVENT_OP_DONE);
+        spb_event_clear(&event);
+        atomic_fetch_add(&taken, 1);
+        pthread_testcancel();
+    }
+    return unused;
+}
+
+static void await_taken(int count) {
+    while (atomic_load(&taken) < count) sched_yield();
+    CHECK(atomic_load(&taken) == count);
+}
+
+/* A thread that is to end while it waits ends with what it waited for, behind the library. */
+static void cancelled(void) {
+    pthread_t taker;
+    void *how;
+    atomic_store(&taken, 0);
+    CHECK(pthread_create(&taker, NULL, take_for_ever, NULL) == 0);
+    for (int i = 1; i <= CALLS; i++) {
+        spb_operation_free(submit_to_queue(1));
+        await_taken(i);
+    }
+    spb_operation last = submit_to_queue(1);
+    CHECK(pthread_cancel(taker) == 0);
+    OK(spb_operation_wait(last, LONG_MS, ERR));
+    spb_operation_free(last);
+    CHECK(pthread_join(taker, &how) == 0 && how == PTHREAD_CANCELED);
+    if (atomic_load(&taken) == CALLS) {
+        /* It was between two waits. */
+        spb_event event = next_event(SPB_EVENT_OP_DONE);
+        spb_event_clear(&event);
+    }
+}
+
+static atomic_int seen[CALLS];
+
+static void *take_until_closed(void *unused) {
+    spb_event event;
+    size_t count;
+    while (spb_queue_next_batch(queue, &event, 1, SPB_NO_TIMEOUT, &count, NULL) == SPB_OK) {
+        if (event.kind == SPB_EVENT_OP_DONE) {
+            CHECK(event.status == SPB_OK);
+            atomic_fetch_add(&seen[event.tag], 1);
+            atomic_fetch_add(&taken, 1);
+        }
+        spb_event_clear(&event);
+    }
+    return unused;
+}
+
+/* Several threads over one queue, others over operations; the first ones wait until the end. */
+static void many(pthread_t *takers) {
+    pthread_t callers[THREADS];
+    atomic_store(&taken, 0);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_create(&takers[i], NULL, take_until_closed, NULL) == 0);
+        CHECK(pthread_create(&callers[i], NULL, calls_waited_for, NULL) == 0);
+    }
+    for (uint64_t tag = 0; tag < CALLS; tag++) spb_operation_free(submit_to_queue(tag));
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_join(callers[i], NULL) == 0);
+    await_taken(CALLS);
+    for (int i = 0; i < CALLS; i++) CHECK(atomic_load(&seen[i]) == 1);
+}
+
+int main(int argc, char **argv) {
+    pthread_t takers[THREADS];
+    worker_open(argc, argv);
+    lone_calls(NULL);
+    calls_waited_for(NULL);
+    signals_and_a_small_stack();
+    cancelled();
+    lone_calls(NULL);
+    many(takers);
+    worker_close();
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_join(takers[i], NULL) == 0);
+    return 0;
+}
