@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::ids::WorkerId;
 use super::seat::Seat;
-use super::{Admission, Aim, Home};
+use super::{Admission, Aim, Claim, Home};
 
 /// What a seated worker has done and does.
 #[derive(Clone, Copy, Debug)]
@@ -27,24 +27,25 @@ impl<S: Clone, W> Admission<S, W> {
     }
 
     pub fn queued(&self) -> usize {
-        self.line.len()
+        self.waiters.len()
     }
 
-    /// How many wait before one who would queue now, and the places that serve them.
-    pub fn ahead(&self, home: Option<Home>) -> (usize, usize) {
+    /// How many are served before one who would queue now, at least, and the places that serve
+    /// them.
+    pub fn ahead(&self, home: Option<Home>, claim: Claim) -> (usize, usize) {
         let at_home = home.filter(|home| home.is_strict()).map(|_| self.homes.rather(home));
         if let Some(Aim::Rather(worker)) = at_home
             && let Some(seat) = self.seat(worker)
         {
-            return (seat.waiting.len(), self.limits.running_max);
+            return (seat.waiting.ahead(claim), self.limits.running_max);
         }
-        (self.anyone.len(), self.open_seats().saturating_mul(self.limits.running_max))
+        (self.anyone.ahead(claim), self.open_seats().saturating_mul(self.limits.running_max))
     }
 
-    /// Since when the first of those waits whom any worker could serve.
+    /// Since when the one waits who has waited the longest of those whom any worker could serve.
     pub fn waiting_since(&self) -> Option<Instant> {
-        let first = self.anyone.first()?;
-        self.line.get(first).map(|waiter| waiter.since)
+        let oldest = self.anyone.oldest()?;
+        self.waiters.get(&oldest).map(|waiter| waiter.since)
     }
 
     /// The payload of a seated worker.
