@@ -49,6 +49,7 @@ pub struct Limits {
     pub running_max: usize,
     /// Running and lent leases of one worker.
     pub held_max: usize,
+    /// Further ones are refused, but for the first of a group, up to as many again.
     pub queue_max: usize,
 }
 
@@ -145,7 +146,7 @@ impl<S: Clone, W> Admission<S, W> {
         claim: Claim,
         now: Instant,
     ) -> Result<u64, NoPlace> {
-        if self.waiters.len() >= self.limits.queue_max {
+        if self.is_full(home, claim) {
             return Err(NoPlace::Full);
         }
         let at = match self.aim(home).map_err(NoPlace::Home)? {

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use snakepit_bridge::api::{ExecuteRequest, Operation, Platform, Session};
+use snakepit_bridge::core::Status;
 
 use super::support::{
     LONG, begin, call, close, config, eventually, finish, open, outcome, request, session, tool,
@@ -68,6 +69,25 @@ fn a_session_with_many_calls_does_not_keep_others_waiting() {
     let order = moments(&many);
     assert_eq!((order[0], order[1], order[199]), (1, 4, 207));
     assert!(order.is_sorted(), "a session's own calls keep their order: {order:?}");
+    close(&platform);
+}
+
+#[test]
+fn a_session_that_fills_the_queue_does_not_have_others_refused() {
+    let mut config = config(1, 1);
+    config["pools"]["default"]["queue_max"] = json!(4);
+    let platform = open(&config);
+    let (many, few) = (session(&platform), session(&platform));
+    let busy = Busy::begin(&platform, 1);
+    let waiting = queue(&many, 4);
+    let refused = outcome(&queue(&many, 1)[0]).unwrap_err();
+    assert_eq!(refused.status(), Status::ResourceExhausted, "{refused:?}");
+    let other = queue(&few, 1);
+    let refused = outcome(&queue(&few, 1)[0]).unwrap_err();
+    assert_eq!(refused.status(), Status::ResourceExhausted, "{refused:?}");
+    busy.free();
+    assert_eq!(moments(&other), [2]);
+    assert_eq!(moments(&waiting), [1, 3, 4, 5]);
     close(&platform);
 }
 

@@ -89,6 +89,10 @@ impl Line {
         self.tickets.first().copied()
     }
 
+    pub fn has(&self, group: Group) -> bool {
+        self.groups.contains_key(&group)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.tickets.is_empty()
     }

@@ -251,6 +251,36 @@ fn those_who_may_go_anywhere_and_those_of_a_home_take_turns_at_it() {
 }
 
 #[test]
+fn a_full_queue_has_one_place_more_for_each_group_that_has_none_up_to_as_many_again() {
+    let mut pool = admission(1, 8, 3);
+    let now = Instant::now();
+    let mut enqueue =
+        |pool: &mut Admission<_, _>, owner, home| pool.enqueue(0, home, of(owner), now).map(|_| ());
+    (0..3).for_each(|_| enqueue(&mut pool, 1, None).unwrap());
+    assert_eq!(enqueue(&mut pool, 1, None), Err(NoPlace::Full));
+    for owner in [2, 3] {
+        assert_eq!(enqueue(&mut pool, owner, None), Ok(()));
+        assert_eq!(enqueue(&mut pool, owner, None), Err(NoPlace::Full));
+    }
+    pool.publish(worker(0), worker(0), now);
+    pool.serve_next().unwrap();
+    pool.release(worker(0), false, now);
+    assert_eq!(pool.take_free(home(7, Affinity::StrictQueue)), Ok(None), "others wait");
+    assert_eq!(enqueue(&mut pool, 4, home(7, Affinity::StrictQueue)), Ok(()));
+    assert_eq!(enqueue(&mut pool, 5, None), Ok(()));
+    assert_eq!(enqueue(&mut pool, 6, None), Err(NoPlace::Full), "twice the limit");
+    while pool.serve_next().is_some() {
+        pool.release(worker(0), false, now);
+    }
+    // One who waits at home counts as waiting, too.
+    pool.take_free(home(7, Affinity::StrictQueue)).unwrap().unwrap();
+    (0..3).for_each(|_| enqueue(&mut pool, 4, home(7, Affinity::StrictQueue)).unwrap());
+    assert_eq!(enqueue(&mut pool, 4, home(7, Affinity::StrictQueue)), Err(NoPlace::Full));
+    let mut pool = admission(1, 8, 0);
+    assert_eq!(enqueue(&mut pool, 1, None), Err(NoPlace::Full), "nobody is to wait here");
+}
+
+#[test]
 fn the_wait_is_told_by_turns_and_growth_by_who_has_waited_longest() {
     let mut pool = admission(1, 8, 100);
     let start = Instant::now();
