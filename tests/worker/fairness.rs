@@ -138,3 +138,31 @@ fn what_a_call_waits_for_does_not_stand_behind_its_sessions_queue() {
     assert_eq!(call(&own, "count_here", json!({})).map(|c| moment(&c)).unwrap(), 202);
     close(&platform);
 }
+
+#[test]
+fn a_call_that_lost_its_worker_does_not_go_to_the_end_of_its_sessions_queue() {
+    let mut config = config(1, 1);
+    let pool = &mut config["pools"]["default"];
+    // The second attempt waits before there is a worker for it.
+    pool["retry"] = json!({"backoff_min_ms": 1});
+    pool["restart"] = json!({"backoff_min_ms": 1000});
+    let platform = open(&config);
+    let own = session(&platform);
+    let ledger = tempfile::tempdir().unwrap();
+    let busy = Busy::begin(&platform, 1);
+    let crash = json!({"ledger": ledger.path().join("ran"), "times": 1});
+    let unlucky = begin(&own, "crash_until", crash);
+    let others = queue(&own, 20);
+    busy.until("queued", 21);
+    busy.free();
+    let pool = platform.pool("").unwrap();
+    eventually("it waits again", || {
+        let stats = pool.stats();
+        stats["retries"] == 1 && stats["queued"] == 21
+    });
+    assert!(others[15].wait(Some(LONG)));
+    assert!(unlucky.is_done(), "one at a time, and it was before them");
+    assert_eq!(outcome(&unlucky).unwrap().to_document().unwrap(), json!(2));
+    assert_eq!(moments(&others), (1..=20).collect::<Vec<_>>());
+    close(&platform);
+}
