@@ -254,7 +254,7 @@ fn those_who_may_go_anywhere_and_those_of_a_home_take_turns_at_it() {
 fn a_full_queue_has_one_place_more_for_each_group_that_has_none_up_to_as_many_again() {
     let mut pool = admission(1, 8, 3);
     let now = Instant::now();
-    let mut enqueue =
+    let enqueue =
         |pool: &mut Admission<_, _>, owner, home| pool.enqueue(0, home, of(owner), now).map(|_| ());
     (0..3).for_each(|_| enqueue(&mut pool, 1, None).unwrap());
     assert_eq!(enqueue(&mut pool, 1, None), Err(NoPlace::Full));
