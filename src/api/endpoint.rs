@@ -56,6 +56,7 @@ impl EndpointHandler for Handler {
                 deadline: timeout_of(ask.deadline_ms).deadline(default),
                 stream: false,
                 depth: 0,
+                within: None,
             };
             let caller =
                 Box::new(ClientCaller { answered: parking_lot::Mutex::new(Some(answered)) });

@@ -61,6 +61,7 @@ impl Session {
             stream: request.stream,
             stream_window: request.stream_window.unwrap_or(platform.services.stream_window),
             depth: depth_of(parent, platform.services.nesting_depth_max)?,
+            within: parent.and_then(|parent| parent.facts().within),
             trace,
             parent_span,
         };

@@ -78,6 +78,7 @@ impl Session {
             deadline: own.min(parent.map_or(Deadline::NEVER, |parent| parent.facts().deadline)),
             stream: request.stream,
             depth: depth_of(parent, services.nesting_depth_max)?,
+            within: parent.and_then(|parent| parent.facts().within),
             trace: trace_of(request.traceparent.as_deref(), parent)?.0,
         };
         let place = services.in_flight.enter()?;

@@ -44,7 +44,8 @@ pub struct PoolConfig {
     /// `calls_per_worker`.
     #[schemars(range(min = 1, max = CALLS_MAX))]
     pub calls_held_per_worker_max: usize,
-    /// Calls that may wait for a worker; further ones are refused.
+    /// Calls that may wait for a worker; further ones are refused, but for one of each session that
+    /// has none waiting, up to as many again.
     #[schemars(range(min = 0, max = COUNT_MAX))]
     pub queue_max: usize,
     /// The interpreter: a path, or a name that is looked up in PATH.

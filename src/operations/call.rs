@@ -16,6 +16,7 @@ use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
 use crate::frameworks::{OperationEntry, ToolPlace};
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
+use crate::snakepit::Claim;
 use crate::telemetry::{FinishedSpan, Origin};
 use crate::tools::Invocation;
 use crate::transport::{CallStart, WireSeats, WorkerLink};
@@ -54,6 +55,8 @@ pub(super) struct Progress {
     pub attempts: u32,
     /// Since when it has been waiting for a worker.
     pub queued_at: Instant,
+    /// It has had a worker before, and lost it.
+    pub is_again: bool,
     /// It goes as the probe of its pool's half-open circuit.
     pub is_probe: bool,
     pub timer: Option<TimerKey>,
@@ -93,6 +96,7 @@ impl Call {
             meter: None,
             attempts: 0,
             queued_at: started,
+            is_again: false,
             is_probe: false,
             timer: None,
             place: Some(place),
@@ -134,11 +138,15 @@ impl Call {
     }
 
     pub(super) async fn wait_for_worker(self: Arc<Self>, operation: Arc<Operation>) {
-        let queued_at = self.progress.lock().queued_at;
+        let (queued_at, again) = {
+            let progress = self.progress.lock();
+            (progress.queued_at, progress.is_again)
+        };
         self.pool.metrics.queued.inc();
-        let deadline = self.deadline().instant();
+        let (deadline, home) = (self.deadline().instant(), self.request.home());
+        let claim = Claim { group: self.request.group(), again };
         let lease = tokio::select! {
-            lease = self.pool.workers.acquire(deadline, self.request.home()) => Some(lease),
+            lease = self.pool.workers.acquire(deadline, home, claim) => Some(lease),
             () = operation.done() => None,
         };
         self.pool.metrics.queued.dec();

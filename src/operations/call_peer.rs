@@ -53,6 +53,7 @@ impl CallPeer for Call {
             deadline: self.deadline().min(own),
             stream: ask.stream,
             depth: self.request.depth,
+            within: Some(self.request.id),
         };
         self.lend(request);
         let session = self.request.session.id();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::core::{Affinity, CallId, Deadline, Value};
 use crate::runtimes::WorkerPool;
 use crate::sessions::Session;
-use crate::snakepit::{self, Home};
+use crate::snakepit::{self, Group, Home};
 use crate::telemetry::{PoolMetrics, SpanId, TraceContext};
 
 use super::cached_reads::CachedReads;
@@ -25,6 +25,8 @@ pub struct CallRequest {
     pub stream: bool,
     pub stream_window: u32,
     pub depth: u32,
+    /// The call in whose tool it is made.
+    pub within: Option<CallId>,
     pub trace: TraceContext,
     pub parent_span: Option<SpanId>,
 }
@@ -39,6 +41,14 @@ impl CallRequest {
             Affinity::StrictFailFast => snakepit::Affinity::StrictFailFast,
         };
         Some(Home { key: self.session.number(), affinity })
+    }
+
+    /// With whom it shares turns while calls wait: with its session's other calls, or if a call
+    /// waits for it, with what the same one waits for. So what has begun does not stand behind all
+    /// that its session has yet to begin.
+    pub(super) fn group(&self) -> Group {
+        // Calls are counted from 1.
+        Group { owner: self.session.number(), part: self.within.map_or(0, |call| call.0) }
     }
 }
 

@@ -57,7 +57,8 @@ impl Call {
     }
 
     /// Waits for a worker in the background. Its place in the line is taken here, and not when a
-    /// thread gets round to it: calls are served in the order in which they were started.
+    /// thread gets round to it: a session's calls are served in the order in which they were
+    /// started.
     pub(super) fn stand_in_line(self: Arc<Self>, operation: &Arc<Operation>) {
         let runtime = self.services.runtime.clone();
         let mut waiting = self.wait_for_worker(operation.clone()).boxed();
@@ -163,6 +164,7 @@ impl Call {
             // The next worker gives its tool calls the same numbers.
             progress.tools_open.clear();
             progress.queued_at = Instant::now();
+            progress.is_again = true;
         }
         self.arm_deadline(operation);
         true

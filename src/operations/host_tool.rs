@@ -27,6 +27,8 @@ pub struct HostToolRequest {
     pub deadline: Deadline,
     pub stream: bool,
     pub depth: u32,
+    /// The framework call in whose tool it is made.
+    pub within: Option<CallId>,
     pub trace: TraceContext,
 }
 
@@ -71,6 +73,7 @@ impl HostToolCall {
             deadline: request.deadline,
             stream: request.stream,
             depth: request.depth,
+            within: request.within,
         }
     }
 

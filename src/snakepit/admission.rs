@@ -1,8 +1,8 @@
-//! Who gets the next free place: seats of ready workers, and one line of those who wait.
+//! Who gets the next free place: seats of ready workers, and those who wait.
 //!
 //! Pure and single-threaded; it lives under the pool's one lock, so everything here is short. `S`
 //! is what the winner gets of a worker, `W` what is kept of one who waits. It must not know
-//! processes, nor what a key stands for; times come in.
+//! processes, nor what a key or a group stands for; times come in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,42 +12,48 @@ use super::ids::WorkerId;
 
 mod facts;
 mod homes;
+mod line;
 mod seat;
 
 use homes::Homes;
 pub use homes::{Affinity, Aim, Home, NoHome};
+use line::Line;
+pub use line::{Claim, Group};
 use seat::{Rank, Seat};
 
-/// The seats of all workers that are ready or draining, and the line.
+/// The seats of all workers that are ready or draining, and those who wait.
 pub struct Admission<S, W> {
     limits: Limits,
     seats: Vec<Option<Seat<S>>>,
     /// Seats with room, the least loaded first; equals take turns.
     free: BTreeSet<Rank>,
-    /// Seats with room for which someone waits: the first ticket of each, and its slot.
+    /// Seats with room for which someone waits: the first turn of each line, and its slot.
     called: BTreeSet<(u64, u32)>,
-    next_turn: u64,
-    /// Everyone who waits.
-    line: BTreeMap<u64, Waiter<W>>,
-    /// The tickets of those whom any worker can serve; the others stand at their worker's seat.
-    anyone: BTreeSet<u64>,
-    next_ticket: u64,
+    /// Places ever taken.
+    taken: u64,
+    /// Everyone who waits, by ticket.
+    waiters: BTreeMap<u64, Waiter<W>>,
+    /// Those whom any worker can serve; the others stand at their worker's seat.
+    anyone: Line,
+    /// Of the next ticket or turn.
+    next_number: u64,
     homes: Homes,
     /// Out of the line without a place, and not told yet.
     refused: Vec<(W, NoHome)>,
 }
 
-/// What a worker and the line can take.
+/// What a worker can take, and how many may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Running leases of one worker.
     pub running_max: usize,
     /// Running and lent leases of one worker.
     pub held_max: usize,
+    /// Further ones are refused, but for the first of a group, up to as many again.
     pub queue_max: usize,
 }
 
-/// Why nobody is put in the line.
+/// Why one may not wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NoPlace {
     Full,
@@ -58,6 +64,7 @@ struct Waiter<W> {
     waiting: W,
     since: Instant,
     home: Option<Home>,
+    claim: Claim,
     /// The slot of the only worker that may serve it.
     at: Option<u32>,
 }
@@ -69,10 +76,10 @@ impl<S: Clone, W> Admission<S, W> {
             seats: Vec::new(),
             free: BTreeSet::new(),
             called: BTreeSet::new(),
-            next_turn: 0,
-            line: BTreeMap::new(),
-            anyone: BTreeSet::new(),
-            next_ticket: 0,
+            taken: 0,
+            waiters: BTreeMap::new(),
+            anyone: Line::default(),
+            next_number: 0,
             homes: Homes::default(),
             refused: Vec::new(),
         }
@@ -131,70 +138,65 @@ impl<S: Clone, W> Admission<S, W> {
         }
     }
 
-    /// Queues at the end. The ticket takes its owner out again.
+    /// Queues as its claim says. The ticket takes its owner out again.
     pub fn enqueue(
         &mut self,
         waiting: W,
         home: Option<Home>,
+        claim: Claim,
         now: Instant,
     ) -> Result<u64, NoPlace> {
-        if self.line.len() >= self.limits.queue_max {
+        if self.is_full(home, claim) {
             return Err(NoPlace::Full);
         }
         let at = match self.aim(home).map_err(NoPlace::Home)? {
             Aim::Only(worker) => Some(worker.slot),
             Aim::Any | Aim::Rather(_) => None,
         };
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
+        let ticket = self.number();
         match at {
-            Some(slot) => self.stand_at(slot, ticket),
+            Some(slot) => self.stand_at(slot, claim, ticket),
             None => {
-                self.anyone.insert(ticket);
+                self.anyone.enter(claim, ticket);
                 self.homes.seek(home, ticket);
             }
         }
-        self.line.insert(ticket, Waiter { waiting, since: now, home, at });
+        self.waiters.insert(ticket, Waiter { waiting, since: now, home, claim, at });
         Ok(ticket)
     }
 
-    /// Out of the line; `None` for one who is not in it any more.
+    /// Waits no more; `None` for one who does not wait any more.
     pub fn leave(&mut self, ticket: u64) -> Option<W> {
-        let waiter = self.line.remove(&ticket)?;
-        match waiter.at {
-            Some(slot) => {
-                self.edit(slot, |seat| seat.waiting.remove(&ticket));
-            }
-            None => {
-                self.anyone.remove(&ticket);
-                self.homes.sought(waiter.home, ticket);
-            }
-        }
-        Some(waiter.waiting)
+        self.step_out(ticket, None)
     }
 
-    /// The first in the line among those who can be served, and the place it gets.
+    /// Whose turn it is among those who can be served, and the place it gets.
     pub fn serve_next(&mut self) -> Option<(W, S)> {
-        let any = if self.free.is_empty() { None } else { self.anyone.first().copied() };
-        let (ticket, called) = match (any, self.called.first().copied()) {
-            (Some(any), Some((ticket, _))) if any < ticket => (any, None),
-            (_, Some((ticket, slot))) => (ticket, Some(slot)),
+        let any = if self.free.is_empty() { None } else { self.anyone.first() };
+        let called = self.called.first().and_then(|(_, slot)| {
+            let seat = self.seats.get(*slot as usize)?.as_ref()?;
+            Some((seat.waiting.first()?, *slot))
+        });
+        let (first, called) = match (any, called) {
+            (Some(any), Some((here, _))) if any.precedes(here) => (any, None),
+            (_, Some((here, slot))) => (here, Some(slot)),
             (Some(any), None) => (any, None),
             (None, None) => return None,
         };
-        let home = self.line.get(&ticket)?.home;
+        let home = self.waiters.get(&first.ticket)?.home;
         let slot = match called {
             Some(slot) => slot,
             None => self.pick(self.homes.rather(home))?,
         };
-        let waiting = self.leave(ticket)?;
+        let next_turn = self.number();
+        let waiting = self.step_out(first.ticket, Some(next_turn))?;
         let place = self.take(slot, home)?;
         Some((waiting, place))
     }
 
-    /// Everyone out of the line, in order.
+    /// Nobody waits any more. Those who did, in order of arrival.
     pub fn dismiss_all(&mut self) -> Vec<W> {
-        let tickets: Vec<u64> = self.line.keys().copied().collect();
+        let tickets: Vec<u64> = self.waiters.keys().copied().collect();
         tickets.into_iter().filter_map(|ticket| self.leave(ticket)).collect()
     }
 
@@ -270,8 +272,8 @@ impl<S: Clone, W> Admission<S, W> {
 
     /// Takes a place of the worker in `slot`, which becomes the home.
     fn take(&mut self, slot: u32, home: Option<Home>) -> Option<S> {
-        self.next_turn += 1;
-        let turn = self.next_turn;
+        self.taken += 1;
+        let turn = self.taken;
         let (worker, payload) = self.edit(slot, |seat| {
             seat.running += 1;
             seat.given += 1;
@@ -287,30 +289,51 @@ impl<S: Clone, W> Admission<S, W> {
         Some(payload)
     }
 
-    /// One who waited for any worker has a home now: it stands there, in its old order.
+    /// One who waited for any worker has a home now: it stands there, as old as it is.
     fn send_home(&mut self, ticket: u64, worker: WorkerId) {
-        self.anyone.remove(&ticket);
         let has_room = self.seat(worker).is_some_and(|seat| seat.has_room(self.limits));
-        let Some(waiter) = self.line.get_mut(&ticket) else { return };
+        let Some(waiter) = self.waiters.get_mut(&ticket) else { return };
+        let claim = waiter.claim;
+        self.anyone.leave(claim, ticket, None);
         let in_haste = waiter.home.is_some_and(|home| home.affinity == Affinity::StrictFailFast);
         if has_room || !in_haste {
             waiter.at = Some(worker.slot);
-            self.stand_at(worker.slot, ticket);
-        } else if let Some(waiter) = self.line.remove(&ticket) {
+            self.stand_at(worker.slot, claim, ticket);
+        } else if let Some(waiter) = self.waiters.remove(&ticket) {
             self.refused.push((waiter.waiting, NoHome::Busy(worker)));
         }
     }
 
-    fn stand_at(&mut self, slot: u32, ticket: u64) {
-        self.edit(slot, |seat| seat.waiting.insert(ticket));
+    fn stand_at(&mut self, slot: u32, claim: Claim, ticket: u64) {
+        self.edit(slot, |seat| seat.waiting.enter(claim, ticket));
+    }
+
+    /// Out of its line. With `next_turn` it has had its group's turn.
+    fn step_out(&mut self, ticket: u64, next_turn: Option<u64>) -> Option<W> {
+        let Waiter { waiting, home, claim, at, .. } = self.waiters.remove(&ticket)?;
+        match at {
+            Some(slot) => {
+                self.edit(slot, |seat| seat.waiting.leave(claim, ticket, next_turn));
+            }
+            None => {
+                self.anyone.leave(claim, ticket, next_turn);
+                self.homes.sought(home, ticket);
+            }
+        }
+        Some(waiting)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
     }
 
     /// Everyone who waits for this worker alone is refused, and has no home any more.
     fn turn_away(&mut self, slot: u32) {
         let left = self.edit(slot, |seat| (seat.worker, std::mem::take(&mut seat.waiting)));
-        let Some((worker, tickets)) = left else { return };
-        for ticket in tickets {
-            let Some(waiter) = self.line.remove(&ticket) else { continue };
+        let Some((worker, line)) = left else { return };
+        for ticket in line.into_tickets() {
+            let Some(waiter) = self.waiters.remove(&ticket) else { continue };
             if let Some(home) = waiter.home {
                 self.homes.part(home.key, worker);
             }
@@ -345,15 +368,15 @@ impl<S: Clone, W> Admission<S, W> {
         let Some(Some(seat)) = self.seats.get(slot as usize) else { return };
         if seat.has_room(self.limits) {
             self.free.insert(seat.rank());
-            self.called.extend(seat.waiting.first().map(|ticket| (*ticket, slot)));
+            self.called.extend(seat.waiting.first().map(|first| (first.turn, slot)));
         }
     }
 
     fn unlist(&mut self, slot: u32) {
         let Some(Some(seat)) = self.seats.get(slot as usize) else { return };
         self.free.remove(&seat.rank());
-        if let Some(ticket) = seat.waiting.first() {
-            self.called.remove(&(*ticket, slot));
+        if let Some(first) = seat.waiting.first() {
+            self.called.remove(&(first.turn, slot));
         }
     }
 }

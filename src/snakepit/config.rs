@@ -31,7 +31,8 @@ pub struct PoolConfig {
     pub calls_per_worker: usize,
     /// Leases of one worker, lent ones included.
     pub held_max: usize,
-    /// Callers waiting for a worker.
+    /// Callers waiting for a worker; further ones are refused, but for the first of a group, up to
+    /// as many again.
     pub queue_max: usize,
     /// Workers that start at the same time.
     pub concurrent_starts: usize,

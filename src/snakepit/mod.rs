@@ -44,7 +44,7 @@ mod process;
 mod registry;
 
 pub use adapter::{Adapter, OutputStream};
-pub use admission::{Affinity, Home};
+pub use admission::{Affinity, Claim, Group, Home};
 pub use backend::Backend;
 pub use backends::{Forkserver, ServiceLimits, Setsid, Systemd, TemplateConfig};
 pub use chance::chance;

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
-use super::admission::{Home, NoPlace};
+use super::admission::{Claim, Home, NoPlace};
 use super::backend::Backend;
 use super::config::PoolConfig;
 use super::error::PoolError;
@@ -46,20 +46,21 @@ impl<A: Adapter> Pool<A> {
         self.shared.take_free(home)
     }
 
-    /// Waits in line for a lease. Refuses at once when the line is full, the pool is closed or its
-    /// workers cannot be started; when the wait, by what recent leases took, would be more than
-    /// twice as long as there is time; and a strict caller when its home is gone. Dropping the
-    /// future leaves the line.
+    /// Waits for a lease; groups take turns at that, see `Claim`. Refuses at once when too many
+    /// wait, the pool is closed or its workers cannot be started; when the wait, by what recent
+    /// leases took, would be more than twice as long as there is time; and a strict caller when
+    /// its home is gone. Dropping the future ends the waiting.
     pub async fn acquire(
         &self,
         deadline: Option<Instant>,
         home: Option<Home>,
+        claim: Claim,
     ) -> Result<Lease<A>, PoolError> {
         let began = Instant::now();
         if deadline.is_some_and(|deadline| deadline <= began) {
             return Err(self.late(began));
         }
-        let mut place = match self.take_or_queue(deadline, home, began)? {
+        let mut place = match self.take_or_queue(deadline, home, claim, began)? {
             Place::Lease(lease) => return Ok(lease),
             Place::InLine(place) => place,
         };
@@ -155,6 +156,7 @@ impl<A: Adapter> Pool<A> {
         &self,
         deadline: Option<Instant>,
         home: Option<Home>,
+        claim: Claim,
         now: Instant,
     ) -> Result<Place<'_, A>, PoolError> {
         let mut state = self.shared.lock();
@@ -165,10 +167,10 @@ impl<A: Adapter> Pool<A> {
         let (waiting, answer) = oneshot::channel();
         let queued = match state.failure() {
             Some(failure) => Err(PoolError::Failed(failure)),
-            None => state.check_deadline(home, deadline, now),
+            None => state.check_deadline(home, claim, deadline, now),
         };
         let queued = queued.and_then(|()| {
-            state.admission.enqueue(waiting, home, now).map_err(|why| match why {
+            state.admission.enqueue(waiting, home, claim, now).map_err(|why| match why {
                 NoPlace::Full => PoolError::Full { queue_max: self.shared.config.queue_max },
                 NoPlace::Home(why) => why.into(),
             })

@@ -25,7 +25,7 @@ pub struct Pace {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub wanted: usize,
-    /// How long the first of those waits whom any worker could serve.
+    /// The longest that anyone has waited whom any worker could serve.
     pub waited: Option<Duration>,
     /// Since the pool last wanted one more.
     pub since_growth: Option<Duration>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::adapter::Adapter;
-use super::admission::Home;
+use super::admission::{Claim, Home};
 use super::error::{PoolError, StartFailure};
 use super::exit::Cause;
 use super::expectation::is_hopeless;
@@ -29,11 +29,12 @@ impl<A: Adapter> State<A> {
     pub fn check_deadline(
         &self,
         home: Option<Home>,
+        claim: Claim,
         deadline: Option<Instant>,
         now: Instant,
     ) -> Result<(), PoolError> {
         let Some(deadline) = deadline else { return Ok(()) };
-        let (ahead, places) = self.admission.ahead(home);
+        let (ahead, places) = self.admission.ahead(home, claim);
         let Some(expected) = self.expectation.wait(ahead, places) else { return Ok(()) };
         let remaining = deadline.saturating_duration_since(now);
         if is_hopeless(expected, remaining) {

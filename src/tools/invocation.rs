@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::core::limits::TOOL_CHUNK_WINDOW;
-use crate::core::{Deadline, Error, Expire, Result, Status, TimerKey, Timers, Value};
+use crate::core::{CallId, Deadline, Error, Expire, Result, Status, TimerKey, Timers, Value};
 
 use super::machine::{Effect, Event, Phase, step};
 use super::registry::ToolEntry;
@@ -35,6 +35,8 @@ pub struct InvocationFacts {
     pub stream: bool,
     /// Executes inside tools above this one.
     pub depth: u32,
+    /// The framework call that waits for it, if one does.
+    pub within: Option<CallId>,
 }
 
 /// One call of a host tool.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use snakepit_bridge::snakepit::{PoolError, PoolState};
+use snakepit_bridge::snakepit::{Claim, PoolError, PoolState};
 use tokio::time::Instant;
 
 use crate::Test;
@@ -24,7 +24,7 @@ fn drained_and_back() {
     Stage::plain(|config| config.workers = 2).run(|pool, fake| async move {
         pool.wait_ready(2, Some(soon())).await.unwrap();
         let (held, other) = (lease(&pool).await, lease(&pool).await);
-        let waiting = pool.acquire(None, None);
+        let waiting = pool.acquire(None, None, Claim::default());
         let drain = pool.drain(Duration::from_secs(20));
         let act = async {
             settled(&pool, "both drain", |stats| stats.draining == 2).await;

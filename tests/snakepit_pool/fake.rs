@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    Adapter, Backend, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig, PoolStats,
-    ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, Terms, WorkerId, os,
+    Adapter, Backend, Claim, Exit, Failure, Instance, Lease, OutputStream, Pool, PoolConfig,
+    PoolStats, ProcessSpec, ResourceLimits, ServiceLimits, Setsid, Systemd, Terms, WorkerId, os,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -316,7 +316,7 @@ pub fn config(mark: &str, instance: Arc<Instance>) -> PoolConfig {
 
 /// A lease, within a time that is only there to end a hanging test.
 pub async fn lease(pool: &Pool<Fake>) -> Lease<Fake> {
-    pool.acquire(Some(soon()), None).await.unwrap()
+    pool.acquire(Some(soon()), None, Claim::default()).await.unwrap()
 }
 
 /// A lease that needs no waiting.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use snakepit_bridge::snakepit::{Forkserver, PoolConfig, PoolError, TemplateConfig};
+use snakepit_bridge::snakepit::{Claim, Forkserver, PoolConfig, PoolError, TemplateConfig};
 
 use crate::Test;
 use crate::backends::template;
@@ -79,7 +79,7 @@ fn guard_killed() {
 }
 
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<crate::fake::Fake>) -> String {
-    let told = pool.acquire(Some(soon()), None).await;
+    let told = pool.acquire(Some(soon()), None, Claim::default()).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     failure.to_string()
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use snakepit_bridge::snakepit::{Affinity, Home, Lease, Pool, PoolError};
+use snakepit_bridge::snakepit::{Affinity, Claim, Home, Lease, Pool, PoolError};
 
 use crate::Test;
 use crate::fake::{Fake, Stage, free, lease, settled, soon};
@@ -26,7 +26,7 @@ fn home(key: u64, affinity: Affinity) -> Option<Home> {
 }
 
 async fn strict(pool: &Pool<Fake>, key: u64) -> Result<Lease<Fake>, PoolError> {
-    pool.acquire(Some(soon()), home(key, Affinity::StrictQueue)).await
+    pool.acquire(Some(soon()), home(key, Affinity::StrictQueue), Claim::default()).await
 }
 
 fn strict_calls_meet() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use snakepit_bridge::snakepit::{Cause, Exit, Pool, PoolConfig, PoolError, PoolStats};
+use snakepit_bridge::snakepit::{Cause, Claim, Exit, Pool, PoolConfig, PoolError, PoolStats};
 
 use crate::Test;
 use crate::fake::{Fake, Stage, lease, settled, soon};
@@ -75,7 +75,7 @@ fn whole_tree() {
 }
 
 async fn acquire(pool: &Pool<Fake>) -> PoolError {
-    pool.acquire(Some(soon()), None).await.map(drop).unwrap_err()
+    pool.acquire(Some(soon()), None, Claim::default()).await.map(drop).unwrap_err()
 }
 
 fn resident(stats: &PoolStats) -> u64 {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-use snakepit_bridge::snakepit::{Instance, PoolError};
+use snakepit_bridge::snakepit::{Claim, Instance, PoolError};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -267,7 +267,7 @@ fn deleted_by_hand() {
         held.exited().await;
         drop(held);
         settled(&pool, "starts fail", |stats| stats.start_failures > 0).await;
-        let told = pool.acquire(Some(soon()), None).await;
+        let told = pool.acquire(Some(soon()), None, Claim::default()).await;
         let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
         assert!(failure.reason.contains("No such file"), "{}", failure.reason);
         // The guard of a start that failed ends by itself.

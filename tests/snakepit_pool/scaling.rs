@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use snakepit_bridge::snakepit::{Adapter, Lease, PoolError, PoolState, WorkerId};
+use snakepit_bridge::snakepit::{Adapter, Claim, Lease, PoolError, PoolState, WorkerId};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -31,7 +31,9 @@ fn grows_and_shrinks() {
         assert_eq!((stats.wanted, stats.running), (3, 3), "one lease for each worker");
         assert_eq!(pool.state(), PoolState::Healthy);
         // As many as may be: who comes now waits.
-        let late = pool.acquire(Some(Instant::now() + Duration::from_millis(200)), None).await;
+        let late = pool
+            .acquire(Some(Instant::now() + Duration::from_millis(200)), None, Claim::default())
+            .await;
         assert!(matches!(late, Err(PoolError::DeadlinePassed { .. })));
         assert_eq!(pool.stats().wanted, 3);
         drop((one, two, three));
@@ -59,7 +61,9 @@ fn cannot_meet() {
             })
             .collect();
         settled(&pool, "nine queue", |stats| stats.queued == 9).await;
-        let told = pool.acquire(Some(Instant::now() + Duration::from_millis(40)), None).await;
+        let told = pool
+            .acquire(Some(Instant::now() + Duration::from_millis(40)), None, Claim::default())
+            .await;
         let Err(PoolError::CannotMeet { expected, remaining }) = told else {
             panic!("{:?}", told.err())
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use snakepit_bridge::snakepit::{PoolError, PoolState, WorkerId};
+use snakepit_bridge::snakepit::{Claim, PoolError, PoolState, WorkerId};
 use tokio::time::Instant;
 
 use crate::Test;
@@ -92,10 +92,10 @@ fn waiters_are_served_in_order() {
 fn full_queue_refuses() {
     Stage::plain(|config| config.queue_max = 1).run(|pool, _| async move {
         let _held = lease(&pool).await;
-        let waiting = pool.acquire(Some(soon()), None);
+        let waiting = pool.acquire(Some(soon()), None, Claim::default());
         let refused = async {
             settled(&pool, "one queues", |stats| stats.queued == 1).await;
-            match pool.acquire(None, None).await {
+            match pool.acquire(None, None, Claim::default()).await {
                 Err(PoolError::Full { queue_max: 1 }) => {}
                 other => panic!("{:?}", other.err()),
             }
@@ -111,9 +111,11 @@ fn full_queue_refuses() {
 fn deadline_ends_the_waiting() {
     Stage::plain(|_| {}).run(|pool, _| async move {
         let held = lease(&pool).await;
-        let late = pool.acquire(Some(Instant::now() + Duration::from_millis(30)), None).await;
+        let late = pool
+            .acquire(Some(Instant::now() + Duration::from_millis(30)), None, Claim::default())
+            .await;
         assert!(matches!(late, Err(PoolError::DeadlinePassed { .. })));
-        let past = pool.acquire(Some(Instant::now()), None).await;
+        let past = pool.acquire(Some(Instant::now()), None, Claim::default()).await;
         assert!(matches!(past, Err(PoolError::DeadlinePassed { .. })));
         assert_eq!(pool.stats().queued, 0);
         drop(held);
@@ -202,7 +204,7 @@ fn stopping() {
     Stage::plain(|config| config.workers = 2).run(|pool, fake| async move {
         pool.wait_ready(2, Some(soon())).await.unwrap();
         let _busy: Vec<_> = std::iter::from_fn(|| free(&pool)).collect();
-        let waiting = pool.acquire(None, None);
+        let waiting = pool.acquire(None, None, Claim::default());
         let stop_all = async {
             settled(&pool, "one queues", |stats| stats.queued == 1).await;
             let stops = (0..4).map(|_| {
@@ -219,7 +221,7 @@ fn stopping() {
         };
         let (refused, ()) = tokio::join!(waiting, stop_all);
         assert!(matches!(refused, Err(PoolError::Closed)));
-        assert!(matches!(pool.acquire(None, None).await, Err(PoolError::Closed)));
+        assert!(matches!(pool.acquire(None, None, Claim::default()).await, Err(PoolError::Closed)));
         assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Closed)));
         pool.resize(2, 0);
         assert!(free(&pool).is_none() && pool.stats().workers.is_empty());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use snakepit_bridge::snakepit::{Cause, Pool, PoolError};
+use snakepit_bridge::snakepit::{Cause, Claim, Pool, PoolError};
 
 use crate::Test;
 use crate::fake::{Fake, Stage, lease, settled, soon};
@@ -53,7 +53,7 @@ pub fn endure(mark: String) {
 }
 
 async fn refused(pool: &Arc<Pool<Fake>>) -> String {
-    let error = pool.acquire(Some(soon()), None).await.map(drop).unwrap_err();
+    let error = pool.acquire(Some(soon()), None, Claim::default()).await.map(drop).unwrap_err();
     let PoolError::Failed(failure) = &error else { panic!("{error:?}") };
     assert_eq!(failure.cause, Cause::Exhausted);
     failure.reason.clone()

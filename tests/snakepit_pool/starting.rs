@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use snakepit_bridge::snakepit::{
-    PoolError, PoolState, Setsid, StartFailure, Step, WorkerId, find_guard,
+    Claim, PoolError, PoolState, Setsid, StartFailure, Step, WorkerId, find_guard,
 };
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ pub const TESTS: &[Test] = &[
 
 /// Waits until the pool has failed; what its callers are told.
 async fn failure(pool: &snakepit_bridge::snakepit::Pool<Fake>) -> StartFailure {
-    let told = pool.acquire(Some(soon()), None).await;
+    let told = pool.acquire(Some(soon()), None, Claim::default()).await;
     let Err(PoolError::Failed(failure)) = told else { panic!("{:?}", told.err()) };
     assert!(matches!(pool.state(), PoolState::Failed { .. }), "{:?}", pool.state());
     assert!(matches!(pool.wait_ready(1, None).await, Err(PoolError::Failed(_))));

@@ -8,6 +8,7 @@ mod support;
 mod affinity;
 mod calls;
 mod dspy;
+mod fairness;
 mod faults;
 mod forked;
 mod health;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::ids::WorkerId;
 use super::seat::Seat;
-use super::{Admission, Aim, Home};
+use super::{Admission, Aim, Claim, Group, Home};
 
 /// What a seated worker has done and does.
 #[derive(Clone, Copy, Debug)]
@@ -27,24 +27,40 @@ impl<S: Clone, W> Admission<S, W> {
     }
 
     pub fn queued(&self) -> usize {
-        self.line.len()
+        self.waiters.len()
     }
 
-    /// How many wait before one who would queue now, and the places that serve them.
-    pub fn ahead(&self, home: Option<Home>) -> (usize, usize) {
+    /// Whether one may not wait because too many do. A group that nobody waits of has a place
+    /// beyond the limit, so that one that fills the queue does not have all others refused.
+    pub fn is_full(&self, home: Option<Home>, claim: Claim) -> bool {
+        let (waiting, max) = (self.waiters.len(), self.limits.queue_max);
+        waiting >= max && (waiting >= max.saturating_mul(2) || self.has_waiting(home, claim.group))
+    }
+
+    /// How many are served before one who would queue now, at least, and the places that serve
+    /// them.
+    pub fn ahead(&self, home: Option<Home>, claim: Claim) -> (usize, usize) {
         let at_home = home.filter(|home| home.is_strict()).map(|_| self.homes.rather(home));
         if let Some(Aim::Rather(worker)) = at_home
             && let Some(seat) = self.seat(worker)
         {
-            return (seat.waiting.len(), self.limits.running_max);
+            return (seat.waiting.ahead(claim), self.limits.running_max);
         }
-        (self.anyone.len(), self.open_seats().saturating_mul(self.limits.running_max))
+        (self.anyone.ahead(claim), self.open_seats().saturating_mul(self.limits.running_max))
     }
 
-    /// Since when the first of those waits whom any worker could serve.
+    /// Since when the one waits who has waited the longest of those whom any worker could serve.
     pub fn waiting_since(&self) -> Option<Instant> {
-        let first = self.anyone.first()?;
-        self.line.get(first).map(|waiter| waiter.since)
+        let oldest = self.anyone.oldest()?;
+        self.waiters.get(&oldest).map(|waiter| waiter.since)
+    }
+
+    fn has_waiting(&self, home: Option<Home>, group: Group) -> bool {
+        let at_home = match self.homes.rather(home) {
+            Aim::Rather(worker) => self.seat(worker),
+            Aim::Any | Aim::Only(_) => None,
+        };
+        self.anyone.has(group) || at_home.is_some_and(|seat| seat.waiting.has(group))
     }
 
     /// The payload of a seated worker.

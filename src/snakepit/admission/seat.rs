@@ -2,12 +2,11 @@
 //!
 //! Pure data with its questions. It must not know the other seats.
 
-use std::collections::BTreeSet;
-
 use tokio::time::Instant;
 
 use super::super::ids::WorkerId;
 use super::Limits;
+use super::line::Line;
 
 /// A ready or draining worker.
 pub struct Seat<S> {
@@ -24,8 +23,8 @@ pub struct Seat<S> {
     pub idle_since: Option<Instant>,
     /// When it was last taken, counted in takings.
     pub turn: u64,
-    /// The tickets of those whose home it is.
-    pub waiting: BTreeSet<u64>,
+    /// Those whom it alone can serve.
+    pub waiting: Line,
 }
 
 /// The order in which seats are taken: the least loaded, and among equals the one that was taken
@@ -49,7 +48,7 @@ impl<S> Seat<S> {
             given: 0,
             idle_since: Some(now),
             turn: 0,
-            waiting: BTreeSet::new(),
+            waiting: Line::default(),
         }
     }
 

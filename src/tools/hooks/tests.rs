@@ -70,6 +70,7 @@ fn begin(refuses: bool, seen: &Seen) -> (Result<Value>, Box<dyn Caller>) {
         deadline: Deadline::NEVER,
         stream: true,
         depth: 0,
+        within: None,
     };
     let arguments = Value::from_document(&json!("a"));
     HookedCaller::begin(hooks, "t", &facts, arguments, Box::new(Asker(seen.clone())))
