@@ -54,9 +54,14 @@ func TestTheWholeABIIsCovered(t *testing.T) {
 	if len(found) < 90 {
 		t.Fatalf("only %d functions found in the header", len(found))
 	}
+	called := map[string]bool{}
+	calls := regexp.MustCompile(`[ (.{](spb_\w+)\(`)
+	for _, each := range calls.FindAllStringSubmatch(sources.String(), -1) {
+		called[each[1]] = true
+	}
 	for _, each := range found {
 		name := each[1]
-		isCalled := regexp.MustCompile(`[ (.{]` + name + `\(`).MatchString(sources.String())
+		isCalled := called[name]
 		if _, isArgued := notCalled[name]; isArgued == isCalled {
 			t.Errorf("%s: called %v, listed as not called %v", name, isCalled, isArgued)
 		}
