@@ -50,7 +50,7 @@ func (p *pace) end(number uint64, took time.Duration) {
 	case number != p.begun:
 		p.trust = 0
 	case took > shortMax:
-		p.trust /= 2
+		p.trust = max(p.trust-trustCost, 0)
 	case p.trust < trustMax:
 		p.trust++
 	}
@@ -93,10 +93,11 @@ func (p *pace) look(nobodyWaits, isOver bool) (more bool) {
 const (
 	// waitingMax is enough for one to wait while another runs a call.
 	waitingMax = 2
-	// So many calls, each short and alone, are a reason to expect more of them; with twice as many
-	// one that the system has interrupted changes nothing.
-	trustMin = 16
-	trustMax = 2 * trustMin
+	// So many calls, each short and alone, are a reason to expect more of them. One that was not
+	// short costs less than there may be on top, since it may be that the system has interrupted it.
+	trustMin  = 16
+	trustMax  = 2 * trustMin
+	trustCost = trustMin / 2
 	// shortMax is not much more than what it costs to wake another thread for the next call.
 	shortMax = 100 * time.Microsecond
 	// lookEvery: a call that is not short after all holds up the next one for twice that at most.

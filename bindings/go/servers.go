@@ -29,7 +29,6 @@ type servers struct {
 	// waiting goroutines are in C, or pass on what they got there.
 	waiting int
 	pace    pace
-	breath  breath
 	// over: the queue has ended.
 	over bool
 }
@@ -83,6 +82,7 @@ func (s *servers) live() {
 	room := C.calloc(callsAtOnce, C.sizeof_spb_event)
 	defer C.free(room)
 	batch := unsafe.Slice((*C.spb_event)(room), callsAtOnce)
+	var breath breath
 	for stays := true; stays; {
 		first, count, isOpen := s.take(batch)
 		if isOpen && count == 0 {
@@ -93,6 +93,7 @@ func (s *servers) live() {
 			return
 		}
 		stays = s.serve(first, number)
+		breath.take()
 	}
 }
 
@@ -150,7 +151,6 @@ func (s *servers) serve(first turn, number uint64) (stays bool) {
 	}()
 	first.run()
 	hasEnded = true
-	s.breath.take()
 	return s.enter(number, time.Since(began))
 }
 
