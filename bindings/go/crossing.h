@@ -114,6 +114,13 @@ static inline spb_go_view spb_go_look(const spb_value *value) {
     return view;
 }
 
+/* Whether nobody waits for the answer any more. */
+static inline bool spb_go_is_cancelled(spb_invocation invocation) {
+    uint8_t is_cancelled = 0;
+    spb_invocation_is_cancelled(invocation, &is_cancelled, NULL);
+    return is_cancelled != 0;
+}
+
 /* Answers a call of a tool. Its handle is gone if the status is SPB_OK. */
 static inline spb_go_outcome spb_go_answer(spb_invocation invocation, spb_go_content result) {
     spb_go_outcome outcome = {SPB_OK, NULL};

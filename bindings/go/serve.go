@@ -4,7 +4,7 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -41,9 +41,7 @@ func (c *calls) begin(event event) (turn, bool) {
 		C.spb_invocation_free(event.invocation)
 		return turn{}, false
 	}
-	var isCancelled C.uint8_t
-	C.spb_invocation_is_cancelled(event.invocation, &isCancelled, nil)
-	if isCancelled != 0 {
+	if bool(C.spb_go_is_cancelled(event.invocation)) {
 		// Another goroutine may have brought the cancel before there was something to cancel.
 		ctx.end()
 	}
