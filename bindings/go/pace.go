@@ -77,7 +77,7 @@ func (p *pace) look(nobodyWaits, isOver bool) (more bool) {
 	more = nobodyWaits && isSame && !isOver
 	switch {
 	case more:
-		p.trust = 0
+		p.trust = min(p.trust, trustMin-1)
 	case isSame:
 		p.quiet++
 	default:
@@ -101,7 +101,7 @@ const (
 	// shortMax is not much more than what it costs to wake another thread for the next call.
 	shortMax = 100 * time.Microsecond
 	// lookEvery: a call that is not short after all holds up the next one for twice that at most.
-	lookEvery = time.Millisecond
+	lookEvery = 2 * time.Millisecond
 	// quietMax looks without a call end the looking.
 	quietMax = 20
 )
