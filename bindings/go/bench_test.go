@@ -19,12 +19,17 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-func BenchmarkEchoSixtyFourAtOnce(b *testing.B) {
+func BenchmarkEchoTwoAtOnce(b *testing.B)       { echoes(b, 2) }
+func BenchmarkEchoFourAtOnce(b *testing.B)      { echoes(b, 4) }
+func BenchmarkEchoEightAtOnce(b *testing.B)     { echoes(b, 8) }
+func BenchmarkEchoSixtyFourAtOnce(b *testing.B) { echoes(b, 64) }
+
+func echoes(b *testing.B, atOnce int) {
 	_, session := opened(b)
 	call := python("echo_inline", map[string]any{"value": 7})
 	b.ReportAllocs()
 	var group sync.WaitGroup
-	turns := make(chan struct{}, 64)
+	turns := make(chan struct{}, atOnce)
 	for b.Loop() {
 		turns <- struct{}{}
 		group.Go(func() {

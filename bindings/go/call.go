@@ -4,7 +4,7 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -39,7 +39,8 @@ type Call struct {
 // StatusInvalidArgument and others at once; StatusPythonException, StatusWorkerLost,
 // StatusDeadline, StatusToolFailed and others at the end.
 func (s *Session) Execute(ctx context.Context, call Call) (*Value, error) {
-	return s.platform.await(ctx, true, s.execute(ctx, call, false))
+	value, err := s.platform.call(ctx, s.execute(ctx, call, false))
+	return value.keep(), err
 }
 
 // Start starts a call and returns at once. The end of ctx cancels the call, as [Operation.Cancel]
@@ -53,7 +54,7 @@ func (s *Session) Start(ctx context.Context, call Call) (*Operation, error) {
 
 // Run executes a call and reads its result as Out: see [Session.Execute] and [As].
 func Run[Out any](ctx context.Context, session *Session, call Call) (Out, error) {
-	value, err := session.Execute(ctx, call)
+	value, err := session.platform.call(ctx, session.execute(ctx, call, false))
 	if err != nil {
 		var none Out
 		return none, err
@@ -80,25 +81,27 @@ func StreamAs[Chunk any](
 
 // execute prepares spb_execute.
 func (s *Session) execute(ctx context.Context, call Call, streams bool) submission {
-	return with(call.Parameters, func(
-		hold *lent, parameters cValue, sink *cSink, out *cOperation, fault *cFault,
-	) cStatus {
+	return func(sink *cSink, out *cOperation) (operation cOperation, err error) {
 		defer runtime.KeepAlive(s)
-		options := C.spb_execute_options{struct_size: C.sizeof_spb_execute_options}
-		options.framework = hold.text(call.Framework)
-		options.operation = hold.text(call.Operation)
-		options.parameters = parameters
-		options.pool = hold.text(call.Pool)
-		options.timeout_ms = millis(timeLeft(ctx, call.Timeout))
-		options.traceparent = hold.text(call.Traceparent)
-		options.affinity = C.uint32_t(call.Affinity)
-		options.parent = parentOf(ctx)
+		what := C.spb_execute_options{struct_size: C.sizeof_spb_execute_options}
+		what.framework = view(call.Framework)
+		what.operation = view(call.Operation)
+		what.pool = view(call.Pool)
+		what.timeout_ms = millis(timeLeft(ctx, call.Timeout))
+		what.traceparent = view(call.Traceparent)
+		what.affinity = C.uint32_t(call.Affinity)
+		what.parent = parentOf(ctx)
 		if streams {
-			options.flags = C.SPB_EXECUTE_STREAM
-			options.stream_window = C.uint32_t(call.StreamWindow)
+			what.flags = C.SPB_EXECUTE_STREAM
+			what.stream_window = C.uint32_t(call.StreamWindow)
 		}
-		return C.spb_execute(s.raw, &options, sink, out, fault)
-	})
+		err = giving(call.Parameters, func(parameters cContent) error {
+			made := C.spb_go_execute(s.raw, what, parameters, sink, out)
+			operation = made.operation
+			return failure(made.outcome.status, made.outcome.fault)
+		})
+		return operation, err
+	}
 }
 
 // parentOf is the tool call that a context belongs to, or 0.

@@ -5,7 +5,7 @@ package bridge
 
 /*
 #include <stdlib.h>
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -47,6 +47,27 @@ func lending(content any, use func(raw cValue) error) error {
 		defer C.spb_value_free(raw)
 		return use(raw)
 	}
+	return using(value, content, use)
+}
+
+// giving calls use with content as crossing.h takes it, which lives until use returns; nil is none.
+func giving(content any, use func(given cContent) error) error {
+	if content == nil {
+		return use(cContent{})
+	}
+	value, document, err := encode(content)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		text := unsafe.String(unsafe.SliceData(document), len(document))
+		return use(cContent{document: view(text), is_document: true})
+	}
+	return using(value, content, func(raw cValue) error { return use(cContent{value: raw}) })
+}
+
+// using calls use with what content has become; what was made for it ends with it.
+func using(value *Value, content any, use func(raw cValue) error) error {
 	if _, isTheirs := content.(*Value); !isTheirs {
 		defer value.Close()
 	}
@@ -138,18 +159,16 @@ func (v *Value) Into(target any) error {
 	case *float64:
 		return v.float(target)
 	}
-	if v.isAttachment() {
+	document, attachments := v.look()
+	if attachments == 1 && v.isAttachment() {
 		if taken, err := v.attachmentInto(target); taken {
 			return err
 		}
 	}
-	document := v.JSON()
 	if document == nil {
 		return errValueClosed
 	}
-	decoder := json.NewDecoder(bytes.NewReader(document))
-	decoder.UseNumber()
-	if err := decoder.Decode(target); err != nil {
+	if err := decode(document, target); err != nil {
 		return &Error{Status: StatusTypeMismatch, Message: err.Error()}
 	}
 	return nil
@@ -164,11 +183,11 @@ func As[T any](value *Value) (T, error) {
 
 // consume is As for a Value that nobody else has: it is freed unless T is *Value.
 func consume[T any](value *Value) (T, error) {
-	content, err := As[T](value)
-	if _, isKept := any(content).(*Value); !isKept {
-		value.Close()
+	if _, isKept := any((*T)(nil)).(**Value); isKept {
+		return As[T](value.keep())
 	}
-	return content, err
+	defer value.Close()
+	return As[T](value)
 }
 
 func (v *Value) float(target *float64) error {

@@ -18,10 +18,17 @@
 //
 // # Goroutines
 //
-// One per platform takes the events of the library's completion queue, parked in the runtime's
-// poller while there are none. Two more wait in C for calls of tools and run them; while one does,
-// another waits, however many run. No Go function is ever called from C. All functions and methods
-// may be called from any goroutine, but for loops over one watch or one stream.
+// A call that waits for one result, [Session.Execute] and its like, waits in C for exactly that
+// while no more than two such calls are under way, so that nobody has to be woken to hand it over.
+// The ends of all others, and all other events, are taken by one goroutine per platform, parked in
+// the runtime's poller while there are none: ten thousand calls at once need no thread of their
+// own.
+//
+// Calls of tools are waited for in C, too, by a goroutine that runs the call it gets. A second one
+// waits meanwhile, unless calls are short and come one by one; where one of those takes long after
+// all, another goroutine waits within a few milliseconds. No Go function is ever called from C. All
+// functions and methods may be called from any goroutine, but for loops over one watch or one
+// stream.
 //
 // # Errors
 //

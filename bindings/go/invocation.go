@@ -3,7 +3,7 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -80,26 +80,45 @@ const (
 // invocationKey finds the running tool call in a context.
 type invocationKey struct{}
 
-// toolContext has the deadline of a tool's caller. To know it is a question to the library, asked
-// when somebody wants to know; that it has passed, the library tells by ending the call.
+// toolContext is a tool call's context. What only some tools ask for is made when they do: the
+// channel of its end, and its deadline, which is a question to the library. That the deadline has
+// passed the library tells by ending the call.
 type toolContext struct {
-	context.Context
-	invocation *Invocation
-	asked      sync.Once
-	deadline   time.Time
+	call  Invocation
+	mutex sync.Mutex
+	over  bool
+	// What tells of the end, once it was asked for.
+	told   context.Context
+	cancel context.CancelFunc
+
+	asked    sync.Once
+	deadline time.Time
 }
 
-// Value finds the call itself without a context of its own.
+// end is that of the context: nobody waits for the answer any more, or it was given.
+func (c *toolContext) end() {
+	c.mutex.Lock()
+	c.over = true
+	cancel := c.cancel
+	c.mutex.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+func (c *toolContext) Done() <-chan struct{} { return c.teller().Done() }
+
+// Value finds the call itself, and for the contexts made from this one what tells of the end.
 func (c *toolContext) Value(key any) any {
 	if key == (invocationKey{}) {
-		return c.invocation.raw
+		return c.call.raw
 	}
-	return c.Context.Value(key)
+	return c.teller().Value(key)
 }
 
 func (c *toolContext) Deadline() (time.Time, bool) {
 	c.asked.Do(func() {
-		info, err := c.invocation.Info()
+		info, err := c.call.Info()
 		if err == nil && info.DeadlineRemainingMS != nil {
 			left := time.Duration(*info.DeadlineRemainingMS) * time.Millisecond
 			c.deadline = time.Now().Add(left)
@@ -109,24 +128,44 @@ func (c *toolContext) Deadline() (time.Time, bool) {
 }
 
 func (c *toolContext) Err() error {
-	err := c.Context.Err()
-	if err == nil {
+	c.mutex.Lock()
+	isOver := c.over
+	c.mutex.Unlock()
+	if !isOver {
 		return nil
 	}
 	if deadline, has := c.Deadline(); has && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
-	return err
+	return context.Canceled
+}
+
+// teller is a context of the standard library that ends with this one.
+func (c *toolContext) teller() context.Context {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.told == nil {
+		c.told, c.cancel = context.WithCancel(context.Background())
+		if c.over {
+			c.cancel()
+		}
+	}
+	return c.told
 }
 
 // complete answers. A result that breaks the tool's schema is refused.
 func (i *Invocation) complete(result any) error {
-	return lending(result, func(raw cValue) error {
-		return check(func(fault *cFault) cStatus {
-			return C.spb_invocation_complete(i.raw, raw, fault)
-		})
+	if result == nil {
+		result = null
+	}
+	return giving(result, func(given cContent) error {
+		outcome := C.spb_go_answer(i.raw, given)
+		return failure(outcome.status, outcome.fault)
 	})
 }
+
+// null is the document of no content.
+var null = json.RawMessage("null")
 
 // fail tells Python why there is no result. What C does not take of it is left out.
 func (i *Invocation) fail(cause *Error) {

@@ -3,11 +3,12 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
 type (
+	cContent        = C.spb_go_content
 	cStatus         = C.spb_status
 	cFault          = *C.spb_error
 	cValue          = *C.spb_value

@@ -88,31 +88,15 @@ func (o *Operation) last() (*Value, error) {
 	}
 }
 
-// submission starts an operation. An error other than that of C has no status.
-type submission func(sink *cSink, out *cOperation) error
+// submission starts an operation. Where its events go to a sink, its handle is in out before any of
+// them comes; without a sink out is nil. An error other than that of C has no status.
+type submission func(sink *cSink, out *cOperation) (cOperation, error)
 
-// with prepares a submission with content as a value, and with Go text lent to C while it runs.
-func with(
-	content any,
-	call func(hold *lent, value cValue, sink *cSink, out *cOperation, fault *cFault) cStatus,
-) submission {
-	return func(sink *cSink, out *cOperation) error {
-		var hold lent
-		defer hold.Unpin()
-		submit := func(raw cValue) error {
-			return check(func(fault *cFault) cStatus { return call(&hold, raw, sink, out, fault) })
-		}
-		if content == nil {
-			return submit(nil)
-		}
-		return lending(content, submit)
-	}
-}
-
-// plain is a submission that needs nothing but C.
+// plain is a submission that needs nothing but C, and a sink.
 func plain(call func(sink *cSink, out *cOperation, fault *cFault) cStatus) submission {
-	return func(sink *cSink, out *cOperation) error {
-		return check(func(fault *cFault) cStatus { return call(sink, out, fault) })
+	return func(sink *cSink, out *cOperation) (cOperation, error) {
+		err := check(func(fault *cFault) cStatus { return call(sink, out, fault) })
+		return *out, err
 	}
 }
 
@@ -126,7 +110,7 @@ func (p *Platform) start(within context.Context, submit submission) (*Operation,
 	}
 	// The end never comes before the submitting call has returned, so raw is written by then.
 	sink, tag := p.pump.sink(made.end)
-	if err := submit(&sink, &made.raw); err != nil {
+	if _, err := submit(&sink, &made.raw); err != nil {
 		p.pump.forget(tag)
 		if within != nil {
 			made.stop()

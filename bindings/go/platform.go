@@ -18,6 +18,7 @@ type Platform struct {
 	raw     C.spb_platform
 	pump    *pump
 	servers *servers
+	places  places
 	net     *net
 }
 

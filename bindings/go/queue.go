@@ -5,7 +5,7 @@ package bridge
 /*
 #include <unistd.h>
 #include <fcntl.h>
-#include <snakepit_bridge.h>
+#include "crossing.h"
 
 // A second descriptor of the queue's, so that Go's poller and the queue each close their own.
 static int32_t spb_go_dup(int32_t fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
@@ -61,18 +61,19 @@ func newQueue(platform C.spb_platform) (*queue, error) {
 
 // take waits for events and passes each to handle; false once there will be no more.
 func (q *queue) take(batch []C.spb_event, handle func(tag uint64, event event)) bool {
-	var status C.spb_status
-	var count C.size_t
+	var got C.spb_go_taken
 	err := q.poll.Read(func(uintptr) bool {
-		status = C.spb_queue_next_batch(q.raw, &batch[0], C.size_t(len(batch)), 0, &count, nil)
-		return status != C.SPB_E_AGAIN
+		got = C.spb_go_take(q.raw, &batch[0], C.size_t(len(batch)), 0)
+		return got.status != C.SPB_E_AGAIN
 	})
-	if err != nil || status != C.SPB_OK {
+	if err != nil || got.status != C.SPB_OK {
 		return false
 	}
-	for index := range batch[:count] {
+	for index := range batch[:got.count] {
 		tag := uint64(batch[index].tag)
-		handle(tag, taken(&batch[index]))
+		event := taken(&batch[index])
+		event.value.keep()
+		handle(tag, event)
 	}
 	return true
 }
@@ -83,19 +84,21 @@ func (q *queue) close() {
 	q.file.Close()
 }
 
-// taken makes what an event carries Go's own.
+// taken makes what an event carries Go's own. Its Value has to be kept or closed.
 func taken(raw *C.spb_event) event {
 	made := event{kind: raw.kind, status: raw.status, sequence: uint64(raw.sequence)}
 	made.invocation = raw.invocation
 	if raw.value != nil {
-		made.value = owned(raw.value)
+		made.value = loose(raw.value)
 		raw.value = nil
 	}
 	if raw.status != C.SPB_OK {
 		made.err = failure(raw.status, raw.error)
 		raw.error = nil
 	}
-	C.spb_event_clear(raw)
+	if raw.error != nil {
+		C.spb_event_clear(raw)
+	}
 	return made
 }
 

@@ -4,7 +4,7 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -19,39 +19,42 @@ import (
 
 // calls are those of one tool that run, by their invocation.
 type calls struct {
-	run     func(context.Context, *Invocation) (any, error)
-	mutex   sync.Mutex
-	cancels map[C.spb_invocation]context.CancelFunc
+	run      func(context.Context, *Invocation) (any, error)
+	mutex    sync.Mutex
+	contexts map[C.spb_invocation]*toolContext
 	// over: the tool was unregistered, no more begin.
 	over  bool
 	group sync.WaitGroup
 }
 
-// begin prepares a call that came, and gives what runs it.
-func (c *calls) begin(event event) func() {
-	invocation := &Invocation{raw: event.invocation, Arguments: event.value}
-	ctx, cancel := context.WithCancel(context.Background())
-	if !c.note(invocation.raw, cancel) {
-		cancel()
-		C.spb_invocation_free(invocation.raw)
-		return nil
-	}
-	var isCancelled C.uint8_t
-	C.spb_invocation_is_cancelled(invocation.raw, &isCancelled, nil)
-	if isCancelled != 0 {
-		// Another goroutine may have brought the cancel before there was something to cancel.
-		cancel()
-	}
-	return func() { c.answer(ctx, invocation) }
+// turn is a call that is to be run.
+type turn struct {
+	calls *calls
+	ctx   *toolContext
 }
 
-func (c *calls) note(invocation C.spb_invocation, cancel context.CancelFunc) bool {
+// begin prepares a call that came; false when it is not to be run.
+func (c *calls) begin(event event) (turn, bool) {
+	ctx := &toolContext{call: Invocation{raw: event.invocation, Arguments: event.value}}
+	if !c.note(ctx) {
+		event.value.Close()
+		C.spb_invocation_free(event.invocation)
+		return turn{}, false
+	}
+	if bool(C.spb_go_is_cancelled(event.invocation)) {
+		// Another goroutine may have brought the cancel before there was something to cancel.
+		ctx.end()
+	}
+	return turn{calls: c, ctx: ctx}, true
+}
+
+func (c *calls) note(ctx *toolContext) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.over {
 		return false
 	}
-	c.cancels[invocation] = cancel
+	c.contexts[ctx.call.raw] = ctx
 	c.group.Add(1)
 	return true
 }
@@ -59,35 +62,40 @@ func (c *calls) note(invocation C.spb_invocation, cancel context.CancelFunc) boo
 // cancel tells a call that nobody waits for it any more.
 func (c *calls) cancel(invocation C.spb_invocation) {
 	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if cancel := c.cancels[invocation]; cancel != nil {
-		cancel()
+	ctx := c.contexts[invocation]
+	c.mutex.Unlock()
+	if ctx != nil {
+		ctx.end()
 	}
 }
 
-// answer runs one call. What it defers happens after a panic and after runtime.Goexit, too.
-func (c *calls) answer(ctx context.Context, invocation *Invocation) {
-	defer c.group.Done()
-	defer func() {
-		c.mutex.Lock()
-		defer c.mutex.Unlock()
-		c.cancels[invocation.raw]()
-		delete(c.cancels, invocation.raw)
-	}()
-	// Frees an answered call's handle; of one that was not answered it tells Python so.
-	defer C.spb_invocation_free(invocation.raw)
-	ctx = &toolContext{Context: ctx, invocation: invocation}
+// forget is the end of a call.
+func (c *calls) forget(ctx *toolContext) {
+	c.mutex.Lock()
+	delete(c.contexts, ctx.call.raw)
+	c.mutex.Unlock()
+	ctx.end()
+	c.group.Done()
+}
+
+// run runs one call. What it defers happens after a panic and after runtime.Goexit, too.
+func (t turn) run() {
+	defer t.calls.forget(t.ctx)
 	failed := &Error{Status: StatusToolFailed, Message: "the tool ended its goroutine"}
 	defer func() {
-		if failed != nil {
-			invocation.fail(failed)
+		if failed == nil {
+			// The handle went with the answer.
+			return
 		}
+		t.ctx.call.Arguments.keep()
+		t.ctx.call.fail(failed)
+		C.spb_invocation_free(t.ctx.call.raw)
 	}()
-	failed = c.guarded(ctx, invocation)
+	failed = t.calls.guarded(t.ctx)
 }
 
 // guarded runs the function and answers; a panic is its failure.
-func (c *calls) guarded(ctx context.Context, invocation *Invocation) (failed *Error) {
+func (c *calls) guarded(ctx *toolContext) (failed *Error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			message := fmt.Sprintf("the tool panicked: %v", panicked)
@@ -95,9 +103,9 @@ func (c *calls) guarded(ctx context.Context, invocation *Invocation) (failed *Er
 			slog.Error("snakepit_bridge: "+message, slog.String("stack", string(debug.Stack())))
 		}
 	}()
-	out, err := c.run(ctx, invocation)
+	out, err := c.run(ctx, &ctx.call)
 	if err == nil {
-		err = invocation.complete(out)
+		err = ctx.call.complete(out)
 	}
 	return asFailure(err)
 }

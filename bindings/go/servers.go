@@ -1,20 +1,25 @@
 // Where the calls of tools come in: a queue of their own, and the goroutines that wait in C for its
-// events. Knows nothing of what tools do.
+// events. Knows nothing of what tools do, and not how many should wait (see pace.go).
 //
-// A call runs on the goroutine that C gave it to, since another waits in C already: nothing is
-// woken between Python and the tool but the one thread that brings the call.
+// A call runs on the goroutine that C gave it to: nothing is woken between Python and the tool but
+// the one thread that brings the call.
 
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include <stdlib.h>
+#include "crossing.h"
 */
 import "C"
 
-import "sync"
+import (
+	"sync"
+	"time"
+	"unsafe"
+)
 
 // servers take the calls of a platform's tools. At least one goroutine waits in C for more, or is
-// about to: who runs a call leaves the waiting to another.
+// about to, or will be as soon as the call that the last one runs has proved not to be short.
 type servers struct {
 	raw C.spb_queue
 
@@ -23,6 +28,7 @@ type servers struct {
 	tools map[uint64]*calls
 	// waiting goroutines are in C, or pass on what they got there.
 	waiting int
+	pace    pace
 	// over: the queue has ended.
 	over bool
 }
@@ -33,8 +39,10 @@ func newServers(platform C.spb_platform) (*servers, error) {
 	if status := C.spb_queue_new(platform, &made.raw, &fault); status != C.SPB_OK {
 		return nil, failure(status, fault)
 	}
-	for made.enter() {
-		go made.run()
+	made.mutex.Lock()
+	defer made.mutex.Unlock()
+	for made.waiting < made.pace.wanted() {
+		made.add()
 	}
 	return made, nil
 }
@@ -63,52 +71,56 @@ func (s *servers) close() {
 	C.spb_queue_free(s.raw)
 }
 
-// run is one goroutine's life. Each turn ends with another goroutine's turn under way, so that
-// nothing is lost when a tool ends the goroutine.
-func (s *servers) run() {
-	batch := make([]C.spb_event, callsAtOnce)
-	for {
-		serve, isOpen := s.take(batch)
-		if isOpen && serve == nil {
+// add lets one more goroutine wait. The mutex is held.
+func (s *servers) add() {
+	s.waiting++
+	go s.live()
+}
+
+// live is one goroutine's life.
+func (s *servers) live() {
+	room := C.calloc(callsAtOnce, C.sizeof_spb_event)
+	defer C.free(room)
+	batch := unsafe.Slice((*C.spb_event)(room), callsAtOnce)
+	var breath breath
+	for stays := true; stays; {
+		first, count, isOpen := s.take(batch)
+		if isOpen && count == 0 {
 			continue
 		}
-		s.leave(isOpen)
+		number := s.leave(count, isOpen)
 		if !isOpen {
 			return
 		}
-		serve()
-		if !s.enter() {
-			return
-		}
+		stays = s.serve(first, number)
+		breath.take()
 	}
 }
 
-// take waits for events and passes them on. Of the calls among them all but one, which it gives,
-// get goroutines.
-func (s *servers) take(batch []C.spb_event) (serve func(), isOpen bool) {
-	var count C.size_t
-	status := C.spb_queue_next_batch(
-		s.raw, &batch[0], C.size_t(len(batch)), C.SPB_NO_TIMEOUT, &count, nil,
-	)
-	if status != C.SPB_OK {
-		return nil, false
+// take waits for events and passes them on. Of the calls among them all but the first, which it
+// gives, get goroutines.
+func (s *servers) take(batch []C.spb_event) (first turn, count int, isOpen bool) {
+	got := C.spb_go_take(s.raw, &batch[0], callsAtOnce, C.SPB_NO_TIMEOUT)
+	if got.status != C.SPB_OK {
+		return turn{}, 0, false
 	}
-	for index := range batch[:count] {
+	for index := range batch[:got.count] {
 		tag := uint64(batch[index].tag)
-		one := s.pass(tag, taken(&batch[index]))
-		if one == nil {
-			continue
+		one, isCall := s.pass(tag, taken(&batch[index]))
+		switch {
+		case isCall && count == 0:
+			first = one
+			count++
+		case isCall:
+			go one.run()
+			count++
 		}
-		if serve != nil {
-			go serve()
-		}
-		serve = one
 	}
-	return serve, true
+	return first, count, true
 }
 
-// pass tells the tool of an event, and gives what there is to run for it.
-func (s *servers) pass(tag uint64, event event) func() {
+// pass tells the tool of an event, and gives the call that is to be run for it, if there is one.
+func (s *servers) pass(tag uint64, event event) (turn, bool) {
 	s.mutex.Lock()
 	calls := s.tools[tag]
 	s.mutex.Unlock()
@@ -123,35 +135,74 @@ func (s *servers) pass(tag uint64, event event) func() {
 			calls.cancel(event.invocation)
 		}
 	}
-	return nil
+	event.value.keep()
+	return turn{}, false
 }
 
-// enter makes the goroutine one of those that wait; false when there are enough, or none is needed.
-func (s *servers) enter() bool {
+// serve runs a call on the goroutine; whether it is to wait for more afterwards.
+func (s *servers) serve(first turn, number uint64) (stays bool) {
+	began := time.Now()
+	hasEnded := false
+	defer func() {
+		if !hasEnded {
+			// The tool has ended the goroutine.
+			s.replace()
+		}
+	}()
+	first.run()
+	hasEnded = true
+	return s.enter(number, time.Since(began))
+}
+
+// leave is the end of a goroutine's waiting, with so many calls, of which it gets the last number.
+// Another waits in its place, unless the calls are such that this one is back sooner.
+func (s *servers) leave(count int, isOpen bool) uint64 {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.over || s.waiting >= serversWaiting {
+	s.over = s.over || !isOpen
+	s.waiting--
+	number := s.pace.begin(count)
+	if s.waiting > 0 || s.over {
+		return number
+	}
+	if s.pace.isLone() {
+		s.pace.watch(s.look)
+	} else {
+		s.add()
+	}
+	return number
+}
+
+// enter makes the goroutine one of those that wait again; false when there are enough, or none is
+// needed.
+func (s *servers) enter(number uint64, took time.Duration) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.pace.end(number, took)
+	if s.over || s.waiting >= s.pace.wanted() {
 		return false
 	}
 	s.waiting++
 	return true
 }
 
-// leave is the end of that. The last one makes another in its place.
-func (s *servers) leave(isOpen bool) {
+// replace lets another goroutine wait, if none does.
+func (s *servers) replace() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.over = s.over || !isOpen
-	s.waiting--
 	if s.waiting == 0 && !s.over {
-		s.waiting++
-		go s.run()
+		s.add()
 	}
 }
 
-const (
-	// serversWaiting is enough for one to wait while another runs a short call.
-	serversWaiting = 2
-	// callsAtOnce is how many events are taken from C at once.
-	callsAtOnce = 64
-)
+// look is what the pace's clock does: nobody waits any more for a call that was short to end.
+func (s *servers) look() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.pace.look(s.waiting == 0, s.over) {
+		s.add()
+	}
+}
+
+// callsAtOnce is how many events are taken from C at once.
+const callsAtOnce = 64

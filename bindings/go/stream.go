@@ -69,7 +69,7 @@ func (s *stream) run(ctx context.Context, submit submission) (*Value, error) {
 	defer queue.close()
 	sink := C.spb_sink_queue(queue.raw, 1)
 	var operation C.spb_operation
-	if err := submit(&sink, &operation); err != nil {
+	if _, err := submit(&sink, &operation); err != nil {
 		return nil, s.platform.refusal(err)
 	}
 	defer C.spb_operation_free(operation)

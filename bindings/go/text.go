@@ -21,6 +21,12 @@ func goString(view C.spb_str) string {
 	return C.GoStringN(view.ptr, C.int(view.len))
 }
 
+// view is Go text as an argument of C, or as part of a struct that is one: it is lent for the call.
+// What C gets the address of holds no views but those of lent.
+func view(text string) C.spb_str {
+	return C.spb_str{ptr: (*C.char)(unsafe.Pointer(unsafe.StringData(text))), len: C.size_t(len(text))}
+}
+
 // lent holds Go memory still while C reads it. Undo it with its Unpin.
 type lent struct{ runtime.Pinner }
 

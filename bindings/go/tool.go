@@ -59,23 +59,29 @@ type Registered struct {
 func RegisterTool[In, Out any](
 	platform *Platform, tool Tool, function func(context.Context, In) (Out, error),
 ) (*Registered, error) {
-	alone := func(ctx context.Context, in In, _ *Invocation) (Out, error) { return function(ctx, in) }
-	return RegisterStream(platform, tool, alone)
+	return registerAs[In, Out](platform, tool, func(
+		ctx context.Context, call *Invocation,
+	) (any, error) {
+		in, err := consume[In](call.Arguments)
+		if err != nil {
+			return nil, err
+		}
+		return function(ctx, in)
+	})
 }
 
 // RegisterStream is RegisterTool for a function that may emit chunks before it answers.
 func RegisterStream[In, Out any](
 	platform *Platform, tool Tool, function func(context.Context, In, *Invocation) (Out, error),
 ) (*Registered, error) {
-	if err := fillSchemas[In, Out](&tool); err != nil {
-		return nil, err
-	}
-	return register(platform, tool, func(ctx context.Context, invocation *Invocation) (any, error) {
-		in, err := As[In](invocation.Arguments)
+	return registerAs[In, Out](platform, tool, func(
+		ctx context.Context, call *Invocation,
+	) (any, error) {
+		in, err := As[In](call.Arguments.keep())
 		if err != nil {
 			return nil, err
 		}
-		return function(ctx, in, invocation)
+		return function(ctx, in, call)
 	})
 }
 
@@ -106,6 +112,16 @@ func (r *Registered) Unregister(ctx context.Context) error {
 	return r.calls.end(ctx, func() { r.platform.servers.forget(r.tag) })
 }
 
+// registerAs registers what runs calls, with the schemas of In and Out.
+func registerAs[In, Out any](
+	platform *Platform, tool Tool, run func(context.Context, *Invocation) (any, error),
+) (*Registered, error) {
+	if err := fillSchemas[In, Out](&tool); err != nil {
+		return nil, err
+	}
+	return register(platform, tool, run)
+}
+
 func register(
 	platform *Platform, tool Tool, run func(context.Context, *Invocation) (any, error),
 ) (*Registered, error) {
@@ -128,7 +144,7 @@ func register(
 	if tool.Session != nil {
 		scope = tool.Session.raw
 	}
-	made := &calls{run: run, cancels: map[C.spb_invocation]context.CancelFunc{}}
+	made := &calls{run: run, contexts: map[C.spb_invocation]*toolContext{}}
 	sink, tag := platform.servers.sink(made)
 	registered := &Registered{platform: platform, tag: tag, calls: made}
 	err := check(func(fault *cFault) cStatus {

@@ -3,7 +3,7 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -37,7 +37,8 @@ type ToolCall struct {
 // StatusUnavailable while no worker has told its tools yet, StatusInvalidArgument and others at
 // once; what the tool failed with, StatusPythonException, StatusDeadline and others at the end.
 func (s *Session) CallTool(ctx context.Context, call ToolCall) (*Value, error) {
-	return s.platform.await(ctx, true, s.toolCall(ctx, call, false))
+	value, err := s.platform.call(ctx, s.toolCall(ctx, call, false))
+	return value.keep(), err
 }
 
 // StartTool starts a tool's call and returns at once; see [Session.Start].
@@ -50,7 +51,7 @@ func (s *Session) StartTool(ctx context.Context, call ToolCall) (*Operation, err
 
 // RunTool calls a tool and reads its result as Out: see [Session.CallTool] and [As].
 func RunTool[Out any](ctx context.Context, session *Session, call ToolCall) (Out, error) {
-	value, err := session.CallTool(ctx, call)
+	value, err := session.platform.call(ctx, session.toolCall(ctx, call, false))
 	if err != nil {
 		var none Out
 		return none, err
@@ -74,21 +75,23 @@ func StreamToolAs[Chunk any](
 
 // toolCall prepares spb_tool_call.
 func (s *Session) toolCall(ctx context.Context, call ToolCall, streams bool) submission {
-	return with(call.Arguments, func(
-		hold *lent, arguments cValue, sink *cSink, out *cOperation, fault *cFault,
-	) cStatus {
+	return func(sink *cSink, out *cOperation) (operation cOperation, err error) {
 		defer runtime.KeepAlive(s)
-		options := C.spb_tool_call_options{struct_size: C.sizeof_spb_tool_call_options}
-		options.name = hold.text(call.Name)
-		options.arguments = arguments
-		options.pool = hold.text(call.Pool)
-		options.timeout_ms = millis(timeLeft(ctx, call.Timeout))
-		options.traceparent = hold.text(call.Traceparent)
-		options.parent = parentOf(ctx)
+		what := C.spb_tool_call_options{struct_size: C.sizeof_spb_tool_call_options}
+		what.name = view(call.Name)
+		what.pool = view(call.Pool)
+		what.timeout_ms = millis(timeLeft(ctx, call.Timeout))
+		what.traceparent = view(call.Traceparent)
+		what.parent = parentOf(ctx)
 		if streams {
-			options.flags = C.SPB_TOOL_CALL_STREAM
-			options.stream_window = C.uint32_t(call.StreamWindow)
+			what.flags = C.SPB_TOOL_CALL_STREAM
+			what.stream_window = C.uint32_t(call.StreamWindow)
 		}
-		return C.spb_tool_call(s.raw, &options, sink, out, fault)
-	})
+		err = giving(call.Arguments, func(arguments cContent) error {
+			made := C.spb_go_tool_call(s.raw, what, arguments, sink, out)
+			operation = made.operation
+			return failure(made.outcome.status, made.outcome.fault)
+		})
+		return operation, err
+	}
 }

@@ -4,7 +4,7 @@
 package bridge
 
 /*
-#include <snakepit_bridge.h>
+#include "crossing.h"
 */
 import "C"
 
@@ -23,6 +23,8 @@ type Value struct {
 	mutex   sync.RWMutex
 	raw     *C.spb_value
 	cleanup runtime.Cleanup
+	// kept: the collector frees it.
+	kept bool
 }
 
 // JSON makes a Value of a document, which is checked at once: StatusInvalidArgument with the place
@@ -37,22 +39,27 @@ func JSON[Text ~string | ~[]byte](document Text) (*Value, error) {
 
 // parse makes a C value of a document.
 func parse(document []byte) (raw cValue, err error) {
-	var hold lent
-	defer hold.Unpin()
-	view := hold.bytes(document)
-	err = check(func(fault *cFault) cStatus { return C.spb_value_from_json(view, &raw, fault) })
+	text := view(unsafe.String(unsafe.SliceData(document), len(document)))
+	err = check(func(fault *cFault) cStatus { return C.spb_value_from_json(text, &raw, fault) })
 	return raw, err
 }
 
 // JSON is the document; nil of a closed Value.
 func (v *Value) JSON() json.RawMessage {
+	document, _ := v.look()
+	return document
+}
+
+// look is the document, and how many attachments there are; nil of a closed Value.
+func (v *Value) look() (document []byte, attachments int) {
 	raw, err := v.lend()
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	defer v.giveBack()
-	view := C.spb_value_json(raw)
-	return bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(view.ptr)), int(view.len)))
+	found := C.spb_go_look(raw)
+	view := unsafe.Slice((*byte)(unsafe.Pointer(found.document.ptr)), int(found.document.len))
+	return bytes.Clone(view), int(found.attachments)
 }
 
 // String is the document.
@@ -100,10 +107,23 @@ func (v *Value) lend() (*C.spb_value, error) {
 func (v *Value) giveBack() { v.mutex.RUnlock() }
 
 // owned makes a Value of a C value, which is its own from now on.
-func owned(raw *C.spb_value) *Value {
-	value := &Value{raw: raw}
-	value.cleanup = runtime.AddCleanup(value, freeValue, raw)
-	return value
+func owned(raw *C.spb_value) *Value { return loose(raw).keep() }
+
+// loose is owned for a Value that is sure to be closed, which costs less, or to be kept.
+func loose(raw *C.spb_value) *Value { return &Value{raw: raw} }
+
+// keep lets the collector free a Value that is not closed.
+func (v *Value) keep() *Value {
+	if v == nil {
+		return nil
+	}
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	if v.raw != nil && !v.kept {
+		v.kept = true
+		v.cleanup = runtime.AddCleanup(v, freeValue, v.raw)
+	}
+	return v
 }
 
 func freeValue(raw *C.spb_value) { C.spb_value_free(raw) }
