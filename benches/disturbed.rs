@@ -21,24 +21,22 @@ mod program;
 #[path = "support/report.rs"]
 mod report;
 
-use figures::Figures;
 use ledger::Ledger;
 use program::Program;
 use report::{Goal, Row};
-use serde_json::Value as Json;
 
 const ROUNDS: usize = 5;
 const TELEMETRY_RATIO_MAX: f64 = 1.1;
 const MIXED_RATIO_MAX: f64 = 3.0;
 
 /// Echoes with a full window, in each of so many turns of a round.
-const WINDOW_CALLS: usize = 15_000;
+const WINDOW_CALLS: usize = 10_000;
 const TURNS: usize = 2;
 /// The row, and the least level that is listened to: spans are told at 10, logs from 20 on.
 const HEARD: [(&str, u32); 2] = [("telemetry_on", 10), ("telemetry_without_spans", 20)];
 /// At least so many small calls beside at least so many large values.
-const SMALL_CALLS: usize = 2_000;
-const LARGE_VALUES: usize = 3;
+const SMALL_CALLS: usize = 1_000;
+const LARGE_VALUES: usize = 2;
 
 /// The row, the pool, and what flows; the pools' own rows without anything that flows.
 const MIXED: [(&str, &str, &str); 3] = [
@@ -49,76 +47,62 @@ const MIXED: [(&str, &str, &str); 3] = [
 const ALONE: [(&str, &str); 2] =
     [("mixed_baseline_p99", "default"), ("mixed_baseline_p99_two_workers", "two")];
 
-/// What came besides the times.
-#[derive(Default)]
-struct Beside {
-    records: [Figures; HEARD.len()],
-    dropped: [Figures; HEARD.len()],
-    scrapes: [Figures; HEARD.len()],
-    values_per_s: [Figures; MIXED.len()],
-}
-
 fn main() {
-    let mut host = loads::start(&[("default", 1), ("two", 2)]);
-    round(&mut host, &mut Ledger::default(), &mut Beside::default());
-    let (mut ledger, mut beside) = (Ledger::default(), Beside::default());
-    for _ in 0..ROUNDS {
-        round(&mut host, &mut ledger, &mut beside);
-    }
-    drop(host);
-    let mut rows = telemetry_rows(&ledger, &beside);
-    rows.extend(mixed_rows(&ledger, &beside));
-    report::print(&rows);
-    report::write("disturbed", &rows);
+    loads::run("disturbed", &[("default", 1), ("two", 2)], ROUNDS, round, rows);
 }
 
-fn round(host: &mut Program, ledger: &mut Ledger, beside: &mut Beside) {
+fn round(host: &mut Program, _: usize, ledger: &mut Ledger) {
     for _ in 0..TURNS {
         let echoes = format!("default echo_inline {} {WINDOW_CALLS}", loads::IN_FLIGHT);
         let unheard = host.ask(&format!("window {echoes}"));
         ledger.take("telemetry_off", &unheard, "us_per_call", 1.0);
-        for (index, (id, level)) in HEARD.into_iter().enumerate() {
+        for (id, level) in HEARD {
             let heard = host.ask(&format!("heard {echoes} {level}"));
             ledger.take(id, &heard, "us_per_call", 1.0);
-            beside.records[index].add(figure(&heard, "records"));
-            beside.dropped[index].add(figure(&heard, "dropped"));
-            beside.scrapes[index].add(figure(&heard, "scrapes"));
+            for count in COUNTS {
+                ledger.take(&counted(id, count), &heard, count, 1.0);
+            }
         }
     }
     for (id, pool) in ALONE {
         let alone = host.ask(&format!("latency {pool} echo {SMALL_CALLS}"));
         ledger.take(id, &alone, "p99_us", 1.0);
     }
-    for (index, (id, pool, kind)) in MIXED.into_iter().enumerate() {
+    for (id, pool, kind) in MIXED {
         let mixed = host.ask(&format!("mixed {pool} {kind} {SMALL_CALLS} {LARGE_VALUES}"));
         ledger.take(id, &mixed, "p99_us", 1.0);
-        beside.values_per_s[index].add(figure(&mixed, "values_per_s"));
+        ledger.take(&counted(id, VALUES), &mixed, VALUES, 1.0);
     }
 }
 
-fn telemetry_rows(ledger: &Ledger, beside: &Beside) -> Vec<Row> {
+fn rows(ledger: &Ledger) -> Vec<Row> {
+    telemetry_rows(ledger).into_iter().chain(mixed_rows(ledger)).collect()
+}
+
+fn telemetry_rows(ledger: &Ledger) -> Vec<Row> {
     let echoes = format!("{WINDOW_CALLS} inline echoes of 100 B, 64 in flight, time per call");
     let off = ledger.row("telemetry_off", "µs", &format!("{echoes}; nobody listens"));
     let goal = Some(Goal::AtMost(TELEMETRY_RATIO_MAX));
-    let heard = HEARD.into_iter().enumerate().map(|(index, (id, _))| {
+    let heard = HEARD.into_iter().map(|(id, _)| {
+        let [records, dropped, scrapes] = COUNTS.map(|count| ledger.of(&counted(id, count)));
         let note = format!(
             "{:.0} records and spans told, {:.0} dropped, metrics read {:.0} times",
-            beside.records[index].median(),
-            beside.dropped[index].most(),
-            beside.scrapes[index].median(),
+            records.median(),
+            dropped.most(),
+            scrapes.median(),
         );
         ledger.row_beside(("telemetry_off", goal), id, "µs", &note)
     });
     std::iter::once(off).chain(heard).collect()
 }
 
-fn mixed_rows(ledger: &Ledger, beside: &Beside) -> Vec<Row> {
+fn mixed_rows(ledger: &Ledger) -> Vec<Row> {
     let echoes = "p99 of threaded echoes of 100 B, one at a time";
     let mut rows: Vec<Row> = ALONE.map(|(id, _)| ledger.row(id, "µs", echoes)).into();
-    for (index, (id, pool, kind)) in MIXED.into_iter().enumerate() {
+    for (id, pool, kind) in MIXED {
         let alone = ALONE.iter().find(|(_, alone)| *alone == pool);
         let (peer, _) = alone.expect("each pool is measured alone");
-        let rate = figures::rounded(beside.values_per_s[index].median());
+        let rate = figures::rounded(ledger.of(&counted(id, VALUES)).median());
         let note = format!("{rate} {kind} of 64 MiB a second each way");
         let goal = Some(Goal::AtMost(MIXED_RATIO_MAX));
         rows.push(ledger.row_beside((peer, goal), id, "µs", &note));
@@ -126,6 +110,11 @@ fn mixed_rows(ledger: &Ledger, beside: &Beside) -> Vec<Row> {
     rows
 }
 
-fn figure(answer: &Json, key: &str) -> f64 {
-    answer[key].as_f64().unwrap_or_else(|| panic!("no {key} in {answer}"))
+/// Where the ledger keeps what came besides a row's time.
+fn counted(id: &str, what: &str) -> String {
+    format!("{id}, {what}")
 }
+
+/// Of an answer to `heard`, and of one to `mixed`.
+const COUNTS: [&str; 3] = ["records", "dropped", "scrapes"];
+const VALUES: &str = "values_per_s";

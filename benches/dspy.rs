@@ -30,7 +30,7 @@ use snakepit_bridge::api::{
 use snakepit_bridge::core::Value;
 
 const CALLS: usize = 200;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 const THINKING: Duration = Duration::from_millis(50);
 const SECONDS_MAX: f64 = 1.0;
 

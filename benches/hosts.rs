@@ -26,7 +26,7 @@ use program::Program;
 use report::{Beside, Goal, Row};
 use serde_json::json;
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 
 /// What a host is asked in each round, and the row that it becomes.
 struct Measure {
@@ -40,7 +40,7 @@ struct Measure {
 }
 
 const fn latency(row: &'static str, command: &'static str, has_goal: bool) -> Measure {
-    Measure { row, command, key: "p50_us", unit: "µs", calls: 2_000, has_goal }
+    Measure { row, command, key: "p50_us", unit: "µs", calls: 1_000, has_goal }
 }
 
 const COMMON: [Measure; 3] = [
@@ -51,7 +51,7 @@ const COMMON: [Measure; 3] = [
         command: "echo_throughput",
         key: "calls_per_s",
         unit: "calls/s",
-        calls: 20_000,
+        calls: 10_000,
         has_goal: false,
     },
 ];

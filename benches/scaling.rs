@@ -30,24 +30,15 @@ const WORKERS_RATIO_MIN: f64 = 1.8;
 const SESSIONS_RATIO_MAX: f64 = 1.15;
 
 /// Calls that compute, and how many of them are under way.
-const COMPUTING: usize = 400;
+const COMPUTING: usize = 200;
 const COMPUTING_IN_FLIGHT: usize = 4;
 
 const SESSIONS: [usize; 4] = [1, 10, 100, 1_000];
-const CALLS_IN_TURN: usize = 1_000;
-const CALLS_AT_ONCE: usize = 10_000;
+const CALLS_IN_TURN: usize = 500;
+const CALLS_AT_ONCE: usize = 5_000;
 
 fn main() {
-    let mut host = loads::start(&[("default", 1), ("two", 2)]);
-    round(&mut host, 0, &mut Ledger::default());
-    let mut ledger = Ledger::default();
-    for number in 0..ROUNDS {
-        round(&mut host, number, &mut ledger);
-    }
-    drop(host);
-    let rows = rows(&ledger);
-    report::print(&rows);
-    report::write("scaling", &rows);
+    loads::run("scaling", &[("default", 1), ("two", 2)], ROUNDS, round, rows);
 }
 
 /// Another number of sessions begins each round.

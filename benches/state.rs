@@ -51,12 +51,12 @@ fn main() {
         let file = |name: &str| folder.path().join(format!("{name}{round}.db"));
         let sqlite = |name: &str| json!({"store": "sqlite", "path": file(name)});
         let redis = |server: &RedisServer| json!({"store": "redis", "url": server.url()});
-        add_one(&mut ledger, "", &figures(&program, &memory, 1, 500_000));
-        add_one(&mut ledger, "_sqlite", &figures(&program, &sqlite("one"), 1, 1_000));
+        add_one(&mut ledger, "", &figures(&program, &memory, 1, 200_000));
+        add_one(&mut ledger, "_sqlite", &figures(&program, &sqlite("one"), 1, 500));
         add_many(&mut ledger, "_sqlite", &figures(&program, &sqlite("many"), AT_ONCE, 100));
-        add_one(&mut ledger, "_redis", &figures(&program, &redis(&server), 1, 3_000));
+        add_one(&mut ledger, "_redis", &figures(&program, &redis(&server), 1, 1_500));
         add_many(&mut ledger, "_redis", &figures(&program, &redis(&server), AT_ONCE, 100));
-        add_one(&mut ledger, "_redis_disk", &figures(&program, &redis(&durable), 1, 400));
+        add_one(&mut ledger, "_redis_disk", &figures(&program, &redis(&durable), 1, 300));
         ledger.add("redis_get", raw(&server, "GET"));
         ledger.add("redis_set", raw(&server, "SET"));
     }

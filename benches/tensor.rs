@@ -34,19 +34,10 @@ const SIZES: [(u32, &str, u32); 2] = [(1, "1mib", 200), (64, "64mib", 12)];
 const CACHED_CALLS: u32 = 300;
 
 fn main() {
-    let mut host = loads::start(&[("default", 1)]);
-    round(&mut host, &mut Ledger::default());
-    let mut ledger = Ledger::default();
-    for _ in 0..ROUNDS {
-        round(&mut host, &mut ledger);
-    }
-    drop(host);
-    let rows = rows(&ledger);
-    report::print(&rows);
-    report::write("tensor", &rows);
+    loads::run("tensor", &[("default", 1)], ROUNDS, round, rows);
 }
 
-fn round(host: &mut Program, ledger: &mut Ledger) {
+fn round(host: &mut Program, _: usize, ledger: &mut Ledger) {
     for (mib, size, count) in SIZES {
         let mut measure = |id: String, command: &str| {
             let answer = host.ask(&format!("{command} {mib} {count}"));

@@ -8,47 +8,13 @@
  * stream, "tool_times - 1 MS" lets Python call a tool of this program, "compute_start - 0 0"
  * and "compute_stop - 0 0" make a thread of the worker busy and idle. It knows nothing of peers.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "snakepit_bridge.h"
+#include "../support/host.h"
 
 #define IN_FLIGHT_MAX 64
 
-static spb_platform platform;
-static spb_session session;
-static spb_queue queue;
 static const char *folder;
-
-/* ---- Small helpers --------------------------------------------------------------------------- */
-
-static void stop(const char *what, spb_status status, const spb_error *error) {
-    spb_str message = spb_error_message(error);
-    fprintf(stderr, "calls.c: %s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
-            message.len == 0 ? "" : message.ptr);
-    exit(1);
-}
-
-#define MUST(call)                                      \
-    do {                                                \
-        spb_error *error = NULL;                        \
-        spb_error **err = &error;                       \
-        spb_status status = (call);                     \
-        if (status != SPB_OK) stop(#call, status, error); \
-    } while (0)
-
-static double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static void *must_have(void *memory) {
-    if (memory == NULL) stop("memory", SPB_E_RESOURCE_EXHAUSTED, NULL);
-    return memory;
-}
 
 /* The whole of FOLDER/NAME.json. */
 static spb_str document(const char *name) {
@@ -77,16 +43,11 @@ static void took(double time_us) {
     times_us[times_count++] = time_us;
 }
 
-static int by_size(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 static void print_times(double elapsed_us) {
-    qsort(times_us, times_count, sizeof *times_us, by_size);
-    printf("{\"p50_us\": %.3f, \"p99_us\": %.3f, \"per_s\": %.1f, \"count\": %zu}\n",
-           times_us[times_count / 2], times_us[times_count * 99 / 100],
-           (double)times_count / elapsed_us * 1e6, times_count);
+    printf("{");
+    print_percentiles(times_us, times_count);
+    printf(", \"per_s\": %.1f, \"count\": %zu}\n", (double)times_count / elapsed_us * 1e6,
+           times_count);
 }
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -201,25 +162,6 @@ static void chunks(double time_us) {
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
-static void open_platform(const char *config) {
-    spb_pool pool;
-    spb_operation ready;
-    MUST(spb_platform_open(spb_str_z(config), &platform, err));
-    MUST(spb_pool_get(platform, SPB_STR(""), &pool, err));
-    MUST(spb_pool_await_ready(pool, 1, 0, NULL, &ready, err));
-    MUST(spb_operation_wait(ready, SPB_NO_TIMEOUT, err));
-    spb_operation_free(ready);
-    spb_pool_free(pool);
-    MUST(spb_session_open(platform, NULL, &session, err));
-    MUST(spb_queue_new(platform, &queue, err));
-    spb_tool tool;
-    spb_tool_options options = SPB_TOOL_OPTIONS_INIT;
-    spb_sink to_queue = spb_sink_queue(queue, 0);
-    options.name = SPB_STR("echo");
-    MUST(spb_tool_register(platform, (spb_session){0}, &options, &to_queue, &tool, err));
-    spb_tool_free(tool);
-}
-
 static void obey(const char *command, const char *size, size_t in_flight, long time_ms) {
     if (strcmp(command, "compute_start") == 0 || strcmp(command, "compute_stop") == 0) {
         run(command, "{}", 0);
@@ -242,6 +184,9 @@ int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     folder = arguments[2];
     open_platform(arguments[1]);
+    await_workers("");
+    spb_sink to_queue = spb_sink_queue(queue, 0);
+    register_tool("echo", &to_queue);
     puts("{\"ready\": true}");
     char command[32], size[32];
     size_t in_flight;
@@ -249,8 +194,7 @@ int main(int count, char **arguments) {
     while (scanf("%31s %31s %zu %ld", command, size, &in_flight, &time_ms) == 4) {
         obey(command, size, in_flight, time_ms);
     }
-    MUST(spb_platform_close(platform, 0, err));
-    spb_platform_free(platform);
+    close_platform();
     free(times_us);
     return 0;
 }

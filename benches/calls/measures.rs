@@ -29,7 +29,7 @@ pub struct Measure {
 pub struct Peer(pub Subject, pub Option<Goal>);
 
 /// Of most measures.
-pub const ROUNDS: usize = 7;
+pub const ROUNDS: usize = 5;
 
 /// All of them, in the order of the report.
 pub const ALL: &[Measure] = &[
@@ -145,4 +145,4 @@ const PYTHON: &[Peer] = &[Peer(GrpcAio, None), Peer(GrpcSync, None), Peer(Proces
 const ROUNDS_OF_SLOW: usize = 3;
 
 /// In each round, for each who is asked.
-const TIME_MS: u64 = 250;
+const TIME_MS: u64 = 200;

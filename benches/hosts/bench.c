@@ -8,52 +8,12 @@
  * the ABI has. It knows nothing of the other hosts.
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
-#include "snakepit_bridge.h"
+#include "../support/host.h"
 
 #define IN_FLIGHT 64
 #define BATCH 64
-
-static spb_platform platform;
-static spb_session session;
-static spb_queue queue;
-
-/* ---- Small helpers --------------------------------------------------------------------------- */
-
-static void stop(const char *what, spb_status status, const spb_error *error) {
-    spb_str message = spb_error_message(error);
-    fprintf(stderr, "bench.c: %s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
-            message.len == 0 ? "" : message.ptr);
-    exit(1);
-}
-
-#define MUST(call)                                      \
-    do {                                                \
-        spb_error *error = NULL;                        \
-        spb_error **err = &error;                       \
-        spb_status status = (call);                     \
-        if (status != SPB_OK) stop(#call, status, error); \
-    } while (0)
-
-static double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int by_size(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-static void print_latency(double *times_us, long count) {
-    qsort(times_us, (size_t)count, sizeof *times_us, by_size);
-    printf("{\"p50_us\": %.3f, \"p99_us\": %.3f}\n", times_us[count / 2],
-           times_us[count * 99 / 100]);
-}
 
 /* ---- The echo -------------------------------------------------------------------------------- */
 
@@ -130,14 +90,15 @@ static void echo_by_callback(void) {
 }
 
 static void echo_latency(long calls, void (*echo)(void)) {
-    double *times_us = calloc((size_t)calls, sizeof *times_us);
-    if (times_us == NULL) stop("calloc", SPB_E_RESOURCE_EXHAUSTED, NULL);
+    double *times_us = must_have(calloc((size_t)calls, sizeof *times_us));
     for (long call = 0; call < calls; call++) {
         double began = now_us();
         echo();
         times_us[call] = now_us() - began;
     }
-    print_latency(times_us, calls);
+    printf("{");
+    print_percentiles(times_us, (size_t)calls);
+    printf("}\n");
     free(times_us);
 }
 
@@ -172,14 +133,6 @@ static void answer(spb_event *event) {
 static void on_tool(void *user_data, spb_event *event) {
     (void)user_data;
     if (event->kind == SPB_EVENT_TOOL_CALL) answer(event);
-}
-
-static void register_tool(const char *name, const spb_sink *sink) {
-    spb_tool tool;
-    spb_tool_options options = SPB_TOOL_OPTIONS_INIT;
-    options.name = spb_str_z(name);
-    MUST(spb_tool_register(platform, (spb_session){0}, &options, sink, &tool, err));
-    spb_tool_free(tool);
 }
 
 /* Python takes the time; this thread serves the queue until it has. */
@@ -219,20 +172,7 @@ static void tool_latency(const char *tool, long calls) {
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
-static void open_platform(const char *config) {
-    spb_pool pool;
-    spb_operation ready;
-    MUST(spb_platform_open(spb_str_z(config), &platform, err));
-    MUST(spb_pool_get(platform, SPB_STR(""), &pool, err));
-    MUST(spb_pool_await_ready(pool, 1, 0, NULL, &ready, err));
-    MUST(spb_operation_wait(ready, SPB_NO_TIMEOUT, err));
-    spb_value *nothing;
-    MUST(spb_operation_take_result(ready, &nothing, err));
-    spb_value_free(nothing);
-    spb_operation_free(ready);
-    spb_pool_free(pool);
-    MUST(spb_session_open(platform, NULL, &session, err));
-    MUST(spb_queue_new(platform, &queue, err));
+static void register_tools(void) {
     spb_sink to_queue = spb_sink_queue(queue, 0);
     register_tool("echo", &to_queue);
     spb_sink to_callback = spb_sink_callback(on_tool, NULL, NULL);
@@ -261,11 +201,12 @@ int main(int count, char **arguments) {
     if (count != 2) stop("usage: bench CONFIG", SPB_E_INVALID_ARGUMENT, NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
     open_platform(arguments[1]);
+    await_workers("");
+    register_tools();
     puts("{\"ready\": true}");
     char command[32];
     long calls;
     while (scanf("%31s %ld", command, &calls) == 2) obey(command, calls);
-    MUST(spb_platform_close(platform, 0, err));
-    spb_platform_free(platform);
+    close_platform();
     return 0;
 }

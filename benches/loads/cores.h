@@ -5,7 +5,7 @@
 #ifndef SPB_LOADS_CORES_H
 #define SPB_LOADS_CORES_H
 
-#include "host.h"
+#include "call.h"
 
 #define CORES_MAX 64
 #define STEPS 100000

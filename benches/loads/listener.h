@@ -5,7 +5,7 @@
 #ifndef SPB_LOADS_LISTENER_H
 #define SPB_LOADS_LISTENER_H
 
-#include "host.h"
+#include "call.h"
 
 /* Prometheus asks every fifteen seconds. */
 #define SCRAPE_EVERY_US 100e3

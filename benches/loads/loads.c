@@ -6,9 +6,9 @@
  * its standard input, a line each, and answers each with a line of JSON; `obey` lists them. It
  * knows nothing of rounds, rows and goals: those are benches/{disturbed,scaling,tensor}.rs.
  */
+#include "call.h"
 #include "cores.h"
 #include "flow.h"
-#include "host.h"
 #include "listener.h"
 #include "tensors.h"
 

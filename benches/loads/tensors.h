@@ -5,7 +5,7 @@
 #ifndef SPB_LOADS_TENSORS_H
 #define SPB_LOADS_TENSORS_H
 
-#include "host.h"
+#include "call.h"
 
 #define MIB ((size_t)1 << 20)
 

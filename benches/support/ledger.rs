@@ -64,7 +64,8 @@ impl Ledger {
         Row { beside: vec![beside], ..self.row(id, unit, note) }
     }
 
-    fn of(&self, id: &str) -> &Figures {
+    /// What `id` came to in each round.
+    pub fn of(&self, id: &str) -> &Figures {
         self.figures.get(id).unwrap_or_else(|| panic!("{id} was not measured"))
     }
 }

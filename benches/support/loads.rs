@@ -1,16 +1,35 @@
-//! The C host of `benches/loads`, alive for the whole benchmark, with pools whose workers are
-//! ready.
+//! Benchmarks whose rounds are done by the C host of `benches/loads`, which is alive for all of
+//! them, with pools whose workers are ready.
 //!
-//! It must not know what its commands mean.
+//! It must not know what its commands mean, nor what the rows are.
 
 use serde_json::{Value as Json, json};
 
 use super::installed::{Installed, python, root};
+use super::ledger::Ledger;
 use super::program::Program;
-use super::report;
+use super::report::{self, Row};
 
-/// Starts it with a pool for each of these names and numbers of workers.
-pub fn start(pools: &[(&str, u32)]) -> Program {
+/// Has so many rounds done, with a pool for each of these names and numbers of workers, and tells
+/// the rows. A round before them finds caches and schedulers cold, and does not count.
+pub fn run(
+    benchmark: &str,
+    pools: &[(&str, u32)],
+    rounds: usize,
+    round: impl Fn(&mut Program, usize, &mut Ledger),
+    rows: impl Fn(&Ledger) -> Vec<Row>,
+) {
+    let mut host = start(pools);
+    round(&mut host, 0, &mut Ledger::default());
+    let mut ledger = Ledger::default();
+    (0..rounds).for_each(|number| round(&mut host, number, &mut ledger));
+    drop(host);
+    let rows = rows(&ledger);
+    report::print(&rows);
+    report::write(benchmark, &rows);
+}
+
+fn start(pools: &[(&str, u32)]) -> Program {
     let installed = Installed::lay_out(report::folder().join("loads"));
     let source = root().join("benches/loads/loads.c");
     let mut command = installed.build_c(&source, &report::folder().join("loads/host"));

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snakepit_bridge::api::{
-    ExecuteRequest, LogFilter, LogSink, Operation, Platform, SessionOptions, TakeOutcome, Timeout,
+    ExecuteRequest, LogFilter, LogRecord, LogSink, Operation, Platform, SessionOptions,
+    TakeOutcome, Timeout,
 };
 use snakepit_bridge::core::{Error, Result, Status, Value};
 
@@ -155,8 +156,8 @@ fn serve(config: &[u8]) -> Result<ExitCode> {
 struct ToStderr;
 
 impl LogSink for ToStderr {
-    fn record(&self, record: &serde_json::Value, _: u64) {
-        eprintln!("{record}");
+    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+        eprintln!("{}", record.to_text());
     }
 }
 

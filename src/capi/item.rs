@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::api::{Chunk, ChunkCredit, Invocation, WatchEvent, Watcher, variable_document};
+use crate::api::{
+    Chunk, ChunkCredit, Invocation, LogRecord, WatchEvent, Watcher, variable_document,
+};
 use crate::core::{Error, Result, Status, Value};
 
 use super::error::spb_error;
@@ -45,7 +47,7 @@ pub enum Item {
         handle: spb_invocation,
     },
     Log {
-        record: Value,
+        record: Arc<LogRecord>,
         gate: Arc<LogGate>,
     },
     Overflow {
@@ -105,7 +107,7 @@ impl Entry {
             Item::Log { record, gate } => {
                 gate.leave();
                 event.kind = SPB_EVENT_LOG;
-                event.value = spb_value::into_raw(record);
+                event.value = spb_value::into_raw(Value::from_own(record.to_text()));
             }
             Item::Overflow { gate } => {
                 event.kind = SPB_EVENT_OVERFLOW;

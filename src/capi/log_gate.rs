@@ -31,6 +31,11 @@ impl LogGate {
         }
     }
 
+    /// Whether a record would enter.
+    pub fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) < LOG_QUEUE_MAX
+    }
+
     /// Records lost on the way here.
     pub fn count_dropped(&self, count: u64) -> Admission {
         match self.dropped.fetch_add(count, Ordering::AcqRel) {
@@ -60,10 +65,12 @@ mod tests {
         for _ in 0..LOG_QUEUE_MAX {
             assert_eq!(gate.admit(), Admission::Enter);
         }
+        assert!(!gate.has_room());
         assert_eq!(gate.admit(), Admission::DropAndTell);
         assert_eq!(gate.admit(), Admission::Drop);
         assert_eq!(gate.take_dropped(), 2);
         gate.leave();
+        assert!(gate.has_room());
         assert_eq!(gate.admit(), Admission::Enter);
         assert_eq!(gate.admit(), Admission::DropAndTell);
     }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::api::{
-    Chunk, Invocation, LogSink, Operation, OperationSink, ToolSink, WatchObserver, WatchQueue,
-    Watcher,
+    Chunk, Invocation, LogRecord, LogSink, Operation, OperationSink, ToolSink, WatchObserver,
+    WatchQueue, Watcher,
 };
 use crate::core::{Error, Result, Status, Value};
 
@@ -181,16 +181,19 @@ impl LogTarget {
 }
 
 impl LogSink for LogTarget {
-    fn record(&self, record: &serde_json::Value, dropped: u64) {
+    fn record(&self, record: &Arc<LogRecord>, dropped: u64) {
         if dropped > 0 {
             self.tell_if_new(self.gate.count_dropped(dropped));
         }
         match self.gate.admit() {
             Admission::Enter => {
-                let record = Value::from_document(record);
-                self.target.push(Item::Log { record, gate: self.gate.clone() });
+                self.target.push(Item::Log { record: record.clone(), gate: self.gate.clone() });
             }
             refused => self.tell_if_new(refused),
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.gate.has_room()
     }
 }

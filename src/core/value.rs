@@ -98,7 +98,11 @@ impl Value {
     /// A value from a document that this program made itself; it is within all limits by
     /// construction.
     pub fn from_document(document: &serde_json::Value) -> Self {
-        let json = document.to_string();
+        Value::from_own(document.to_string())
+    }
+
+    /// The same for a document that is text already.
+    pub fn from_own(json: String) -> Self {
         // Quotes inside a string are escaped, so this is found only where it is a tag.
         let has_non_finite = json.contains(FLOAT_TAG);
         Value::assembled(json, Vec::new(), has_non_finite)

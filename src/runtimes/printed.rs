@@ -31,7 +31,7 @@ impl ProcessLog {
     pub fn publish(&self, worker: Option<WorkerId>, level: Level, target: &str, message: &str) {
         if self.logs.listens(level) {
             let origin = Origin { pool: Some(self.pool.clone()), worker, ..Origin::default() };
-            self.logs.publish(Record::new(level, target, message).from_origin(origin));
+            self.logs.publish(Record::new(level, target.to_owned(), message).from_origin(origin));
         }
     }
 }

@@ -227,7 +227,7 @@ mod tests {
                 tracing::info_span!("on", worker = %WorkerId { slot: 2, generation: 5 }).entered();
             tracing::warn!(attempt = 3, api_key = "canary", pool = "other", "lost {}", "it");
         });
-        let json = records.try_next().unwrap().record.to_json();
+        let json = records.try_next().unwrap().records[0].to_json();
         assert_eq!(json["message"], "lost it");
         assert_eq!(json["level"], "warning");
         assert_eq!(json["fields"], serde_json::json!({"attempt": 3, "api_key": "***"}));
@@ -246,7 +246,7 @@ mod tests {
             tracing::info!("ours");
         });
         let taken: Vec<_> = std::iter::from_fn(|| records.try_next())
-            .map(|item| item.record.message.clone())
+            .map(|item| item.records[0].message.clone())
             .collect();
         assert_eq!(taken, ["a dependency's error", "ours"]);
     }

@@ -1,19 +1,25 @@
 //! The log hub: where records of one platform go, and the bounded queues that hand them out.
 //!
 //! Publishing never blocks and never waits for a reader: a full queue drops the record and counts
-//! it. While nobody listens, publishing costs one atomic load. The hub never calls into whoever
-//! reads, and it logs nothing itself, so it can be used from every thread and under every lock.
+//! it. While nobody listens, publishing costs one atomic load. Whoever reads is woken for the first
+//! record and then for batches: a wake-up for each would cost more than all the rest. The hub never
+//! calls into whoever reads, and it logs nothing itself, so it can be used from every thread and
+//! under every lock.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use prometheus_client::metrics::counter::Counter;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::record::{Level, Record};
 use super::redact::Redactor;
+use queue::{Queue, Taken};
+
+mod queue;
 
 /// What a subscriber wants to see.
 #[derive(Clone, Debug)]
@@ -50,26 +56,13 @@ pub struct LogSubscription {
     hub: Arc<LogHub>,
 }
 
-/// A record, and how many were dropped since the last one that this subscriber took.
+/// Records in their order, and how many were dropped since the last ones that this subscriber took.
 #[derive(Clone, Debug)]
-pub struct LogItem {
-    /// Masked and cut; shared with the other subscribers.
-    pub record: Arc<Record>,
-    /// Thrown away since the last item.
+pub struct LogBatch {
+    /// Masked and cut; each is shared with the other subscribers.
+    pub records: Vec<Arc<Record>>,
+    /// Thrown away since the last batch.
     pub dropped: u64,
-}
-
-struct Queue {
-    filter: LogFilter,
-    waiting: Mutex<Waiting>,
-    arrived: Notify,
-}
-
-#[derive(Default)]
-struct Waiting {
-    records: VecDeque<Arc<Record>>,
-    dropped: u64,
-    is_closed: bool,
 }
 
 impl LogHub {
@@ -107,11 +100,11 @@ impl LogHub {
         if wanted.peek().is_none() {
             return;
         }
-        let wanted: Vec<_> = wanted.cloned().collect();
+        let wanted: SmallVec<[Arc<Queue>; 2]> = wanted.cloned().collect();
         drop(subscribers);
         let record = Arc::new(record.finished(&self.redactor));
         for queue in wanted {
-            if !queue.push(record.clone(), self.queue_max) {
+            if !queue.push(record.clone()) {
                 self.dropped.inc();
             }
         }
@@ -119,7 +112,7 @@ impl LogHub {
 
     /// Starts a subscription. After `close` it has ended from the start.
     pub fn subscribe(self: &Arc<Self>, filter: LogFilter) -> LogSubscription {
-        let queue = Arc::new(Queue::new(filter));
+        let queue = Arc::new(Queue::new(filter, self.queue_max));
         let mut subscribers = self.subscribers.write();
         if subscribers.is_closed {
             queue.close();
@@ -164,30 +157,36 @@ impl LogHub {
     }
 
     fn set_floor(&self, subscribers: &Subscribers) {
-        let levels = subscribers.queues.iter().map(|queue| queue.filter.level.number());
+        let levels = subscribers.queues.iter().map(|queue| queue.level().number());
         self.floor.store(levels.min().unwrap_or(NOBODY), Ordering::Relaxed);
     }
 }
 
 impl LogSubscription {
-    /// The next record, when there is one; `None` once the hub is closed and everything has been
-    /// taken. Only one task may wait on a subscription at a time. Cancelling the wait loses
-    /// nothing.
-    pub async fn next(&self) -> Option<LogItem> {
+    /// All that waits, as soon as there is something; `None` once the hub is closed and everything
+    /// has been taken. Only one task may wait on a subscription at a time. Cancelling the wait
+    /// loses nothing.
+    pub async fn next_batch(&self) -> Option<LogBatch> {
         loop {
-            match self.queue.pop() {
-                Popped::Item(item) => return Some(item),
-                Popped::Ended => return None,
-                Popped::Nothing => self.queue.arrived.notified().await,
+            match self.queue.take(usize::MAX) {
+                Taken::Batch(batch) => return Some(batch),
+                Taken::Ended => return None,
+                Taken::Nothing => self.queue.arrived().await,
             }
         }
     }
 
-    /// The next record if one waits.
-    pub fn try_next(&self) -> Option<LogItem> {
-        match self.queue.pop() {
-            Popped::Item(item) => Some(item),
-            Popped::Nothing | Popped::Ended => None,
+    /// Lets records come together after a batch: for a few milliseconds, but no longer than until
+    /// the queue is half full or the hub is closed.
+    pub async fn gather(&self) {
+        let _ = tokio::time::timeout(GATHER, self.queue.crowded()).await;
+    }
+
+    /// The next record if one waits, alone.
+    pub fn try_next(&self) -> Option<LogBatch> {
+        match self.queue.take(1) {
+            Taken::Batch(batch) => Some(batch),
+            Taken::Nothing | Taken::Ended => None,
         }
     }
 }
@@ -198,57 +197,10 @@ impl Drop for LogSubscription {
     }
 }
 
-enum Popped {
-    Item(LogItem),
-    Nothing,
-    Ended,
-}
-
-impl Queue {
-    fn new(filter: LogFilter) -> Self {
-        Queue { filter, waiting: Mutex::default(), arrived: Notify::new() }
-    }
-
-    fn wants(&self, record: &Record) -> bool {
-        record.level >= self.filter.level && record.target.starts_with(&self.filter.target_prefix)
-    }
-
-    /// False when the record was dropped because the queue is full.
-    fn push(&self, record: Arc<Record>, queue_max: usize) -> bool {
-        let mut waiting = self.waiting.lock();
-        if waiting.is_closed {
-            return true;
-        }
-        if waiting.records.len() >= queue_max {
-            waiting.dropped += 1;
-            return false;
-        }
-        waiting.records.push_back(record);
-        drop(waiting);
-        self.arrived.notify_one();
-        true
-    }
-
-    fn pop(&self) -> Popped {
-        let mut waiting = self.waiting.lock();
-        match waiting.records.pop_front() {
-            Some(record) => {
-                let dropped = std::mem::take(&mut waiting.dropped);
-                Popped::Item(LogItem { record, dropped })
-            }
-            None if waiting.is_closed => Popped::Ended,
-            None => Popped::Nothing,
-        }
-    }
-
-    fn close(&self) {
-        self.waiting.lock().is_closed = true;
-        self.arrived.notify_one();
-    }
-}
-
 /// Above every level.
 const NOBODY: u8 = u8::MAX;
+/// A person does not see it, and at any rate of records it is a few hundred wake-ups a second.
+const GATHER: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ pub mod state_verb;
 pub mod trace;
 
 pub use layer::LogDispatch;
-pub use logs::{LogFilter, LogHub, LogItem, LogSubscription};
+pub use logs::{LogBatch, LogFilter, LogHub, LogSubscription};
 pub use metrics::{Metrics, OperationMetrics, PoolMetrics, Refusal, ToolMetrics};
 pub use record::{Level, Origin, Record};
 pub use redact::Redactor;

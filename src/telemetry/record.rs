@@ -1,14 +1,18 @@
 //! One log record: what was said, by what part, and for which piece of work.
 //!
-//! A record is bounded before it is queued: what is longer than the limit is cut and says so. The
-//! numbers of the levels are those of Python's logging, because that is where most records come
-//! from.
+//! A record is bounded before it is queued: what is longer than the limit is cut and says so. It
+//! becomes a document only when somebody takes it. The numbers of the levels are those of Python's
+//! logging, because that is where most records come from.
 
+use std::borrow::Cow;
+use std::io::Write;
 use std::sync::Arc;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
 use super::redact::Redactor;
+use super::span::SpanFacts;
 use super::trace::TraceId;
 use crate::core::limits::LOG_RECORD_BYTES_MAX;
 use crate::core::{CallId, SessionId, WorkerId};
@@ -85,24 +89,31 @@ pub struct Record {
     /// How grave it is.
     pub level: Level,
     /// The part that speaks: a module path, a Python logger, `stdout`, `stderr` or `span`.
-    pub target: String,
+    pub target: Cow<'static, str>,
     /// What was said.
     pub message: String,
     /// More of the circumstances, as data.
     pub fields: serde_json::Map<String, Json>,
+    /// What a span has instead of fields.
+    pub span: Option<SpanFacts>,
     /// The work it belongs to.
     pub origin: Origin,
 }
 
 impl Record {
     /// A record of now.
-    pub fn new(level: Level, target: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(
+        level: Level,
+        target: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         Record {
             unix_ms: unix_ms(),
             level,
             target: target.into(),
             message: message.into(),
             fields: serde_json::Map::new(),
+            span: None,
             origin: Origin::default(),
         }
     }
@@ -123,28 +134,15 @@ impl Record {
 
     /// The record as hosts receive it. Parts of its origin that are not known are left out.
     pub fn to_json(&self) -> Json {
-        let mut json = serde_json::Map::new();
-        json.insert("unix_ms".to_owned(), self.unix_ms.into());
-        json.insert("level".to_owned(), self.level.name().into());
-        json.insert("target".to_owned(), self.target.as_str().into());
-        json.insert("message".to_owned(), self.message.as_str().into());
-        if !self.fields.is_empty() {
-            json.insert("fields".to_owned(), Json::Object(self.fields.clone()));
-        }
-        let origin = &self.origin;
-        let parts = [
-            ("pool", origin.pool.as_deref().map(Json::from)),
-            ("worker", origin.worker.map(|worker| Json::from(worker.to_string()))),
-            ("session", origin.session.as_ref().map(|session| Json::from(session.as_str()))),
-            ("call", origin.call.map(|call| Json::from(call.0))),
-            ("trace_id", origin.trace.map(|trace| Json::from(trace.to_string()))),
-        ];
-        for (name, part) in parts {
-            if let Some(part) = part {
-                json.insert(name.to_owned(), part);
-            }
-        }
-        Json::Object(json)
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The same as text, without the tree.
+    pub fn to_text(&self) -> String {
+        let mut text = Vec::with_capacity(TEXT_BYTES_USUAL);
+        // Neither memory nor a record can fail to be written.
+        let _ = serde_json::to_writer(&mut text, self);
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Masked and cut, as it enters the hub. Masking comes first: a secret that is cut in half
@@ -155,10 +153,53 @@ impl Record {
             self.message = cleaned;
         }
         redactor.clean_fields(&mut self.fields);
-        cut(&mut self.target, TARGET_BYTES_MAX);
+        if self.target.len() > TARGET_BYTES_MAX {
+            cut(self.target.to_mut(), TARGET_BYTES_MAX);
+        }
         cut_fields(&mut self.fields);
         cut(&mut self.message, LOG_RECORD_BYTES_MAX - FIELDS_BYTES_MAX - TARGET_BYTES_MAX);
         self
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("unix_ms", &self.unix_ms)?;
+        map.serialize_entry("level", self.level.name())?;
+        map.serialize_entry("target", &self.target)?;
+        map.serialize_entry("message", &self.message)?;
+        match &self.span {
+            Some(span) => map.serialize_entry("fields", span)?,
+            None if self.fields.is_empty() => {}
+            None => map.serialize_entry("fields", &self.fields)?,
+        }
+        let origin = &self.origin;
+        if let Some(pool) = &origin.pool {
+            map.serialize_entry("pool", &**pool)?;
+        }
+        if let Some(worker) = &origin.worker {
+            map.serialize_entry("worker", &Shown(worker))?;
+        }
+        if let Some(session) = &origin.session {
+            map.serialize_entry("session", session.as_str())?;
+        }
+        if let Some(call) = &origin.call {
+            map.serialize_entry("call", &call.0)?;
+        }
+        if let Some(trace) = &origin.trace {
+            map.serialize_entry("trace_id", &Shown(trace))?;
+        }
+        map.end()
+    }
+}
+
+/// Written as people read it, straight to where it goes.
+pub(super) struct Shown<'a, T>(pub &'a T);
+
+impl<T: std::fmt::Display> Serialize for Shown<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
     }
 }
 
@@ -184,7 +225,7 @@ fn cut_fields(fields: &mut serde_json::Map<String, Json>) {
     let mut left = FIELDS_BYTES_MAX - CUT_NOTE_BYTES;
     let mut omitted = 0_u64;
     fields.retain(|name, value| {
-        let bytes = name.len() + value.to_string().len();
+        let bytes = name.len() + written_bytes(value);
         let fits = bytes <= left;
         if fits {
             left -= bytes;
@@ -198,7 +239,27 @@ fn cut_fields(fields: &mut serde_json::Map<String, Json>) {
     }
 }
 
+/// How long a value is as text.
+fn written_bytes(value: &Json) -> usize {
+    struct Count(usize);
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither the counter nor a tree can fail to be written.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
 const TARGET_BYTES_MAX: usize = 256;
+/// A span with all that is known of it has fewer.
+const TEXT_BYTES_USUAL: usize = 512;
 /// The share of a record that its fields may take.
 const FIELDS_BYTES_MAX: usize = LOG_RECORD_BYTES_MAX / 4;
 const CUT_NOTE_BYTES: usize = 64;
@@ -232,6 +293,8 @@ mod tests {
         let expected = serde_json::json!({"unix_ms": null, "level": "info", "target": "stdout",
             "message": "hello", "fields": {"n": 1}, "pool": "default", "worker": "1.4", "call": 9});
         assert_eq!(json, expected);
+        let text: Json = serde_json::from_str(&record.to_text()).unwrap();
+        assert_eq!(text, record.to_json());
     }
 
     #[test]

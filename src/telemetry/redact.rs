@@ -13,11 +13,13 @@ use serde_json::Value as Json;
 /// `password`, `secret` and the like, or two of them are `api key`. Words end at `_`, `-`, `.`, a
 /// space or a capital letter, so `max_tokens` and `monkey` stay readable.
 pub fn is_secret_name(name: &str) -> bool {
-    let words = words(name);
-    let is_secret = |word: &String| SECRET_WORDS.contains(&word.as_str());
-    let pairs = words.iter().zip(words.iter().skip(1));
-    words.iter().any(is_secret)
-        || pairs.into_iter().any(|(a, b)| SECRET_PAIRS.contains(&(a.as_str(), b.as_str())))
+    let mut before = "";
+    words(name).any(|word| {
+        let is_secret = SECRET_WORDS.iter().any(|known| is(word, known));
+        let ends_pair = SECRET_PAIRS.iter().any(|(a, b)| is(before, a) && is(word, b));
+        before = word;
+        is_secret || ends_pair
+    })
 }
 
 /// The secrets of one platform and how texts are freed of them.
@@ -82,20 +84,26 @@ impl Redactor {
     }
 }
 
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut after_lower = false;
-    for letter in name.chars() {
-        let is_break = !letter.is_alphanumeric();
-        if is_break || (after_lower && letter.is_uppercase()) {
-            words.push(String::new());
-        }
-        if let (false, Some(word)) = (is_break, words.last_mut()) {
-            word.extend(letter.to_lowercase());
-        }
-        after_lower = letter.is_lowercase();
-    }
-    words
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|letter: char| !letter.is_alphanumeric()).flat_map(humps)
+}
+
+/// The parts of `camelCase`.
+fn humps(mut rest: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let pairs = rest.chars().zip(rest.char_indices().skip(1));
+        let mut breaks =
+            pairs.filter(|(before, (_, letter))| before.is_lowercase() && letter.is_uppercase());
+        let end = breaks.next().map_or(rest.len(), |(_, (at, _))| at);
+        let (word, others) = rest.split_at_checked(end)?;
+        rest = others;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+/// Whether `word` is `known`, which is in small letters.
+fn is(word: &str, known: &str) -> bool {
+    word.chars().flat_map(char::to_lowercase).eq(known.chars())
 }
 
 /// What stands where a secret was.

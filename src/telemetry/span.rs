@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use super::logs::LogHub;
-use super::record::{Level, Origin, Record, unix_ms};
+use super::record::{Level, Origin, Record, Shown};
 use super::trace::{SpanId, TraceContext};
 use crate::core::Status;
 
@@ -25,6 +27,17 @@ pub struct FinishedSpan<'a> {
     pub status: Status,
 }
 
+/// What the record of a span says besides its name: its fields, as they are until somebody reads
+/// them. Names, numbers and ids: there is nothing in them that could be a secret.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpanFacts {
+    id: SpanId,
+    parent: Option<SpanId>,
+    start_unix_ms: u64,
+    duration_us: u64,
+    status: Status,
+}
+
 impl FinishedSpan<'_> {
     /// Tells `hub`, if somebody listens for debug records and the trace is sampled. `origin` is
     /// only asked then.
@@ -37,16 +50,30 @@ impl FinishedSpan<'_> {
     }
 
     fn record(&self) -> Record {
-        let micros = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX);
-        let record = Record::new(Level::Debug, SPAN_TARGET, self.name.to_string())
-            .with("span_id", self.context.span_id().to_string())
-            .with("start_unix_ms", unix_ms().saturating_sub(micros / 1000))
-            .with("duration_us", micros)
-            .with("status", self.status.name());
-        match self.parent {
-            Some(parent) => record.with("parent_span_id", parent.to_string()),
-            None => record,
+        let record = Record::new(Level::Debug, SPAN_TARGET, self.name.to_string());
+        let duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX);
+        let facts = SpanFacts {
+            id: self.context.span_id(),
+            parent: self.parent,
+            start_unix_ms: record.unix_ms.saturating_sub(duration_us / 1000),
+            duration_us,
+            status: self.status,
+        };
+        Record { span: Some(facts), ..record }
+    }
+}
+
+impl Serialize for SpanFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("span_id", &Shown(&self.id))?;
+        if let Some(parent) = &self.parent {
+            map.serialize_entry("parent_span_id", &Shown(parent))?;
         }
+        map.serialize_entry("start_unix_ms", &self.start_unix_ms)?;
+        map.serialize_entry("duration_us", &self.duration_us)?;
+        map.serialize_entry("status", self.status.name())?;
+        map.end()
     }
 }
 
@@ -76,7 +103,7 @@ mod tests {
             status: Status::Deadline,
         };
         span.report(&hub, Origin::default);
-        let json = subscription.try_next().unwrap().record.to_json();
+        let json = subscription.try_next().unwrap().records[0].to_json();
         assert_eq!(json["target"], "span");
         assert_eq!(json["message"], "dspy.react");
         assert_eq!(json["trace_id"], parent.trace_id().to_string());

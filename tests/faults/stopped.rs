@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal};
-use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{Level, LogFilter, LogSink, Platform, Session};
+use serde_json::json;
+use snakepit_bridge::api::{Level, LogFilter, LogRecord, LogSink, Platform, Session};
 use snakepit_bridge::core::Status;
 
 use crate::figure::Figure;
@@ -99,8 +99,8 @@ impl Printed {
 }
 
 impl LogSink for Printed {
-    fn record(&self, record: &Json, _: u64) {
-        self.0.lock().push_str(record["message"].as_str().unwrap());
+    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+        self.0.lock().push_str(&record.message);
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{Level, LogFilter, LogSink};
+use serde_json::json;
+use snakepit_bridge::api::{Level, LogFilter, LogRecord, LogSink};
 use snakepit_bridge::core::Status;
 
 use super::faults::kill;
@@ -17,10 +17,10 @@ use super::support::{begin, call, close, config, eventually, open, outcome, sess
 struct Printed(Mutex<String>);
 
 impl LogSink for Printed {
-    fn record(&self, record: &Json, _: u64) {
-        if record["target"] == "stderr" {
+    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+        if record.target == "stderr" {
             let mut text = self.0.lock();
-            text.push_str(record["message"].as_str().unwrap());
+            text.push_str(&record.message);
             text.push('\n');
         }
     }

@@ -11,7 +11,9 @@ fn all() -> LogFilter {
 }
 
 fn messages(subscription: &LogSubscription) -> Vec<String> {
-    std::iter::from_fn(|| subscription.try_next()).map(|item| item.record.message.clone()).collect()
+    std::iter::from_fn(|| subscription.try_next())
+        .map(|item| item.records[0].message.clone())
+        .collect()
 }
 
 #[test]
@@ -49,10 +51,10 @@ fn a_full_queue_drops_and_counts() {
     }
     assert_eq!(dropped.get(), 3);
     let first = subscription.try_next().unwrap();
-    assert_eq!((first.record.message.as_str(), first.dropped), ("0", 3));
+    assert_eq!((first.records[0].message.as_str(), first.dropped), ("0", 3));
     hub.publish(Record::new(Level::Info, "t", "after"));
     let rest: Vec<_> = std::iter::from_fn(|| subscription.try_next())
-        .map(|item| (item.record.message.clone(), item.dropped))
+        .map(|item| (item.records[0].message.clone(), item.dropped))
         .collect();
     assert_eq!(rest, [("1".to_owned(), 0), ("after".to_owned(), 0)]);
 }
@@ -64,9 +66,9 @@ async fn closing_hands_out_the_rest_and_then_ends() {
     hub.publish(Record::new(Level::Info, "t", "last"));
     hub.close();
     hub.publish(Record::new(Level::Info, "t", "too late"));
-    assert_eq!(subscription.next().await.unwrap().record.message, "last");
-    assert!(subscription.next().await.is_none());
-    assert!(hub.subscribe(all()).next().await.is_none());
+    assert_eq!(subscription.next_batch().await.unwrap().records[0].message, "last");
+    assert!(subscription.next_batch().await.is_none());
+    assert!(hub.subscribe(all()).next_batch().await.is_none());
 }
 
 #[tokio::test]
@@ -77,14 +79,51 @@ async fn a_waiting_reader_wakes_for_a_record_and_for_the_end() {
         tokio::task::yield_now().await;
         hub.publish(Record::new(Level::Info, "t", "one"));
     };
-    let (item, ()) = tokio::join!(subscription.next(), publish);
-    assert_eq!(item.unwrap().record.message, "one");
+    let (item, ()) = tokio::join!(subscription.next_batch(), publish);
+    assert_eq!(item.unwrap().records[0].message, "one");
     let close = async {
         tokio::task::yield_now().await;
         hub.close();
     };
-    let (end, ()) = tokio::join!(subscription.next(), close);
+    let (end, ()) = tokio::join!(subscription.next_batch(), close);
     assert!(end.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_all_that_came_meanwhile_in_order() {
+    let hub = hub(100);
+    let subscription = hub.subscribe(all());
+    let publish = |numbers: std::ops::Range<usize>| {
+        numbers.for_each(|n| hub.publish(Record::new(Level::Info, "t", n.to_string())));
+    };
+    publish(0..1);
+    assert_eq!(subscription.next_batch().await.unwrap().records.len(), 1);
+    publish(1..40);
+    subscription.gather().await;
+    let batch = subscription.next_batch().await.unwrap();
+    let numbers: Vec<_> = batch.records.iter().map(|record| record.message.clone()).collect();
+    assert_eq!(numbers, (1..40).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+/// Time stands still here unless nothing else can happen, so what passes says who was waited for.
+#[tokio::test(start_paused = true)]
+async fn nobody_gathers_once_the_queue_is_half_full_or_the_hub_closed() {
+    let hub = hub(10);
+    let subscription = hub.subscribe(all());
+    let began = tokio::time::Instant::now();
+    for number in 0..5 {
+        hub.publish(Record::new(Level::Info, "t", number.to_string()));
+    }
+    subscription.gather().await;
+    assert!(began.elapsed().is_zero(), "half a queue waits");
+    subscription.next_batch().await.unwrap();
+    subscription.gather().await;
+    assert!(!began.elapsed().is_zero(), "nothing came");
+    let closed = tokio::time::Instant::now();
+    hub.close();
+    subscription.gather().await;
+    assert!(closed.elapsed().is_zero(), "nothing comes any more");
+    assert!(subscription.next_batch().await.is_none());
 }
 
 #[test]
@@ -97,6 +136,6 @@ fn no_canary_passes() {
             .with("url", "https://canary-7391@host")
             .with("api_key", "another-canary"),
     );
-    let text = subscription.try_next().unwrap().record.to_json().to_string();
+    let text = subscription.try_next().unwrap().records[0].to_json().to_string();
     assert!(!text.contains("canary"), "{text}");
 }

@@ -1,67 +1,21 @@
 /*
- * What every load of the benchmarks has in common: a platform through the C ABI, a call with a
- * small document, the clock, and percentiles. Knows nothing of what is compared with what.
+ * What every load of the benchmarks has in common: calls with a small document, one at a time and
+ * with a full window. Knows nothing of what is compared with what.
  */
-#ifndef SPB_LOADS_HOST_H
-#define SPB_LOADS_HOST_H
+#ifndef SPB_LOADS_CALL_H
+#define SPB_LOADS_CALL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "snakepit_bridge.h"
+#include "../support/host.h"
 
 /* Of each, the most that may be in flight or taken at once. */
 #define BATCH 64
 
-static spb_platform platform;
-/* The session and the queue of what is measured. */
-static spb_session session;
-static spb_queue queue;
 /* Empty, or what a host that traces passes on. */
 static spb_str traceparent;
-
-static inline void stop(const char *what, spb_status status, const spb_error *error) {
-    spb_str message = spb_error_message(error);
-    fprintf(stderr, "loads: %s: %s: %.*s\n", what, spb_status_name(status), (int)message.len,
-            message.len == 0 ? "" : message.ptr);
-    exit(1);
-}
-
-#define MUST(call)                                        \
-    do {                                                  \
-        spb_error *error = NULL;                          \
-        spb_error **err = &error;                         \
-        spb_status status = (call);                       \
-        if (status != SPB_OK) stop(#call, status, error); \
-    } while (0)
-
-static inline void *must_have(void *memory) {
-    if (memory == NULL) stop("memory", SPB_E_RESOURCE_EXHAUSTED, NULL);
-    return memory;
-}
-
-static inline double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static inline int by_size(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-/* Prints the inside of a JSON object; sorts the times. */
-static inline void print_percentiles(double *times_us, size_t count) {
-    qsort(times_us, count, sizeof *times_us, by_size);
-    printf("\"p50_us\": %.3f, \"p99_us\": %.3f", times_us[count / 2], times_us[count * 99 / 100]);
-}
-
-/* ---- Calls ----------------------------------------------------------------------------------- */
 
 static inline spb_value *document(const char *json) {
     spb_value *value;
@@ -140,32 +94,6 @@ static inline spb_value *call(spb_session in, const char *pool, const char *oper
     MUST(spb_operation_take_result(handle, &result, err));
     spb_operation_free(handle);
     return result;
-}
-
-/* ---- The platform ---------------------------------------------------------------------------- */
-
-static inline void await_workers(const char *name) {
-    spb_pool pool;
-    spb_operation ready;
-    spb_value *nothing;
-    MUST(spb_pool_get(platform, spb_str_z(name), &pool, err));
-    MUST(spb_pool_await_ready(pool, 0, 0, NULL, &ready, err));
-    MUST(spb_operation_wait(ready, SPB_NO_TIMEOUT, err));
-    MUST(spb_operation_take_result(ready, &nothing, err));
-    spb_value_free(nothing);
-    spb_operation_free(ready);
-    spb_pool_free(pool);
-}
-
-static inline void open_platform(const char *config) {
-    MUST(spb_platform_open(spb_str_z(config), &platform, err));
-    MUST(spb_session_open(platform, NULL, &session, err));
-    MUST(spb_queue_new(platform, &queue, err));
-}
-
-static inline void close_platform(void) {
-    MUST(spb_platform_close(platform, 0, err));
-    spb_platform_free(platform);
 }
 
 #endif
