@@ -8,8 +8,8 @@
 //! was declared.
 //! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
-//! Read in this order: connect, link, link_state, passing, request, engine, then what they translate
-//! with.
+//! Read in this order: connect, link, link_state, passing, request, engine, then what they
+//! translate with.
 
 mod buffer;
 mod connect;
