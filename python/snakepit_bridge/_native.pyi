@@ -18,6 +18,7 @@ signal handlers run, and ends at once when the link dies. Status numbers are the
 """
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias, final
 
 from typing_extensions import Buffer as AnyBuffer
@@ -32,7 +33,7 @@ CallFrame: TypeAlias = tuple[
     str,  # framework
     str,  # operation
     bytes,  # parameters as JSON
-    list[ReceivedAttachment],
+    list[ReceivedAttachment] | None,  # None: no attachment, and nothing tagged in the document
     int,  # deadline_remaining_ms, counted down until it is handed over; 0: no deadline
     bool,  # the caller takes chunks
     str,  # traceparent, or ""
@@ -179,6 +180,13 @@ class Link:
         call. Waits while the queue to the socket is full.
         """
 
+    def try_send_plain_result(self, call_id: int, result: object, encoder: Encoder) -> bool:
+        """Encodes and sends a result in one step; never waits.
+
+        `False`, and nothing was done: `encoder` leaves the value to Python, it is too large, the
+        call was given up or has ended, there is no room, or the link is closed.
+        """
+
     def send_error(
         self,
         call_id: int,
@@ -205,6 +213,18 @@ class Link:
 
     def try_send_chunk(self, call_id: int, json: bytes, attachments: list[SentAttachment]) -> bool:
         """`send_chunk` that never waits: `False` if there is no credit or room now."""
+
+    def try_send_plain_chunk(self, call_id: int, chunk: object, encoder: Encoder) -> bool:
+        """Encodes and sends a chunk in one step; `False` as with results, or for lack of credit."""
+
+    def pass_on_chunks(
+        self, call_id: int, generator: Iterator[object], encoder: Encoder
+    ) -> tuple[bool, object]:
+        """Takes from `generator` and sends, each by `try_send_plain_chunk`.
+
+        `(True, result)` once it has returned; `(False, chunk)` with the first chunk that was not
+        sent. What it raises comes out of here.
+        """
 
     def arm_credit(self, call_id: int) -> None:
         """Asks for one `("credit", call_id)` frame in a later batch: when a chunk can be sent, or
@@ -374,10 +394,16 @@ class Schema:
     def check(self, document: bytes) -> None:
         """Raises `ValueRefused` for a document that breaks the schema; its path is the place."""
 
-def is_settled(document: bytes) -> bool:
-    """True: the JSON encoder wrote `document` of a value that has nothing in it that `scan` refuses
-    or leaves to Python. False: only `scan` can say.
-    """
+class Encoder:
+    """The JSON encoder, for values that it surely writes exactly. Any thread may use it."""
+
+    def __init__(self, dumps: Callable[[object, None, int], bytes], options: int) -> None:
+        """`dumps(value, None, options)` gives the document, or raises a `TypeError`."""
+
+    def encode(self, value: object) -> bytes | None:
+        """The document of `value`; `None` where `scan` would refuse something in it, or leave it to
+        Python, or where the encoder itself refuses.
+        """
 
 def scan(obj: object) -> int:
     """0: `obj` is a plain JSON tree and may go to the JSON encoder as it is.

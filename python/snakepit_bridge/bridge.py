@@ -46,6 +46,7 @@ class Bridge:
 
     def __init__(self, link: Any, threads: Waiters) -> None:
         self.link = link
+        self.pass_chunk: Callable[..., bool] = link.try_send_plain_chunk
         self.value_bytes_max: int = link.value_bytes_max
         self.threads = threads
         self.loop_thread_id: int | None = None
@@ -99,9 +100,9 @@ class Bridge:
         return checked(item)
 
     def send_chunk(self, call: CallContext, json: bytes, attachments: list[Any]) -> None:
-        """Sends one chunk, blocking while the consumer has granted no credit."""
-        # Refused before it is known whether it would block: else it would fail only under load.
-        self.refuse_blocking()
+        """Sends one chunk, blocking while the consumer has granted no credit. To be asked first is
+        `refuse_blocking`.
+        """
         try:
             if self.link.try_send_chunk(call.call_id, json, attachments):
                 return
@@ -142,6 +143,11 @@ class Bridge:
         for waiting in (self._ready, self._credit):
             while waiting:
                 _resolve(waiting.popitem()[1])
+
+    def may_block(self) -> bool:
+        """Whether the calling thread may wait for the host."""
+        here = threading.get_ident()
+        return here != self.loop_thread_id and here not in self.dispatch_threads
 
     def refuse_blocking(self) -> None:
         """Raises where a blocking wait would stop the thread that has to deliver the answer."""

@@ -9,8 +9,8 @@ gets here.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 from . import _native, logs
@@ -19,7 +19,7 @@ from .context import CURRENT, CallContext
 from .errors import InvalidArgument, Status, cancelled_error
 from .failures import describe
 from .frameworks.base import Operation
-from .values import Encoded, decode, encode
+from .values import ENCODER, Encoded, decode, encode
 
 
 class Calls:
@@ -28,11 +28,12 @@ class Calls:
     def __init__(self, bridge: Bridge, ended: Callable[[int], None]) -> None:
         self._bridge = bridge
         self._link = bridge.link
+        self._pass_result: Callable[..., bool] = bridge.link.try_send_plain_result
         self._ended = ended
 
     def run(self, call: CallContext, operation: Operation, json: Any, attachments: Any) -> None:
         """Runs a plain or generator operation here, in a context of its own. Never raises."""
-        contextvars.copy_context().run(self._run, call, operation, json, attachments)
+        copy_context().run(self._run, call, operation, json, attachments)
 
     async def arun(
         self, call: CallContext, operation: Operation, json: Any, attachments: Any
@@ -76,6 +77,15 @@ class Calls:
             result = _started(call, operation, json, attachments)
             if operation.kind == "generator":
                 result = _pass_on(call, result)
+            # Most results take no more than the encoder, and end their call in one step.
+            if (
+                operation.result_contract is None
+                and not call.partial_lines
+                and self._pass_result(call.call_id, result, ENCODER)
+            ):
+                call.ended = True
+                self._ended(call.call_id)
+                return
             encoded = self._encoded(operation, result)
         except BaseException as fault:
             self.fail(call, fault)
@@ -132,14 +142,16 @@ def _pass_on(call: CallContext, generator: Any) -> Any:
     """Emits what the generator yields and returns what it returns."""
     with contextlib.closing(generator):
         while True:
+            if call.streaming:
+                ended, given = call.emit_from(generator)
+                if ended:
+                    return given
+                continue
             try:
-                chunk = next(generator)
+                next(generator)
             except StopIteration as end:
                 return end.value
-            if call.streaming:
-                call.emit(chunk)
-            else:
-                call.check_cancelled()
+            call.check_cancelled()
 
 
 async def _pass_on_async(call: CallContext, generator: Any) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextvars
 import secrets
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .bridge import ENDED
 from .errors import StateError, Status, cancelled_error
 from .session import Session
-from .values import Encoded, encode
+from .values import ENCODER, Encoded, encode
 
 if TYPE_CHECKING:
     from .bridge import Bridge
@@ -47,32 +47,33 @@ class CallContext:
         "traceparent",
     )
 
-    def __init__(
-        self,
-        bridge: Bridge,
-        call_id: int,
-        session_id: str,
-        framework: str,
-        operation: str,
-        deadline_remaining_ms: int,
-        streaming: bool,
-        traceparent: str,
-    ) -> None:
+    call_id: int
+    framework: str
+    operation: str
+    streaming: bool
+    traceparent: str
+
+    def __init__(self, bridge: Bridge, frame: tuple[Any, ...], now: float) -> None:
+        """`frame` is a call's, as the link delivered it at the moment `now`."""
         self._bridge = bridge
-        self.call_id = call_id
-        self.framework = framework
-        self.operation = operation
-        self.streaming = streaming
-        self.traceparent = traceparent
+        (
+            _,
+            self.call_id,
+            self._session_id,
+            self.framework,
+            self.operation,
+            _,
+            _,
+            remaining_ms,
+            self.streaming,
+            self.traceparent,
+        ) = frame
         self.ended = False
         self.partial_lines: dict[str, str] | None = None
         self.chunk_contract: Contract | None = None
-        self._session_id = session_id
         self._session: Session | None = None
         self._reason: int | None = None
-        self._deadline = (
-            time.monotonic() + deadline_remaining_ms / 1000 if deadline_remaining_ms else None
-        )
+        self._deadline = now + remaining_ms / 1000 if remaining_ms else None
 
     @property
     def session(self) -> Session:
@@ -108,7 +109,7 @@ class CallContext:
 
     def deadline_remaining(self) -> float | None:
         """Seconds until the deadline, never below zero; None without one."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return None if self._deadline is None else max(0.0, self._deadline - monotonic())
 
     def emit(self, chunk: Any) -> None:
         """Streams one chunk to the caller, in order; blocks while the caller is a full window
@@ -122,8 +123,27 @@ class CallContext:
             return
         if self.ended:
             raise StateError(ENDED)
-        json, attachments = self._encoded(chunk)
-        self._bridge.send_chunk(self, json, attachments)
+        # Refused before it is known whether it would block: else it would fail only under load.
+        self._bridge.refuse_blocking()
+        if self.chunk_contract is None and self._bridge.pass_chunk(self.call_id, chunk, ENCODER):
+            return
+        self._emit_by_steps(chunk)
+
+    def emit_from(self, generator: Any) -> tuple[bool, Any]:
+        """For the package itself: streams what the generator yields next, as many as need no second
+        look and one more. True and what it returned once it has ended.
+        """
+        if self.chunk_contract is None and self._bridge.may_block():
+            ended, given = self._bridge.link.pass_on_chunks(self.call_id, generator, ENCODER)
+            if not ended:
+                self._emit_by_steps(given)
+            return ended, given
+        try:
+            given = next(generator)
+        except StopIteration as end:
+            return True, end.value
+        self.emit(given)
+        return False, given
 
     async def aemit(self, chunk: Any) -> None:
         """As `emit`, for coroutines."""
@@ -155,6 +175,10 @@ class CallContext:
         if self._reason is None:
             self._reason = reason
 
+    def _emit_by_steps(self, chunk: Any) -> None:
+        json, attachments = self._encoded(chunk)
+        self._bridge.send_chunk(self, json, attachments)
+
     def _encoded(self, chunk: Any) -> Encoded:
         encoded = encode(chunk, self._bridge.value_bytes_max)
         if self.chunk_contract is not None:
@@ -165,7 +189,7 @@ class CallContext:
         # The native half knows of a cancel before its frame is read here, but not why it came.
         if self._reason is not None:
             return self._reason == Status.DEADLINE
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        return self._deadline is not None and monotonic() >= self._deadline
 
 
 def current() -> CallContext:

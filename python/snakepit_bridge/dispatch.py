@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from time import monotonic
 from typing import Any
 
 from . import _native
@@ -126,10 +127,12 @@ class Dispatcher:
         cancels: list[int] = []
         ready: list[int] = []
         credit: list[int] = []
+        lone = len(batch) == 1
+        now = monotonic()
         for frame in batch:
             kind = frame[0]
             if kind == "call":
-                alone = self._call(frame, starts, len(batch) == 1)
+                alone = self._call(frame, now, starts, lone)
             elif kind == "ready":
                 ready.append(frame[1])
             elif kind == "credit":
@@ -145,12 +148,11 @@ class Dispatcher:
             self._drain_when_idle()
         return alone
 
-    def _call(self, frame: tuple[Any, ...], starts: list[Start], lone: bool) -> Alone | None:
-        _, call_id, session_id, framework, name, json, attachments, left_ms, stream, trace = frame
-        call = CallContext(
-            self._bridge, call_id, session_id, framework, name, left_ms, stream, trace
-        )
-        self._running[call_id] = call
+    def _call(
+        self, frame: tuple[Any, ...], now: float, starts: list[Start], lone: bool
+    ) -> Alone | None:
+        _, call_id, _, framework, name, json, attachments, _, _, _ = frame
+        self._running[call_id] = call = CallContext(self._bridge, frame, now)
         operation = self._operations.get(framework, _NONE).get(name)
         if operation is None:
             self._calls.fail(call, self._unknown(framework, name))

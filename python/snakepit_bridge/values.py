@@ -29,12 +29,9 @@ def encode(obj: Any, bytes_max: int | None = None) -> Encoded:
     document and attachments together are larger than `bytes_max`.
     """
     attachments: list[Any] = []
-    try:
-        json = orjson.dumps(obj, None, _STRICT) if type(obj) in _PLAIN else None
-    except orjson.JSONEncodeError:
-        json = None
-    if json is None or not _native.is_settled(json):
-        json, attachments = _looked_through(obj, json)
+    json = ENCODER.encode(obj)
+    if json is None:
+        json, attachments = _looked_through(obj)
     given = len(json) + _attached_bytes(attachments) if attachments else len(json)
     if bytes_max is not None and given > bytes_max:
         raise ResourceExhausted(
@@ -57,14 +54,16 @@ def encode_variable(obj: Any, bytes_max: int | None = None) -> Encoded:
     return encode(obj, bytes_max)
 
 
-def decode(json: bytes, attachments: list[Any]) -> Any:
+def decode(json: bytes, attachments: list[Any] | None) -> Any:
     """The object of a document: blobs become bytes, tensors read-only numpy arrays without
-    a copy, tagged floats NaN and the infinities.
+    a copy, tagged floats NaN and the infinities. Without a list there is none of them in it.
     """
     try:
         tree = orjson.loads(json)
     except orjson.JSONDecodeError as fault:
         raise InvalidArgument(f"document is not JSON: {fault}") from None
+    if attachments is None:
+        return tree
     # Most documents lack the very letters, which are looked for twenty times as fast as the words.
     if (
         attachments
@@ -75,14 +74,12 @@ def decode(json: bytes, attachments: list[Any]) -> Any:
     return tree
 
 
-def _looked_through(obj: Any, json: bytes | None) -> Encoded:
-    """Encodes after a look at each part of `obj`. `json` is what orjson wrote of it, if it did."""
+def _looked_through(obj: Any) -> Encoded:
+    """Encodes after a look at each part of `obj`."""
     try:
         is_plain = _native.scan(obj) == 0
     except _native.ValueRefused as fault:
         raise refused(fault) from None
-    if is_plain and json is not None:
-        return json, []
     tree, attachments = (obj, []) if is_plain else plain(obj)
     try:
         return orjson.dumps(tree, None, _STRICT), attachments
@@ -151,9 +148,6 @@ ESCAPED_ASCII = b"\\u00"
 DOLLAR, BACKSLASH = b"$\\"
 NON_FINITE = ("nan", "inf", "-inf")
 
-# What is worth a try of orjson: it refuses whatever else it meets inside.
-_PLAIN = frozenset((dict, list, str, int, float, bool, type(None)))
-
 # Nothing is converted behind the caller's back: what is not plain JSON takes the slow path.
 _STRICT = (
     orjson.OPT_PASSTHROUGH_DATACLASS
@@ -161,4 +155,7 @@ _STRICT = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
-__all__ = ["ATTACHMENTS_MAX", "Encoded", "decode", "encode", "encode_variable"]
+# Writes what needs no look at its parts: it refuses whatever else it meets inside.
+ENCODER = _native.Encoder(orjson.dumps, _STRICT)
+
+__all__ = ["ATTACHMENTS_MAX", "ENCODER", "Encoded", "decode", "encode", "encode_variable"]

@@ -2,21 +2,25 @@
 //!
 //! The worker dials home: [`connect`] opens one connection to the platform, and everything between
 //! the two travels on it. Python sees plain objects ([`link`], [`request`]); the connection lives
-//! in [`engine`], on a thread of its own that needs no GIL. [`settled`] tells Python whether
-//! what the JSON encoder wrote is all there, [`scan`] which values it may have as they are, where
-//! the text does not tell, [`schema`] whether what was encoded is what was declared.
+//! in [`engine`], on a thread of its own that needs no GIL. [`encoder`] writes documents; there
+//! [`settled`] tells whether what the JSON encoder wrote is all there, [`scan`] which values it may
+//! have as they are, where the text does not tell. [`schema`] says whether what was encoded is what
+//! was declared.
 //! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
-//! Read in this order: connect, link, link_state, request, engine, then what they translate with.
+//! Read in this order: connect, link, link_state, passing, request, engine, then what they
+//! translate with.
 
 mod buffer;
 mod connect;
+mod encoder;
 mod engine;
 mod errors;
 mod fork;
 mod limits;
 mod link;
 mod link_state;
+mod passing;
 mod payload;
 #[path = "../../src/transport/quiet_socket.rs"]
 #[expect(dead_code, reason = "only the platform asks who is at the other end")]
@@ -43,9 +47,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<request::Request>()?;
     module.add_class::<buffer::Buffer>()?;
     module.add_class::<schema::Schema>()?;
+    module.add_class::<encoder::Encoder>()?;
     module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
     module.add_function(wrap_pyfunction!(scan::scan, module)?)?;
-    module.add_function(wrap_pyfunction!(settled::is_settled, module)?)?;
     module.add_function(wrap_pyfunction!(fork::_forked, module)?)?;
     Ok(())
 }

@@ -14,9 +14,9 @@ use snakepit_bridge_proto::state_request::Verb;
 use snakepit_bridge_proto::worker_frame::Kind;
 use tokio::time::Instant;
 
-use crate::engine::Shared;
 use crate::engine::outbox::cut;
 use crate::engine::state::State;
+use crate::engine::{Attempt, Shared};
 use crate::fork::Home;
 use crate::limits::{
     CLOSE_WAIT, ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, TOOL_CHUNK_WINDOW,
@@ -265,6 +265,16 @@ impl Link {
     /// Raises in a forked child.
     pub fn check_home(&self, py: Python<'_>) -> PyResult<()> {
         self.home.check(py)
+    }
+
+    /// Tries once.
+    pub fn attempt<T>(&self, act: impl FnOnce(&mut State) -> Attempt<T>) -> Option<T> {
+        self.shared.attempt(act)
+    }
+
+    /// Whether a value of so many bytes is not too large.
+    pub fn may_send(&self, bytes: usize) -> bool {
+        bytes <= self.value_bytes_max
     }
 
     pub fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {

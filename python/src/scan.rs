@@ -23,6 +23,11 @@ pub fn scan(obj: &Bound<'_, PyAny>) -> PyResult<u8> {
     }
 }
 
+/// Whether it is a plain JSON tree that has an exact form.
+pub fn is_plain(obj: &Bound<'_, PyAny>) -> bool {
+    value(obj, 0).is_ok()
+}
+
 /// Why the scan ended early.
 enum Stop {
     /// Not a plain JSON tree.

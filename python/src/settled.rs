@@ -9,15 +9,11 @@ use std::sync::LazyLock;
 
 use memchr::memchr;
 use memchr::memmem::{Finder, find};
-use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::limits::JSON_DEPTH_MAX;
 
 /// True: nothing that `scan` looks for can be in the value. False: `scan` has to say.
-#[pyfunction]
-pub fn is_settled(document: &Bound<'_, PyBytes>) -> bool {
-    let document = document.as_bytes();
+pub fn is_settled(document: &[u8]) -> bool {
     let has_tag_like = memchr(b'$', document).is_some() && find(document, b"$spb").is_some();
     !has_tag_like && NULL.find(document).is_none() && is_shallow(document)
 }

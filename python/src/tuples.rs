@@ -2,6 +2,7 @@
 //!
 //! The shapes are the interface of `_native.pyi`. Knows nothing of when they are handed over.
 
+use memchr::memchr2;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -69,7 +70,7 @@ pub fn of_item(py: Python<'_>, item: Item) -> Tuple<'_> {
 }
 
 fn of_call(py: Python<'_>, call: pb::Call, came: Instant) -> Tuple<'_> {
-    let (json, attachments) = incoming(py, call.parameters)?;
+    let (json, attachments) = parameters(py, call.parameters)?;
     let tuple = (
         intern!(py, "call"),
         call.call_id,
@@ -83,6 +84,21 @@ fn of_call(py: Python<'_>, call: pb::Call, came: Instant) -> Tuple<'_> {
         call.traceparent,
     );
     tuple.into_pyobject(py)
+}
+
+/// A document for Python, and its attachments; `None`: there is none, nor anything in the document
+/// that stands for something else.
+fn parameters<'py>(
+    py: Python<'py>,
+    payload: Option<pb::Payload>,
+) -> PyResult<(Bound<'py, PyBytes>, Option<Bound<'py, PyList>>)> {
+    let is_plain = |payload: &pb::Payload| {
+        payload.attachments.is_empty() && memchr2(b'$', b'\\', &payload.json).is_none()
+    };
+    if payload.as_ref().is_none_or(is_plain) {
+        return Ok((PyBytes::new(py, &payload.unwrap_or_default().json), None));
+    }
+    incoming(py, payload).map(|(json, attachments)| (json, Some(attachments)))
 }
 
 /// What is left of a deadline after waiting here. 0 stays 0, for it means that there is none.

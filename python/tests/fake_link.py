@@ -127,6 +127,15 @@ class FakeLink:
         self._check_open()
         self.answers.put(("result", call_id, json.loads(document), attachments))
 
+    def try_send_plain_result(self, call_id: int, result: Any, encoder: Any) -> bool:
+        document = encoder.encode(result)
+        if document is None or call_id in self.cancelled or self.closed:
+            return False
+        if len(document) > self.value_bytes_max:
+            return False
+        self.send_result(call_id, document, [])
+        return True
+
     def send_error(
         self,
         call_id: int,
@@ -159,6 +168,21 @@ class FakeLink:
             self.credit[call_id] -= 1
         self.answers.put(("chunk", call_id, json.loads(document), attachments))
         return True
+
+    def try_send_plain_chunk(self, call_id: int, chunk: Any, encoder: Any) -> bool:
+        document = encoder.encode(chunk)
+        if document is None or self._over(call_id) or len(document) > self.value_bytes_max:
+            return False
+        return self.try_send_chunk(call_id, document, [])
+
+    def pass_on_chunks(self, call_id: int, generator: Any, encoder: Any) -> tuple[bool, Any]:
+        while True:
+            try:
+                chunk = next(generator)
+            except StopIteration as end:
+                return True, end.value
+            if not self.try_send_plain_chunk(call_id, chunk, encoder):
+                return False, chunk
 
     def send_chunk(self, call_id: int, document: bytes, attachments: list[Any]) -> None:
         while not self.try_send_chunk(call_id, document, attachments):

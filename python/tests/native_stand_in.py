@@ -1,12 +1,13 @@
 """A stand-in for `snakepit_bridge._native` in plain Python, for tests without the built extension.
 
-Owns the exceptions, `scan` and `is_settled` by the rules of `_native.pyi`. The real extension is
+Owns the exceptions, `scan` and `Encoder` by the rules of `_native.pyi`. The real extension is
 preferred when it is there; conftest.py decides. Must not be imported by the package.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 
 class LinkClosed(ConnectionError):
@@ -29,9 +30,19 @@ class ValueRefused(ValueError):
         self.path = path
 
 
-def is_settled(document: bytes) -> bool:
-    """Leaves everything to `scan`."""
-    return False
+class Encoder:
+    """Asks `scan` first."""
+
+    def __init__(self, dumps: Callable[[object, None, int], bytes], options: int) -> None:
+        self._dumps = dumps
+        self._options = options
+
+    def encode(self, value: object) -> bytes | None:
+        """None for what is not plain."""
+        try:
+            return self._dumps(value, None, self._options) if scan(value) == 0 else None
+        except (TypeError, ValueRefused):
+            return None
 
 
 def scan(obj: object, path: str = "$", depth: int = 1) -> int:

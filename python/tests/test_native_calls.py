@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import gc
 
+import orjson
 import pytest
 
 from native_host import Host, batch, call, in_thread, joined
 from snakepit_bridge import _native
 
 CANCELLED, DEADLINE, CLOSED, PROTOCOL = 9, 10, 8, 22
+ENCODER = _native.Encoder(orjson.dumps, orjson.OPT_PASSTHROUGH_SUBCLASS)
 
 
 @pytest.fixture
@@ -47,6 +49,55 @@ def test_chunks_wait_for_credit_and_go_on_with_it(host, link):
     assert (chunk["call_id"], chunk["sequence"], chunk["payload"]["json"]) == (1, 2, "2")
     assert not link.try_send_chunk(1, b"no", [])
     assert link.try_send_chunk(2, b"yes", [])
+
+
+def test_plain_chunks_pass_until_one_needs_more(host, link):
+    start(host, link, call(1, credit=3), call(2, credit=9))
+
+    def plain():
+        yield {"a": None}
+        yield [1.5, "x"]
+        return "over"
+
+    assert link.pass_on_chunks(1, plain(), ENCODER) == (True, "over")
+    got = [host.expect("chunk") for _ in range(2)]
+    assert [chunk["payload"]["json"] for chunk in got] == ['{"a":null}', '[1.5,"x"]']
+    odd = object()
+    mixed = iter([7, 8, odd, 9])
+    assert link.pass_on_chunks(1, mixed, ENCODER) == (False, 8), "no credit"
+    assert link.pass_on_chunks(2, mixed, ENCODER) == (False, odd)
+    assert link.try_send_plain_chunk(2, next(mixed), ENCODER)
+    got = [host.expect("chunk") for _ in range(2)]
+    assert [(chunk["call_id"], chunk["sequence"]) for chunk in got] == [(1, 2), (2, 0)]
+    assert got[1]["payload"]["json"] == "9"
+    assert not link.try_send_plain_chunk(2, float("nan"), ENCODER)
+    assert not link.try_send_plain_chunk(1, 1, ENCODER)
+
+    def broken():
+        yield 1
+        raise KeyError("of the generator")
+
+    with pytest.raises(KeyError, match="of the generator"):
+        link.pass_on_chunks(2, broken(), ENCODER)
+    with pytest.raises(TypeError):
+        link.pass_on_chunks(2, [1, 2], ENCODER)
+
+
+def test_a_plain_result_ends_its_call_unless_something_is_in_the_way(host, link):
+    start(host, link, call(1), call(2), call(3))
+    assert link.try_send_plain_result(1, {"a": [None, 1]}, ENCODER)
+    assert host.expect("result")["payload"]["json"] == '{"a":[null,1]}'
+    assert not link.try_send_plain_result(1, 1, ENCODER), "it has its result"
+    assert not link.try_send_plain_result(2, (1, 2), ENCODER)
+    host.send({"kind": "cancel", "call_id": 2, "reason": CANCELLED})
+    assert batch(link, 1) == [("cancel", 2, CANCELLED)]
+    assert not link.try_send_plain_result(2, 1, ENCODER), "it was given up"
+    assert not link.try_send_plain_chunk(2, 1, ENCODER)
+    link.send_error(2, CANCELLED, "given up")
+    assert host.expect("result")["error"]["status"] == CANCELLED
+    link.close()
+    assert not link.try_send_plain_result(3, 1, ENCODER)
+    assert not link.try_send_plain_chunk(3, 1, ENCODER)
 
 
 def test_many_threads_share_a_calls_credit_in_order(host, link):

@@ -1,5 +1,5 @@
-"""`scan`: what may go to the JSON encoder as it is, and what is refused where; `is_settled`: when
-what it wrote shows that there is nothing to look for.
+"""`scan`: what may go to the JSON encoder as it is, and what is refused where; `Encoder`: what
+needs no second look.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import sys
 import orjson
 import pytest
 
-from snakepit_bridge._native import ValueRefused, is_settled, scan
+from snakepit_bridge._native import Encoder, ValueRefused, scan
+
+ENCODER = Encoder(orjson.dumps, orjson.OPT_PASSTHROUGH_SUBCLASS)
 
 
 def nested(depth: int, inner: object = None) -> object:
@@ -142,15 +144,30 @@ def test_what_passes_is_what_json_can_carry():
     "value",
     [float("nan"), [1, float("inf")], {"$spb": 1}, {"a": {"$$spb": 1}}, nested(65, 0)],
 )
-def test_what_the_encoder_lets_through_is_not_settled(value):
-    assert not is_settled(orjson.dumps(value))
-    assert not is_settled(orjson.dumps([list(range(200)), value]))
+def test_what_the_encoder_lets_through_needs_a_second_look(value):
+    assert orjson.dumps(value)
+    assert ENCODER.encode(value) is None
+    assert ENCODER.encode([list(range(200)), value]) is None
 
 
-def test_what_leaves_no_trace_is_settled():
+def test_what_is_plain_is_written_at_once():
     for value in ["", {"a": [1, -2.5, "x" * 500, True]}, nested(64, 0), [{"k": []}] * 500]:
-        assert is_settled(orjson.dumps(value))
-        assert scan(value) == 0
+        assert ENCODER.encode(value) == orjson.dumps(value)
+    for value in [None, [None], {"null": "null $spb"}, "$spb", 2**64 - 1, False, 1.5]:
+        assert ENCODER.encode(value) == orjson.dumps(value)
+
+
+def test_what_the_encoder_refuses_or_would_convert_is_left_to_python():
+    for value in [{1, 2}, [object()], (1, 2), Text("t"), [Text("t")], 2**64, "\ud800", Level.LOW]:
+        assert ENCODER.encode(value) is None
+
+
+def test_faults_of_the_encoder_come_out():
+    def broken(value, default, options):
+        raise MemoryError("full")
+
+    with pytest.raises(MemoryError, match="full"):
+        Encoder(broken, 0).encode(1)
 
 
 def test_the_exceptions_are_ordinary_classes():

@@ -104,6 +104,15 @@ impl QueueCore {
         self.filled.notify_one();
     }
 
+    /// Adds entries that came together: whoever waits is woken once.
+    pub fn push_all(&self, entries: impl Iterator<Item = Entry>) {
+        let mut state = self.state.lock();
+        let refused: Vec<Entry> = entries.filter_map(|entry| state.push(entry).err()).collect();
+        drop(state);
+        self.filled.notify_one();
+        refused.into_iter().for_each(Entry::discard);
+    }
+
     /// Takes up to `max` entries, waiting for the first. `None` waits for ever.
     pub fn take(&self, max: usize, timeout: Option<Duration>) -> Taken {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

@@ -36,6 +36,15 @@ impl Target {
         }
     }
 
+    fn push_all(&self, items: impl Iterator<Item = Item>) {
+        match self {
+            Target::Queue { queue, tag } => {
+                queue.push_all(items.map(|item| Entry { tag: *tag, item }));
+            }
+            Target::Callback { .. } => items.for_each(|item| self.push(item)),
+        }
+    }
+
     /// The callback that events go to, if it is one.
     pub fn callback(&self) -> Option<&Arc<CallbackSink>> {
         match self {
@@ -92,9 +101,15 @@ impl OperationTarget {
 
 impl OperationSink for OperationTarget {
     fn chunk(&self, operation: &Operation, chunk: Chunk) {
-        self.chunks.fetch_add(1, Ordering::Relaxed);
+        self.chunks(operation, vec![chunk]);
+    }
+
+    fn chunks(&self, operation: &Operation, chunks: Vec<Chunk>) {
+        self.chunks.fetch_add(chunks.len() as u64, Ordering::Relaxed);
         if let Some(attached) = &*self.attached.lock() {
-            attached.target.push(Item::Chunk { operation: operation.host_id(), chunk });
+            let operation = operation.host_id();
+            let items = chunks.into_iter().map(|chunk| Item::Chunk { operation, chunk });
+            attached.target.push_all(items);
         }
     }
 

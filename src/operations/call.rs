@@ -227,8 +227,10 @@ impl Call {
         self.me.upgrade()
     }
 
-    pub(super) fn meter(&self) -> Option<Arc<ChunkMeter>> {
-        self.progress.lock().meter.clone()
+    /// Where its chunks go, while it has not ended and if it streams.
+    pub(super) fn stream(&self) -> Option<(Arc<Operation>, Arc<ChunkMeter>)> {
+        let progress = self.progress.lock();
+        Some((progress.operation.clone()?, progress.meter.clone()?))
     }
 
     /// The worker is done with the call: its capacity is free again. The operation, if it has not

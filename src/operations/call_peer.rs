@@ -17,10 +17,11 @@ use super::call::Call;
 use super::stream::Chunk;
 
 impl CallPeer for Call {
-    fn chunk(&self, sequence: u64, value: Value) {
-        let (Some(operation), Some(meter)) = (self.live_operation(), self.meter()) else { return };
+    fn chunks(&self, chunks: Vec<(u64, Value)>) {
+        let Some((operation, meter)) = self.stream() else { return };
         self.has_chunks.store(true, Ordering::Release);
-        operation.deliver_chunk(Chunk { sequence, value, credit: meter.credit() });
+        let with_credit = |(sequence, value)| Chunk { sequence, value, credit: meter.credit() };
+        operation.deliver_chunks(chunks.into_iter().map(with_credit).collect());
     }
 
     fn finished(&self, outcome: Result<Value>) {

@@ -128,7 +128,8 @@ struct HostCaller {
 
 impl Caller for HostCaller {
     fn chunk(&self, sequence: u64, value: Value) {
-        self.operation.deliver_chunk(Chunk { sequence, value, credit: self.meter.credit() });
+        let chunk = Chunk { sequence, value, credit: self.meter.credit() };
+        self.operation.deliver_chunks(vec![chunk]);
     }
 
     fn answer(&self, outcome: Result<Value>) {

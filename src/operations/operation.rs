@@ -55,6 +55,10 @@ pub trait Work: Send + Sync {
 /// enqueue and return; calling the operation back from here is a deadlock.
 pub trait OperationSink: Send + Sync {
     fn chunk(&self, operation: &Operation, chunk: Chunk);
+    /// Several that came together, in their order.
+    fn chunks(&self, operation: &Operation, chunks: Vec<Chunk>) {
+        chunks.into_iter().for_each(|chunk| self.chunk(operation, chunk));
+    }
     /// The one terminal event; nothing follows.
     fn done(&self, operation: &Operation, outcome: Result<Value>);
 }
@@ -241,17 +245,17 @@ impl Operation {
         effect != Effect::Ignored
     }
 
-    /// Hands a chunk to the consumer; one that comes too late is dropped, and its credit with it.
-    pub fn deliver_chunk(&self, chunk: Chunk) {
+    /// Hands chunks to the consumer; what comes too late is dropped, and its credit with it.
+    pub fn deliver_chunks(&self, chunks: Vec<Chunk>) {
         let mut core = self.core.lock();
         if step(core.phase, Event::Chunk).1 != Effect::DeliverChunk {
             drop(core);
             return;
         }
         match core.sink.clone() {
-            Some(sink) => sink.chunk(self, chunk),
+            Some(sink) => sink.chunks(self, chunks),
             None => {
-                core.chunks.push_back(chunk);
+                core.chunks.extend(chunks);
                 drop(core);
                 self.changed.notify_all();
             }

@@ -11,6 +11,7 @@ use tonic::Streaming;
 
 use crate::core::{CallId, Result, WorkerId};
 
+use super::chunk_run::ChunkRun;
 use super::gate::{Admission, Announcement, FrameworkNote, Gate};
 use super::lanes::{LaneExpectation, Lanes};
 use super::link::WorkerLink;
@@ -49,7 +50,7 @@ impl Attachment {
             Err(reason) => self.refuse(&reason),
             Ok((admission, hello)) => {
                 let link = self.welcome(admission, hello).await;
-                frames.for_each(|frame| self.frame(&link, frame));
+                self.frames(&link, frames);
                 self.read(&link, inbound).await;
                 link.close_and_tell();
             }
@@ -122,7 +123,7 @@ impl Attachment {
                 message = inbound.next() => match message {
                     Some(Ok(message)) => {
                         self.wire.note_message(message.frames.len());
-                        message.frames.into_iter().for_each(|frame| self.frame(link, frame));
+                        self.frames(link, message.frames.into_iter());
                     }
                     Some(Err(status)) => {
                         tracing::debug!(worker = %link.worker(), "attach stream broke: {status}");
@@ -135,10 +136,22 @@ impl Attachment {
         }
     }
 
-    fn frame(&self, link: &WorkerLink, frame: pb::WorkerFrame) {
-        match frame.kind {
+    fn frames(&self, link: &WorkerLink, frames: impl Iterator<Item = pb::WorkerFrame>) {
+        let mut run = ChunkRun::default();
+        for frame in frames {
+            if let Some(Kind::Chunk(chunk)) = frame.kind {
+                chunk_of(link, chunk, &mut run);
+                continue;
+            }
+            run.flush(link);
+            self.frame(link, frame.kind);
+        }
+        run.flush(link);
+    }
+
+    fn frame(&self, link: &WorkerLink, kind: Option<Kind>) {
+        match kind {
             Some(Kind::Result(result)) => finish(link, result),
-            Some(Kind::Chunk(chunk)) => self.chunk(link, chunk),
             Some(Kind::ToolRequest(request)) => tool_request(link, request),
             Some(Kind::ToolCancel(cancel)) => {
                 if let Some(tool) = link.tool(cancel.request_id) {
@@ -165,21 +178,9 @@ impl Attachment {
                 }
             }
             Some(Kind::Hello(_)) => self.misbehaved(link, "a second hello"),
+            // Chunks go on in runs.
+            Some(Kind::Chunk(_)) => {}
             None => self.misbehaved(link, "a frame of a kind that this build does not know"),
-        }
-    }
-
-    fn chunk(&self, link: &WorkerLink, chunk: pb::CallChunk) {
-        // Looked at in any case: what it shares wants to be given back.
-        let value = link.value(chunk.payload);
-        let Some(call) = link.call(chunk.call_id) else { return };
-        match value {
-            Ok(value) => call.chunk(chunk.sequence, value),
-            Err(error) => {
-                link.end_call(chunk.call_id);
-                link.cancel(CallId(chunk.call_id), error.status());
-                call.finished(Err(error));
-            }
         }
     }
 
@@ -211,6 +212,19 @@ fn announcement_from(hello: pb::Hello) -> Announcement {
         schema_json: schema.schema_json,
     });
     Announcement { pid: hello.pid, runtime: hello.runtime, frameworks: frameworks.collect() }
+}
+
+fn chunk_of(link: &WorkerLink, chunk: pb::CallChunk, run: &mut ChunkRun) {
+    // Looked at in any case: what it shares wants to be given back.
+    match link.value(chunk.payload) {
+        Ok(value) => run.push(link, chunk.call_id, chunk.sequence, value),
+        Err(error) => {
+            run.flush(link);
+            let Some(call) = link.end_call(chunk.call_id) else { return };
+            link.cancel(CallId(chunk.call_id), error.status());
+            call.finished(Err(error));
+        }
+    }
 }
 
 fn finish(link: &WorkerLink, result: pb::CallResult) {

@@ -5,6 +5,7 @@
 //! may attach is decided by one-time tokens that others hand out.
 
 pub mod attach;
+mod chunk_run;
 mod connection;
 mod drive;
 pub mod gate;

@@ -11,8 +11,8 @@ use super::state_peer::{StateAsk, StateReplier};
 
 /// One call, as seen from the worker that runs it.
 pub trait CallPeer: Send + Sync {
-    /// The next chunk, counted from 0.
-    fn chunk(&self, sequence: u64, value: Value);
+    /// The next chunks, each with its number, which counts from 0.
+    fn chunks(&self, chunks: Vec<(u64, Value)>);
     /// The call's one end. Nothing follows.
     fn finished(&self, outcome: Result<Value>);
     /// The connection broke before the end. Nothing follows.

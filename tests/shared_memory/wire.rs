@@ -293,7 +293,7 @@ impl CallPeer for Peer {
     fn finished(&self, outcome: Result<Value>) {
         self.0.send(outcome).unwrap();
     }
-    fn chunk(&self, _: u64, _: Value) {}
+    fn chunks(&self, _: Vec<(u64, Value)>) {}
     fn lost(&self) {}
     fn tool(&self, _: ToolAsk, _: ToolReplier) {}
     fn tools(&self) -> Result<bytes::Bytes> {

@@ -34,6 +34,16 @@ impl State {
         Attempt::Done(Ok(()))
     }
 
+    /// Sends `payload` as the one result of a call, if the call was not given up and there is room;
+    /// otherwise nothing is done.
+    pub fn try_send_result(&mut self, call_id: u64, payload: pb::Payload) -> bool {
+        if self.live_call(call_id).is_err() {
+            return false;
+        }
+        let mut outcome = Some(pb::call_result::Outcome::Payload(payload));
+        matches!(self.send_result(call_id, &mut outcome), Attempt::Done(Ok(())))
+    }
+
     /// Sends a chunk for one credit.
     pub fn send_chunk(
         &mut self,

@@ -19,8 +19,8 @@ struct Asked {
 }
 
 impl CallPeer for Asked {
-    fn chunk(&self, _: u64, _: Value) {
-        *self.others.lock() += 1;
+    fn chunks(&self, chunks: Vec<(u64, Value)>) {
+        *self.others.lock() += chunks.len();
     }
 
     fn finished(&self, _: Result<Value>) {

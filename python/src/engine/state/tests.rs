@@ -68,6 +68,20 @@ fn message(state: &mut State) -> Option<Vec<Kind>> {
 }
 
 #[test]
+fn a_result_is_not_tried_where_the_call_is_over_or_was_given_up() {
+    let mut state = with_call(0);
+    host(&mut state, [call(2, 0), call(3, 0)]);
+    let payload = pb::Payload::default;
+    assert!(state.try_send_result(1, payload()));
+    assert!(!state.try_send_result(1, payload()), "it has its result");
+    host(&mut state, [Host::Cancel(pb::CallCancel { call_id: 2, reason: 9 })]);
+    assert!(!state.try_send_result(2, payload()));
+    assert!(matches!(result(&mut state, 2), Attempt::Done(Ok(()))), "that was nothing");
+    state.close("over");
+    assert!(!state.try_send_result(3, payload()));
+}
+
+#[test]
 fn credit_is_spent_and_numbers_count_on() {
     let mut state = with_call(1);
     assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
