@@ -122,7 +122,7 @@ impl Attachment {
             tokio::select! {
                 message = inbound.next() => match message {
                     Some(Ok(message)) => {
-                        self.wire.note_message(message.frames.len());
+                        self.wire.note_message(message.frames.len(), link.calls_open());
                         self.frames(link, message.frames.into_iter());
                     }
                     Some(Err(status)) => {

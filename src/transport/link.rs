@@ -107,6 +107,11 @@ impl WorkerLink {
         Ok(())
     }
 
+    /// How many calls have begun and not ended.
+    pub(super) fn calls_open(&self) -> usize {
+        self.inner.calls.lock().len()
+    }
+
     /// Tells the handler to stop; `finished` still comes.
     pub fn cancel(&self, call: CallId, reason: Status) {
         let frame = pb::CallCancel { call_id: call.0, reason: reason.code() };

@@ -3,8 +3,8 @@
 //!
 //! A guest finds what it waits for without any other thread being woken. The own thread takes the
 //! seat when no guest has come for a while, and gives it up when one has had to wait beside it and
-//! no more than one frame comes at a time. Knows nothing of runtimes and sockets; the worker's link
-//! mounts this file, too.
+//! one call goes to and fro alone: with several, it works while the others' threads do. Knows
+//! nothing of runtimes and sockets; the worker's link mounts this file, too.
 
 /// The place of whoever drives.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub struct Seat {
     who: Who,
     /// A thread waits beside the own thread.
     wanted: bool,
-    /// More than one frame came with the last message: the next ones are not far.
+    /// The next message is not far.
     is_busy: bool,
     is_closed: bool,
     /// How many turns guests have had.
@@ -68,9 +68,10 @@ impl Seat {
         true
     }
 
-    /// A message came with so many frames. Whether the own thread shall give the seat up.
-    pub fn note_message(&mut self, frames: usize) -> bool {
-        self.is_busy = frames > 1;
+    /// A message came, with so many frames while so many calls were under way. Whether the own
+    /// thread shall give the seat up.
+    pub fn note_message(&mut self, frames: usize, calls: usize) -> bool {
+        self.is_busy = frames > 1 || calls > 1;
         self.who == Who::Own && self.wanted && !self.is_busy
     }
 
@@ -105,20 +106,21 @@ mod tests {
     fn one_drives_at_a_time_and_a_guest_is_preferred_while_little_comes() {
         let mut seat = Seat::default();
         assert!(!seat.sit(), "the own thread begins");
-        assert!(!seat.note_message(2), "much comes");
-        assert!(seat.note_message(1));
+        assert!(!seat.note_message(2, 1), "much comes");
+        assert!(!seat.note_message(1, 2), "another call is under way");
+        assert!(seat.note_message(1, 1));
         seat.give_up();
         assert!(seat.sit());
         assert!(!seat.sit(), "one guest");
         assert!(!seat.take_over(), "it drives");
-        assert!(!seat.note_message(1), "nobody waits beside a guest's back");
+        assert!(!seat.note_message(1, 1), "nobody waits beside a guest's back");
         seat.give_up();
         assert!(!seat.take_over(), "it drives still");
         seat.rise();
         assert!(seat.take_over());
-        assert!(!seat.note_message(1), "nobody wants it");
+        assert!(!seat.note_message(1, 1), "nobody wants it");
         assert!(!seat.sit());
-        assert!(seat.note_message(1));
+        assert!(seat.note_message(1, 1));
     }
 
     #[test]

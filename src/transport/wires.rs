@@ -123,10 +123,10 @@ impl WireSeats {
 }
 
 impl Wire {
-    /// A message came with so many frames.
-    pub fn note_message(&self, frames: usize) {
+    /// A message came, with so many frames while its worker had so many calls.
+    pub fn note_message(&self, frames: usize, calls: usize) {
         self.latest.store(self.number, Ordering::Relaxed);
-        if self.seat.lock().seat.note_message(frames) {
+        if self.seat.lock().seat.note_message(frames, calls) {
             self.drive.own.notify_one();
         }
     }

@@ -33,7 +33,7 @@ fn make_room(wires: &Wires) {
         let wire = wire.clone();
         let (done, noted) = channel();
         runtime.spawn(async move {
-            wire.note_message(1);
+            wire.note_message(1, 1);
             done.send(()).unwrap();
         });
         noted.recv().unwrap();
