@@ -67,8 +67,8 @@ impl Sleepers {
         *self.drives.lock() = Some(turn.wire().clone());
         MutexGuard::unlocked(guard, || {
             turn.drive(until);
-            // Whoever looks for a driver from here on wakes a sleeper instead, if there is one; this
-            // thread looks at what is waited for in any case.
+            // Who looks for a driver from here on wakes a sleeper instead; this thread looks at
+            // what is waited for in any case.
             *self.drives.lock() = None;
             drop(turn);
         });
