@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 
 use crate::engine::sharing::Sharing;
 use crate::limits::{GIL_COPY_BYTES_MAX, SHARED_BYTES_MIN};
+use crate::shared_memory::pieces::in_pieces;
 
 /// Read-only bytes: `memoryview(b)`, `bytes(b)` and `numpy.frombuffer(b, …)` work on it.
 #[pyclass(frozen, module = "snakepit_bridge._native")]
@@ -39,11 +40,16 @@ pub fn place(object: &Bound<'_, PyAny>, sharing: &Sharing) -> PyResult<Option<By
     }
     let start = buffer.buf_ptr().expose_provenance();
     let fill = |target: &mut [u8]| {
-        let source = std::ptr::with_exposed_provenance::<u8>(start);
-        // SAFETY: the buffer is held, so its `bytes` stay where they are, contiguous; the target is
-        // as long, and is ours. Threads of Python that write to it meanwhile spoil its content, as
-        // they do with any other reader of numpy's.
-        unsafe { std::ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) };
+        let mut source = std::ptr::with_exposed_provenance::<u8>(start);
+        in_pieces(target, |piece| {
+            // SAFETY: the buffer is held, so its `bytes` stay where they are, contiguous; the
+            // pieces of the target are as long together, and are ours. Threads of Python that write
+            // to it meanwhile spoil its content, as they do with any other reader of numpy's.
+            unsafe {
+                std::ptr::copy_nonoverlapping(source, piece.as_mut_ptr(), piece.len());
+                source = source.add(piece.len());
+            }
+        });
     };
     let placed = match bytes > GIL_COPY_BYTES_MAX {
         true => py.detach(|| sharing.filled(bytes, fill)),

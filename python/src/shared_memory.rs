@@ -13,6 +13,8 @@ mod lender;
 mod notes;
 #[path = "../../src/transport/shared_payload.rs"]
 pub mod payload;
+#[path = "../../src/shared_memory/pieces.rs"]
+pub mod pieces;
 #[path = "../../src/shared_memory/pool.rs"]
 #[cfg_attr(not(test), expect(dead_code, reason = "the platform uses what this side does not"))]
 mod pool;

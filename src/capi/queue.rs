@@ -137,7 +137,8 @@ pub extern "C" fn spb_queue_free(queue: spb_queue) {
     });
 }
 
-/// Takes entries until one of them is still worth an event, or the time is up.
+/// Takes entries, in portions, until one of them is worth an event and no more are there, or the
+/// time is up.
 ///
 /// # Safety
 /// `max` events at `events` are writable.
@@ -147,20 +148,26 @@ unsafe fn take_events(
     timeout: Option<Duration>,
     events: *mut spb_event,
 ) -> Result<usize> {
-    loop {
-        let entries = match uncancelled(|| queue.take(max, timeout)) {
+    let mut count = 0;
+    let mut may_be_more = true;
+    while count == 0 || (may_be_more && count < max) {
+        let portion = (max - count).min(PORTION);
+        let wait = if count == 0 { timeout } else { Some(Duration::ZERO) };
+        let entries = match uncancelled(|| queue.take(portion, wait)) {
             Taken::Entries(entries) => entries,
+            Taken::TimedOut | Taken::Ended if count > 0 => return Ok(count),
             Taken::TimedOut => return Err(Error::new(Status::Again, "no event came in time")),
             Taken::Ended => return Err(Error::new(Status::Closed, "the queue has ended")),
         };
-        let mut count = 0;
+        may_be_more = entries.len() == portion;
         for out in entries.into_iter().filter_map(Entry::hand_out) {
-            // SAFETY: at most `max` entries were taken, so `count` is below that.
+            // SAFETY: at most `max` entries were taken in all, so `count` is below that.
             unsafe { events.add(count).write(out.event) };
             count += 1;
         }
-        if count > 0 {
-            return Ok(count);
-        }
     }
+    Ok(count)
 }
+
+/// Entries that are taken at once: what holds them on the way is small memory, which costs little.
+const PORTION: usize = 64;

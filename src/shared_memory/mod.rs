@@ -12,6 +12,7 @@ mod borrower;
 mod lane;
 mod lender;
 mod notes;
+mod pieces;
 mod pool;
 mod region;
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::snakepit::os::{OwnedRegion, arm_fork_marker, is_forked_child};
 
+use super::pieces::in_pieces;
 use super::region::{Blank, Lease, Region};
 
 /// How much there may be.
@@ -92,7 +93,12 @@ impl Pool {
     /// A copy of `bytes` in a region.
     pub fn copy(self: &Arc<Self>, bytes: &[u8]) -> io::Result<Bytes> {
         let mut blank = self.blank(bytes.len())?;
-        blank.bytes_mut().copy_from_slice(bytes);
+        let mut rest = bytes;
+        in_pieces(blank.bytes_mut(), |piece| {
+            let (now, later) = rest.split_at(piece.len());
+            piece.copy_from_slice(now);
+            rest = later;
+        });
         Ok(blank.filled())
     }
 

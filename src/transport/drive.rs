@@ -7,6 +7,7 @@
 //! Who has the seat is decided in `seat`. The worker's link mounts this file, too.
 
 use std::sync::{OnceLock, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -24,9 +25,22 @@ pub struct Drive {
     pub guest: Notify,
     /// Ends the turn of the own thread.
     pub own: Notify,
+    turns: Mutex<Turns>,
     rest: Mutex<Rest>,
     called: Condvar,
 }
+
+/// Who drives now, and what is to run as soon as somebody does.
+#[derive(Default)]
+struct Turns {
+    /// More than one for a moment, while one follows the other.
+    drivers: usize,
+    /// At most one for each connection.
+    tasks: Vec<Waker>,
+}
+
+/// One who drives; dropping it says that this is over.
+pub struct Driver<'a>(&'a Drive);
 
 /// How the own thread rests.
 #[derive(Default)]
@@ -47,13 +61,35 @@ impl Drive {
     pub fn turn(&self, until: Option<Instant>) {
         let Some(runtime) = self.runtime.get().and_then(Weak::upgrade) else { return };
         let told = self.guest.notified();
+        let (_driver, tasks) = self.begin();
         runtime.block_on(async {
+            tasks.into_iter().for_each(Waker::wake);
             match until {
                 // Whether the time is up is the caller's question.
                 Some(until) => drop(timeout_at(until, told).await),
                 None => told.await,
             }
         });
+    }
+
+    /// A turn of the own thread: until it shall give the seat up.
+    pub fn own_turn(&self, runtime: &Runtime) {
+        let (_driver, tasks) = self.begin();
+        runtime.block_on(async {
+            tasks.into_iter().for_each(Waker::wake);
+            self.own.notified().await;
+        });
+    }
+
+    /// Wakes a task of the runtime: at once if somebody drives, or else when somebody begins to,
+    /// which costs no call of the kernel.
+    pub fn wake(&self, task: Waker) {
+        let mut turns = self.turns.lock();
+        if turns.drivers == 0 {
+            return turns.tasks.push(task);
+        }
+        drop(turns);
+        task.wake();
     }
 
     /// A guest has left: the own thread has an eye on the seat.
@@ -91,6 +127,21 @@ impl Drive {
     }
 }
 
+impl Drive {
+    /// Somebody drives as long as the first lives; wakes the second from inside the runtime.
+    pub fn begin(&self) -> (Driver<'_>, Vec<Waker>) {
+        let mut turns = self.turns.lock();
+        turns.drivers += 1;
+        (Driver(self), std::mem::take(&mut turns.tasks))
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.0.turns.lock().drivers -= 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +172,34 @@ mod tests {
         seat.lock().is_driven = false;
         drive.watch_seat();
         is_over.recv().unwrap();
+    }
+
+    struct Count(std::sync::atomic::AtomicUsize);
+
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_task_is_woken_by_whoever_drives_next() {
+        let count = Arc::new(Count(Default::default()));
+        let woken = || count.0.load(std::sync::atomic::Ordering::SeqCst);
+        let drive = Drive::default();
+        drive.wake(Waker::from(count.clone()));
+        assert_eq!(woken(), 0, "nobody drives");
+        let (driver, tasks) = drive.begin();
+        assert_eq!(tasks.len(), 1);
+        tasks.into_iter().for_each(Waker::wake);
+        drive.wake(Waker::from(count.clone()));
+        assert_eq!(woken(), 2, "somebody does");
+        drop(driver);
+        drive.wake(Waker::from(count.clone()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        drive.own.notify_one();
+        drive.own_turn(&runtime);
+        assert_eq!(woken(), 3);
     }
 
     #[test]

@@ -217,7 +217,7 @@ impl MlBridge for WorkerService {
         request: Request<tonic::Streaming<pb::WorkerMessage>>,
     ) -> Result<Response<OutboxStream>, Grpc> {
         let peer_pid = self.peer(request.extensions().get())?;
-        let outbox = Outbox::default();
+        let outbox = Outbox::on(self.wire.clone());
         let attachment = Attachment {
             gate: self.gate.clone(),
             events: self.events.clone(),

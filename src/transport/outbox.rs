@@ -18,6 +18,8 @@ use crate::core::limits::{
     FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, WORKER_OUTBOX_FRAMES_MAX,
 };
 
+use super::wires::Wire;
+
 /// The sending half; clones share it.
 #[derive(Clone, Default)]
 pub struct Outbox {
@@ -28,6 +30,8 @@ pub struct Outbox {
 struct Shared {
     queue: Mutex<Queue>,
     waker: AtomicWaker,
+    /// What the connection lives on; anywhere in tests.
+    wire: Option<Arc<Wire>>,
 }
 
 #[derive(Default)]
@@ -37,6 +41,11 @@ struct Queue {
 }
 
 impl Outbox {
+    /// For a connection that lives on `wire`.
+    pub fn on(wire: Arc<Wire>) -> Self {
+        Outbox { shared: Arc::new(Shared { wire: Some(wire), ..Shared::default() }) }
+    }
+
     /// Queues a frame; one after the end is dropped.
     pub fn push(&self, kind: Kind) {
         let mut queue = self.shared.queue.lock();
@@ -47,7 +56,7 @@ impl Outbox {
         let was_empty = queue.frames.len() == 1;
         drop(queue);
         if was_empty {
-            self.shared.waker.wake();
+            self.shared.wake();
         }
     }
 
@@ -61,12 +70,22 @@ impl Outbox {
         let mut queue = self.shared.queue.lock();
         queue.end.get_or_insert(status);
         drop(queue);
-        self.shared.waker.wake();
+        self.shared.wake();
     }
 
     /// The receiving half, which tonic reads.
     pub fn stream(&self) -> OutboxStream {
         OutboxStream { shared: self.shared.clone() }
+    }
+}
+
+impl Shared {
+    fn wake(&self) {
+        match (&self.wire, self.waker.take()) {
+            (Some(wire), Some(task)) => wire.wake(task),
+            (None, Some(task)) => task.wake(),
+            (_, None) => {}
+        }
     }
 }
 

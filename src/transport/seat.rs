@@ -69,13 +69,18 @@ impl Seat {
     }
 
     /// A message came, with so many frames while so many calls were under way. Whether the own
-    /// thread shall give the seat up.
+    /// thread shall stop driving: its seat is free from now on, so that a guest who is woken by the
+    /// message finds it so.
     pub fn note_message(&mut self, frames: usize, calls: usize) -> bool {
         self.is_busy = frames > 1 || calls > 1;
-        self.who == Who::Own && self.wanted && !self.is_busy
+        let leaves = self.who == Who::Own && self.wanted && !self.is_busy;
+        if leaves {
+            self.who = Who::Nobody;
+        }
+        leaves
     }
 
-    /// The own thread stops driving.
+    /// The own thread has stopped driving.
     pub fn give_up(&mut self) {
         if self.who == Who::Own {
             self.who = Who::Nobody;
@@ -109,8 +114,8 @@ mod tests {
         assert!(!seat.note_message(2, 1), "much comes");
         assert!(!seat.note_message(1, 2), "another call is under way");
         assert!(seat.note_message(1, 1));
+        assert!(seat.sit(), "at once");
         seat.give_up();
-        assert!(seat.sit());
         assert!(!seat.sit(), "one guest");
         assert!(!seat.take_over(), "it drives");
         assert!(!seat.note_message(1, 1), "nobody waits beside a guest's back");

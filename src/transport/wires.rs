@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 use std::thread::{JoinHandle, ThreadId};
 
 use parking_lot::{Condvar, Mutex};
@@ -131,6 +132,11 @@ impl Wire {
         }
     }
 
+    /// Wakes a task that runs here.
+    pub fn wake(&self, task: Waker) {
+        self.drive.wake(task);
+    }
+
     /// Ends the guest's turn: what it waits for may have come.
     pub fn wake_guest(&self) {
         self.drive.guest.notify_one();
@@ -185,7 +191,7 @@ impl Wire {
         while !self.is_stopped() {
             let drives = self.seat.lock().seat.take_over();
             if drives {
-                runtime.block_on(self.drive.own.notified());
+                self.drive.own_turn(runtime);
                 self.seat.lock().seat.give_up();
             }
             self.drive.rest(SEAT_LOOK, || self.seat.lock().seat.look());

@@ -214,7 +214,7 @@ impl Wakes {
             drive.guest.notify_one();
         }
         if let Some(writer) = self.writer {
-            writer.wake();
+            drive.wake(writer);
         }
     }
 }

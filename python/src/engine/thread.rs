@@ -50,7 +50,11 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
         Err(error) => return reply(report, Err(format!("cannot start a runtime: {error}"))),
     };
     let runtime = Arc::new(runtime);
-    match runtime.block_on(dial(dialled, shared)) {
+    let dialled = {
+        let _driver = shared.drive.begin();
+        runtime.block_on(dial(dialled, shared))
+    };
+    match dialled {
         Ok(mut connection) => {
             let welcome = std::mem::take(&mut connection.welcome);
             shared.drive.open(Arc::downgrade(&runtime));
@@ -67,7 +71,7 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
 fn drive(runtime: &Runtime, shared: &Shared, serving: &JoinHandle<()>) {
     while !serving.is_finished() {
         if shared.with(|state| state.seat.take_over()) {
-            runtime.block_on(shared.drive.own.notified());
+            shared.drive.own_turn(runtime);
             shared.with(|state| state.seat.give_up());
         }
         if !serving.is_finished() {
