@@ -182,10 +182,12 @@ fn the_writer_is_woken_once_for_many_frames() {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(woken.clone());
     let mut state = with_call(10);
+    let drive = Drive::default();
+    let _driver = drive.begin();
     assert!(matches!(state.outbox.take(&waker).0, Take::Nothing));
     for _ in 0..3 {
         assert!(matches!(chunk(&mut state, 1), Attempt::Done(Ok(()))));
-        state.take_wakes().fire(&Drive::default());
+        state.take_wakes().fire(&drive);
     }
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
 }
