@@ -119,12 +119,13 @@ impl Relay {
 }
 
 impl OperationSink for Relay {
-    fn chunk(&self, _: &Operation, chunk: Chunk) {
+    fn chunks(&self, _: &Operation, chunks: Vec<Chunk>) {
         let Some(invocation) = self.invocation.lock().clone() else { return };
-        let Chunk { value, credit, .. } = chunk;
-        self.credits.lock().push_back(credit);
-        // It fails for a call that has been cancelled, and then nobody wants the chunk.
-        let _ = invocation.emit(value);
+        for Chunk { value, credit, .. } in chunks {
+            self.credits.lock().push_back(credit);
+            // It fails for a call that has been cancelled, and then nobody wants the chunk.
+            let _ = invocation.emit(value);
+        }
     }
 
     fn done(&self, _: &Operation, outcome: Result<Value>) {

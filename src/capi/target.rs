@@ -100,10 +100,6 @@ impl OperationTarget {
 }
 
 impl OperationSink for OperationTarget {
-    fn chunk(&self, operation: &Operation, chunk: Chunk) {
-        self.chunks(operation, vec![chunk]);
-    }
-
     fn chunks(&self, operation: &Operation, chunks: Vec<Chunk>) {
         self.chunks.fetch_add(chunks.len() as u64, Ordering::Relaxed);
         if let Some(attached) = &*self.attached.lock() {

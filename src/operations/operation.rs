@@ -54,11 +54,8 @@ pub trait Work: Send + Sync {
 /// The consumer of an operation's events. Called on library threads with the operation's lock held:
 /// enqueue and return; calling the operation back from here is a deadlock.
 pub trait OperationSink: Send + Sync {
-    fn chunk(&self, operation: &Operation, chunk: Chunk);
-    /// Several that came together, in their order.
-    fn chunks(&self, operation: &Operation, chunks: Vec<Chunk>) {
-        chunks.into_iter().for_each(|chunk| self.chunk(operation, chunk));
-    }
+    /// One or several that came together, in their order.
+    fn chunks(&self, operation: &Operation, chunks: Vec<Chunk>);
     /// The one terminal event; nothing follows.
     fn done(&self, operation: &Operation, outcome: Result<Value>);
 }

@@ -70,8 +70,9 @@ pub struct Seen {
 }
 
 impl OperationSink for Seen {
-    fn chunk(&self, _: &Operation, chunk: Chunk) {
-        self.chunks.lock().push(chunk.value.to_document().unwrap());
+    fn chunks(&self, _: &Operation, chunks: Vec<Chunk>) {
+        let documents = chunks.iter().map(|chunk| chunk.value.to_document().unwrap());
+        self.chunks.lock().extend(documents);
     }
 
     fn done(&self, _: &Operation, outcome: Result<Value>) {

@@ -111,7 +111,7 @@ struct Report {
 }
 
 impl OperationSink for Report {
-    fn chunk(&self, _: &Operation, _: Chunk) {}
+    fn chunks(&self, _: &Operation, _: Vec<Chunk>) {}
 
     fn done(&self, _: &Operation, outcome: Result<Value>) {
         let status = outcome.map_or_else(|error| error.status(), |_| Status::Ok);

@@ -39,8 +39,8 @@ struct Slow {
 }
 
 impl OperationSink for Slow {
-    fn chunk(&self, _: &Operation, chunk: Chunk) {
-        self.chunks.lock().push(chunk);
+    fn chunks(&self, _: &Operation, chunks: Vec<Chunk>) {
+        self.chunks.lock().extend(chunks);
     }
     fn done(&self, _: &Operation, outcome: Result<Value>) {
         *self.done.lock() = Some(outcome);
