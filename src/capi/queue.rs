@@ -98,7 +98,8 @@ pub unsafe extern "C" fn spb_queue_next_batch(
         }
         let max = capacity.min(QUEUE_BATCH_MAX);
         // SAFETY: the caller vouches for `capacity` events, and no more than that are taken.
-        out_count.put(unsafe { take_events(&queue.core, max, timeout, events) }?);
+        let take = || unsafe { take_events(&queue.core, max, timeout, events) };
+        out_count.put(uncancelled(take)?);
         Ok(())
     })
 }
@@ -153,7 +154,7 @@ unsafe fn take_events(
     while count == 0 || (may_be_more && count < max) {
         let portion = (max - count).min(PORTION);
         let wait = if count == 0 { timeout } else { Some(Duration::ZERO) };
-        let entries = match uncancelled(|| queue.take(portion, wait)) {
+        let entries = match queue.take(portion, wait) {
             Taken::Entries(entries) => entries,
             Taken::TimedOut | Taken::Ended if count > 0 => return Ok(count),
             Taken::TimedOut => return Err(Error::new(Status::Again, "no event came in time")),

@@ -95,13 +95,7 @@ impl QueueCore {
 
     /// Adds an entry; one that cannot be taken any more is discarded.
     pub fn push(&self, entry: Entry) {
-        let mut state = self.state.lock();
-        if let Err(refused) = state.push(entry) {
-            drop(state);
-            return refused.discard();
-        }
-        drop(state);
-        self.filled.notify_one();
+        self.push_all(std::iter::once(entry));
     }
 
     /// Adds entries that came together: whoever waits is woken once.
