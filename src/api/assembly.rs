@@ -39,9 +39,10 @@ pub(super) fn open(config: PlatformConfig, make_store: Box<MakeStore>) -> Result
     let metrics = Metrics::new();
     let logs = LogHub::new(config.logs.queue_max, metrics.logs_dropped());
     hide_secrets(&config, &logs);
-    let runtime = start_runtime(&config, &logs)?;
+    let dispatch = LogDispatch::new(logs.clone());
+    let runtime = start_runtime(&config, &dispatch)?;
     let handle = runtime.handle().clone();
-    let built = build(config, make_store, runtime, handle, logs, metrics)?;
+    let built = build(config, make_store, runtime, handle, logs, dispatch, metrics)?;
     serve(&built)?;
     Ok(built)
 }
@@ -60,13 +61,13 @@ fn hide_secrets(config: &PlatformConfig, logs: &LogHub) {
     }
 }
 
-fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime> {
+fn start_runtime(config: &PlatformConfig, dispatch: &LogDispatch) -> Result<Runtime> {
     let started = AtomicU64::new(0);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.io_threads)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_name_fn(move || format!("spb-io-{}", started.fetch_add(1, Ordering::Relaxed)))
-        .on_thread_start(thread_start(logs))
+        .on_thread_start(thread_start(dispatch))
         .enable_io()
         .enable_time()
         .build()
@@ -76,13 +77,13 @@ fn start_runtime(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Runtime>
 }
 
 /// Where the connections of workers live.
-fn start_wires(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Wires> {
-    Wires::start(config.io_threads, LogDispatch::new(logs.clone()), thread_start(logs))
+fn start_wires(config: &PlatformConfig, dispatch: &LogDispatch) -> Result<Wires> {
+    Wires::start(config.io_threads, dispatch.clone(), thread_start(dispatch))
 }
 
 /// What each of our threads does first: signals are the host's, and records go to the platform.
-fn thread_start(logs: &Arc<LogHub>) -> impl Fn() + Send + Sync + 'static {
-    let dispatch = LogDispatch::new(logs.clone());
+fn thread_start(dispatch: &LogDispatch) -> impl Fn() + Send + Sync + 'static {
+    let dispatch = dispatch.clone();
     move || {
         snakepit::os::block_signals_on_this_thread();
         dispatch.install_for_thread();
@@ -95,12 +96,13 @@ fn build(
     runtime: Runtime,
     handle: Handle,
     logs: Arc<LogHub>,
+    dispatch: LogDispatch,
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Platform>> {
     let events = Arc::new(OutsideCalls { logs: logs.clone() });
-    let instance = open_instance(&config, &logs)?;
+    let instance = open_instance(&config, &dispatch)?;
     let bytes_max = config.values.bytes_max;
-    let wires = start_wires(&config, &logs)?;
+    let wires = start_wires(&config, &dispatch)?;
     let seats = wires.seats().clone();
     let listener = Listener::open(instance.path(), bytes_max, events, &handle, wires)?;
     let sessions = Arc::new(Sessions::new(config.sessions.max, config.sessions.ttl));
@@ -131,9 +133,9 @@ fn build(
 }
 
 /// Cleans up after hosts that were killed, and makes the place for this one.
-fn open_instance(config: &PlatformConfig, logs: &Arc<LogHub>) -> Result<Arc<Instance>> {
+fn open_instance(config: &PlatformConfig, dispatch: &LogDispatch) -> Result<Arc<Instance>> {
     let run_dir = config.run_dir.clone().unwrap_or_else(default_run_dir);
-    let opened = LogDispatch::new(logs.clone()).run(|| Instance::open(&run_dir));
+    let opened = dispatch.run(|| Instance::open(&run_dir));
     opened.map_err(|error| {
         let message = format!("cannot make a directory below {run_dir:?}: {error}");
         Error::new(Status::of_io(&error), message).with("field", "run_dir")
