@@ -81,6 +81,13 @@ impl Drive {
         });
     }
 
+    /// Somebody drives as long as the first lives; wakes the second from inside the runtime.
+    pub fn begin(&self) -> (Driver<'_>, Vec<Waker>) {
+        let mut turns = self.turns.lock();
+        turns.drivers += 1;
+        (Driver(self), std::mem::take(&mut turns.tasks))
+    }
+
     /// Wakes a task of the runtime: at once if somebody drives, or else when somebody begins to,
     /// which costs no call of the kernel.
     pub fn wake(&self, task: Waker) {
@@ -124,15 +131,6 @@ impl Drive {
                 return;
             }
         }
-    }
-}
-
-impl Drive {
-    /// Somebody drives as long as the first lives; wakes the second from inside the runtime.
-    pub fn begin(&self) -> (Driver<'_>, Vec<Waker>) {
-        let mut turns = self.turns.lock();
-        turns.drivers += 1;
-        (Driver(self), std::mem::take(&mut turns.tasks))
     }
 }
 

@@ -87,10 +87,13 @@ impl Seat {
         }
     }
 
-    /// No guest sits down any more. Whether one sits there still.
-    pub fn close(&mut self) -> bool {
+    /// No guest sits down any more; one who sits there still may rise.
+    pub fn close(&mut self) {
         self.is_closed = true;
-        self.who == Who::Guest
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     pub fn look(&self) -> Look {
@@ -98,8 +101,8 @@ impl Seat {
     }
 
     /// Whether somebody has to drive at once after the guest has left.
-    pub fn is_busy(&self) -> bool {
-        self.is_busy
+    pub fn is_urgent(&self) -> bool {
+        self.is_busy || self.is_closed
     }
 }
 
@@ -133,9 +136,11 @@ mod tests {
         let mut seat = Seat::default();
         seat.give_up();
         assert!(seat.sit());
-        assert!(seat.close(), "it sits there still");
+        seat.close();
+        assert!(seat.is_closed() && seat.look().is_driven, "it sits there still");
         seat.rise();
-        assert!(!seat.close());
+        assert!(!seat.look().is_driven);
+        assert!(seat.is_urgent(), "the own thread is to end");
         assert!(!seat.sit());
         assert!(seat.take_over());
     }

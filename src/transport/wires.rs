@@ -48,7 +48,6 @@ pub struct Wire {
 struct Places {
     seat: Seat,
     guest: Option<ThreadId>,
-    is_stopped: bool,
 }
 
 /// A guest's turn. Dropping it leaves the seat.
@@ -166,7 +165,7 @@ impl Wire {
         let mut places = self.seat.lock();
         places.seat.rise();
         places.guest = None;
-        let is_urgent = places.is_stopped || places.seat.is_busy();
+        let is_urgent = places.seat.is_urgent();
         drop(places);
         self.risen.notify_all();
         match is_urgent {
@@ -176,14 +175,14 @@ impl Wire {
     }
 
     fn stop(&self) {
-        self.seat.lock().is_stopped = true;
+        self.seat.lock().seat.close();
         self.drive.own.notify_one();
         self.drive.guest.notify_one();
         self.drive.call_own();
     }
 
     fn is_stopped(&self) -> bool {
-        self.seat.lock().is_stopped
+        self.seat.lock().seat.is_closed()
     }
 
     /// The own thread's life: it drives whenever no guest does.
@@ -197,7 +196,7 @@ impl Wire {
             self.drive.rest(SEAT_LOOK, || self.seat.lock().seat.look());
         }
         let mut places = self.seat.lock();
-        while places.seat.close() {
+        while places.seat.look().is_driven {
             self.drive.guest.notify_one();
             self.risen.wait(&mut places);
         }

@@ -72,10 +72,10 @@ impl Shared {
             let condvar = match tried {
                 Attempt::Wait(condvar) if Instant::now() < until => condvar,
                 Attempt::Wait(_) | Attempt::Done(_) => {
-                    let is_busy = state.seat.is_busy();
+                    let is_urgent = state.seat.is_urgent();
                     drop(state);
                     wakes.fire(&self.drive);
-                    self.see_off(is_guest, is_busy);
+                    self.see_off(is_guest, is_urgent);
                     return match tried {
                         Attempt::Done(result) => Some(result),
                         Attempt::Wait(_) => None,
@@ -97,9 +97,9 @@ impl Shared {
     }
 
     /// Lets the link's thread take the seat that a guest has left, unless one comes back soon.
-    fn see_off(&self, was_guest: bool, is_busy: bool) {
+    fn see_off(&self, was_guest: bool, is_urgent: bool) {
         if was_guest {
-            match is_busy {
+            match is_urgent {
                 true => self.drive.call_own(),
                 false => self.drive.watch_seat(),
             }
