@@ -681,6 +681,8 @@ typedef struct spb_watch {
 #define SPB_EVENT_WATCH_MISSED 9
 // The last event of a watch of variables: `status` and `error` say why. CANCELLED: it was stopped.
 #define SPB_EVENT_WATCH_END 10
+// Another queue has events, or has ended: `tag` is what spb_queue_notify was given.
+#define SPB_EVENT_QUEUE_READABLE 11
 
 // One event. What it carries belongs to it until spb_event_clear; to keep `value` or `error`, take
 // the pointer and set the field to NULL.
@@ -865,6 +867,18 @@ spb_status spb_queue_next_batch(spb_queue queue,
 // Errors: HANDLE, NULL_ARGUMENT, RESOURCE_EXHAUSTED, FORKED.
 // Since: 0.1
 spb_status spb_queue_fd(spb_queue queue, int32_t *out, spb_error **err);
+
+// Sends one SPB_EVENT_QUEUE_READABLE with `tag` to the queue `to` as soon as `queue` has events,
+// at once if it has some or has ended: so a thread that waits in one queue serves others beside
+// it. It comes once; ask again when `queue` has been emptied. Asking anew replaces what was asked
+// for before, unless that was sent already and not taken: then it stands for this one, too. None
+// comes for a queue that was freed.
+//
+// Ownership: nothing changes hands.
+// Threads: nonblocking, callback-safe.
+// Errors: HANDLE, INVALID_ARGUMENT when `to` is the queue itself or of another platform, FORKED.
+// Since: 0.1
+spb_status spb_queue_notify(spb_queue queue, spb_queue to, uint64_t tag, spb_error **err);
 
 // Frees a queue; 0 and stale handles are allowed. Threads that wait in it return CLOSED, events in
 // it are cleared, and tool calls that would go to it fail on Python's side.

@@ -37,6 +37,8 @@ pub const SPB_EVENT_VARIABLE: u32 = 8;
 pub const SPB_EVENT_WATCH_MISSED: u32 = 9;
 /// The last event of a watch of variables: `status` and `error` say why. CANCELLED: it was stopped.
 pub const SPB_EVENT_WATCH_END: u32 = 10;
+/// Another queue has events, or has ended: `tag` is what spb_queue_notify was given.
+pub const SPB_EVENT_QUEUE_READABLE: u32 = 11;
 
 /// One event. What it carries belongs to it until spb_event_clear; to keep `value` or `error`, take
 /// the pointer and set the field to NULL.

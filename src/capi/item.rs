@@ -13,13 +13,14 @@ use crate::core::{Error, Result, Status, Value};
 
 use super::error::spb_error;
 use super::event::{
-    SPB_EVENT_LOG, SPB_EVENT_OP_CHUNK, SPB_EVENT_OP_DONE, SPB_EVENT_OVERFLOW, SPB_EVENT_SHUTDOWN,
-    SPB_EVENT_TOOL_CALL, SPB_EVENT_TOOL_CANCEL, SPB_EVENT_VARIABLE, SPB_EVENT_WATCH_END,
-    SPB_EVENT_WATCH_MISSED, spb_event,
+    SPB_EVENT_LOG, SPB_EVENT_OP_CHUNK, SPB_EVENT_OP_DONE, SPB_EVENT_OVERFLOW,
+    SPB_EVENT_QUEUE_READABLE, SPB_EVENT_SHUTDOWN, SPB_EVENT_TOOL_CALL, SPB_EVENT_TOOL_CANCEL,
+    SPB_EVENT_VARIABLE, SPB_EVENT_WATCH_END, SPB_EVENT_WATCH_MISSED, spb_event,
 };
 use super::handle_table::{self, Handle};
 use super::handles::{spb_invocation, spb_operation};
 use super::log_gate::LogGate;
+use super::queue_core::QueueCore;
 use super::value::spb_value;
 
 /// One thing to hand out, with the tag of its sink.
@@ -56,6 +57,10 @@ pub enum Item {
     /// The watcher has one more event, to be taken from it.
     Watch {
         watcher: Arc<Watcher>,
+    },
+    /// Another queue has events.
+    Readable {
+        queue: Arc<QueueCore>,
     },
     /// No event at all: work that has its turn after everything before it in the same mailbox.
     Turn(Box<dyn FnOnce() + Send>),
@@ -114,6 +119,13 @@ impl Entry {
                 event.sequence = gate.take_dropped();
             }
             Item::Watch { watcher } => set_change(&mut event, &watcher.take()?),
+            Item::Readable { queue } => {
+                if !queue.notice_taken() {
+                    // Freed meanwhile: what its tag stood for may be gone.
+                    return None;
+                }
+                event.kind = SPB_EVENT_QUEUE_READABLE;
+            }
             Item::Turn(work) => {
                 work();
                 return None;
@@ -134,6 +146,9 @@ impl Entry {
             }
             Item::Log { gate, .. } => gate.leave(),
             Item::Turn(work) => work(),
+            Item::Readable { queue } => {
+                queue.notice_taken();
+            }
             _ => {}
         }
     }

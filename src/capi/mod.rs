@@ -52,6 +52,7 @@ pub mod target;
 pub mod execute;
 pub mod invocation;
 pub mod log;
+pub mod notice;
 pub mod operation;
 pub mod platform;
 pub mod pool;

@@ -122,6 +122,36 @@ pub extern "C" fn spb_queue_fd(
     guard_out(out, err, || handle_table::get(queue)?.core.fd())
 }
 
+/// Sends one SPB_EVENT_QUEUE_READABLE with `tag` to the queue `to` as soon as `queue` has events,
+/// at once if it has some or has ended: so a thread that waits in one queue serves others beside
+/// it. It comes once; ask again when `queue` has been emptied. Asking anew replaces what was asked
+/// for before, unless that was sent already and not taken: then it stands for this one, too. None
+/// comes for a queue that was freed.
+///
+/// Ownership: nothing changes hands.
+/// Threads: nonblocking, callback-safe.
+/// Errors: HANDLE, INVALID_ARGUMENT when `to` is the queue itself or of another platform, FORKED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn spb_queue_notify(
+    queue: spb_queue,
+    to: spb_queue,
+    tag: u64,
+    err: Option<&mut MaybeUninit<*mut spb_error>>,
+) -> spb_status {
+    guard(err, || {
+        let (queue, to) = (handle_table::get(queue)?, handle_table::get(to)?);
+        if !Arc::ptr_eq(&queue.home, &to.home) {
+            return Err(Error::invalid("to belongs to another platform"));
+        }
+        if Arc::ptr_eq(&queue, &to) {
+            return Err(Error::invalid("to is the queue itself, expected another one"));
+        }
+        queue.core.notify(&to.core, tag);
+        Ok(())
+    })
+}
+
 /// Frees a queue; 0 and stale handles are allowed. Threads that wait in it return CLOSED, events in
 /// it are cleared, and tool calls that would go to it fail on Python's side.
 ///

@@ -19,6 +19,7 @@ use crate::core::{Error, Result, Status};
 
 use super::eventfd::EventFd;
 use super::item::{Entry, Item};
+use super::notice::{Due, Notice};
 
 /// A queue of events. Any number of threads may push and take.
 pub struct QueueCore {
@@ -37,6 +38,7 @@ struct State {
     tool_calls_waiting: usize,
     phase: Phase,
     fd: Option<EventFd>,
+    notice: Notice,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -73,6 +75,7 @@ impl QueueCore {
             tool_calls_waiting: 0,
             phase: Phase::Open,
             fd: None,
+            notice: Notice::Nobody,
         };
         Arc::new(QueueCore { state: Mutex::new(state), filled: Sleepers::default(), seats })
     }
@@ -94,17 +97,14 @@ impl QueueCore {
     }
 
     /// Adds an entry; one that cannot be taken any more is discarded.
-    pub fn push(&self, entry: Entry) {
+    pub fn push(self: &Arc<Self>, entry: Entry) {
         self.push_all(std::iter::once(entry));
     }
 
     /// Adds entries that came together: whoever waits is woken once.
-    pub fn push_all(&self, entries: impl Iterator<Item = Entry>) {
-        let mut state = self.state.lock();
-        let refused: Vec<Entry> = entries.filter_map(|entry| state.push(entry).err()).collect();
-        drop(state);
-        self.filled.notify_one();
-        refused.into_iter().for_each(Entry::discard);
+    pub fn push_all(self: &Arc<Self>, entries: impl Iterator<Item = Entry>) {
+        let due = self.accept(entries);
+        self.tell(due);
     }
 
     /// Takes up to `max` entries, waiting for the first. `None` waits for ever.
@@ -147,15 +147,31 @@ impl QueueCore {
         Ok(state.fd.insert(fd).number())
     }
 
+    /// Sends one `Readable` with `tag` to `to` as soon as there are events here, or the end.
+    pub fn notify(self: &Arc<Self>, to: &Arc<QueueCore>, tag: u64) {
+        let mut state = self.state.lock();
+        state.notice.ask(Due { to: to.clone(), tag });
+        let due = state.notice_due();
+        drop(state);
+        self.tell(due);
+    }
+
+    /// The notice has been taken: whether this queue still wants it told.
+    pub fn notice_taken(&self) -> bool {
+        self.state.lock().notice.take()
+    }
+
     /// The platform has closed: SHUTDOWN follows what is still owed.
-    pub fn close(&self) {
+    pub fn close(self: &Arc<Self>) {
         let mut state = self.state.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
         }
         state.seal_if_settled();
+        let due = state.notice_due();
         drop(state);
         self.filled.notify_all();
+        self.tell(due);
     }
 
     /// The host has freed it: nothing more comes out, and what waits is discarded.
@@ -164,10 +180,31 @@ impl QueueCore {
         state.phase = Phase::Ended;
         let entries = std::mem::take(&mut state.entries);
         let fd = state.fd.take();
+        let notice = std::mem::take(&mut state.notice);
         drop(state);
         self.filled.notify_all();
-        drop(fd);
+        drop((fd, notice));
         entries.into_iter().for_each(Entry::discard);
+    }
+
+    fn accept(&self, entries: impl Iterator<Item = Entry>) -> Option<Due> {
+        let mut state = self.state.lock();
+        let refused: Vec<Entry> = entries.filter_map(|entry| state.push(entry).err()).collect();
+        let due = state.notice_due();
+        drop(state);
+        self.filled.notify_one();
+        refused.into_iter().for_each(Entry::discard);
+        due
+    }
+
+    /// Sends what is due. The queue that gets it may have to tell another one.
+    fn tell(self: &Arc<Self>, mut due: Option<Due>) {
+        let mut queue = self.clone();
+        while let Some(Due { to, tag }) = due {
+            let item = Item::Readable { queue };
+            due = to.accept(std::iter::once(Entry { tag, item }));
+            queue = to;
+        }
     }
 }
 
@@ -214,6 +251,10 @@ impl State {
         taken
     }
 
+    fn notice_due(&mut self) -> Option<Due> {
+        if self.is_readable() { self.notice.send() } else { None }
+    }
+
     /// An ended queue stays readable: a poller that looks again learns of the end.
     fn is_readable(&self) -> bool {
         !self.entries.is_empty() || self.phase == Phase::Ended
@@ -235,11 +276,13 @@ impl Owed {
         state.owed -= 1;
         let refused = state.push(entry);
         state.seal_if_settled();
+        let due = state.notice_due();
         drop(state);
         self.queue.filled.notify_one();
         if let Err(entry) = refused {
             entry.discard();
         }
+        self.queue.tell(due);
     }
 }
 
@@ -251,8 +294,10 @@ impl Drop for Owed {
         let mut state = self.queue.state.lock();
         state.owed -= 1;
         state.seal_if_settled();
+        let due = state.notice_due();
         drop(state);
         self.queue.filled.notify_all();
+        self.queue.tell(due);
     }
 }
 

@@ -151,3 +151,44 @@ fn every_event_of_many_pushers_is_taken_once() {
     all.sort_unstable();
     assert_eq!(all, (0..4000).collect::<Vec<_>>());
 }
+
+#[test]
+fn one_queue_tells_another_once_for_each_time_it_is_asked() {
+    let (queue, to) = (QueueCore::new(None), QueueCore::new(None));
+    let told = || -> Vec<u64> {
+        let Taken::Entries(entries) = to.take(8, Some(Duration::ZERO)) else { return Vec::new() };
+        entries.into_iter().filter_map(Entry::hand_out).map(|out| out.event.tag).collect()
+    };
+    let nothing: [u64; 0] = [];
+    queue.notify(&to, 1);
+    queue.notify(&to, 7);
+    assert_eq!(told(), nothing, "nothing is there");
+    queue.reserve().unwrap().settle(done(1));
+    queue.push_all([Entry { tag: 2, item: Item::Turn(Box::new(|| {})) }].into_iter());
+    queue.notify(&to, 8);
+    assert_eq!(told(), [7], "the last one asked for, and one at a time");
+    queue.notify(&to, 9);
+    assert_eq!(told(), [9], "at once");
+    assert_eq!(tags(queue.take(8, None)), [1, 2]);
+    queue.notify(&to, 10);
+    assert_eq!(told(), nothing);
+    queue.close();
+    assert_eq!(told(), [10], "its end is an event, too");
+}
+
+#[test]
+fn a_freed_queue_tells_nothing_and_a_chain_tells_to_its_end() {
+    let queues: Vec<_> = (0..3).map(|_| QueueCore::new(None)).collect();
+    queues[0].notify(&queues[1], 0);
+    queues[1].notify(&queues[2], 1);
+    queues[2].notify(&queues[0], 2);
+    queues[0].reserve().unwrap().settle(done(5));
+    assert_eq!(tags(queues[0].take(8, None)), [5, 2], "round to where it began");
+    queues[0].end();
+    let out = |queue: &Arc<QueueCore>| match queue.take(1, None) {
+        Taken::Entries(entries) => entries.into_iter().filter_map(Entry::hand_out).count(),
+        _ => panic!("nothing was taken"),
+    };
+    assert_eq!(out(&queues[1]), 0, "of one that was freed");
+    assert_eq!(out(&queues[2]), 1);
+}

@@ -34,10 +34,8 @@ static void library(void) {
     CHECK(strcmp(spb_status_name(-1), "UNKNOWN") == 0);
     CHECK(strcmp(spb_status_name(INT32_MAX), "UNKNOWN") == 0);
     CHECK(spb_config_schema().len > 100);
-    CHECK(spb_error_status(NULL) == SPB_OK);
-    CHECK(spb_error_message(NULL).len == 0);
-    CHECK(spb_error_python_type(NULL).len == 0);
-    CHECK(spb_error_python_traceback(NULL).len == 0);
+    CHECK(spb_error_status(NULL) == SPB_OK && spb_error_message(NULL).len == 0);
+    CHECK(spb_error_python_type(NULL).len == 0 && spb_error_python_traceback(NULL).len == 0);
     CHECK(spb_error_details_json(NULL).len == 0);
     CHECK(spb_error_retryable(NULL) == 0);
     spb_error_free(NULL);
@@ -455,8 +453,8 @@ static void sinks(void) {
 }
 
 static void queues(void) {
-    spb_queue made = {7};
     spb_event event;
+    spb_queue made = {7};
     size_t count = 7;
     EXPECT(SPB_E_NULL_ARGUMENT, spb_queue_new(platform, NULL, ERR));
     EACH_BAD_ID(id) {
@@ -466,20 +464,22 @@ static void queues(void) {
         }
         spb_queue bad = {id};
         int32_t fd = 7;
-        if (id == queue.id) continue;
         count = 7;
+        if (id == queue.id) continue;
         EXPECT(SPB_E_HANDLE, spb_queue_next_batch(bad, &event, 1, -1, &count, ERR));
         EXPECT(SPB_E_HANDLE, spb_queue_fd(bad, &fd, ERR));
+        EXPECT(SPB_E_HANDLE, spb_queue_notify(bad, queue, 1, ERR));
+        EXPECT(SPB_E_HANDLE, spb_queue_notify(queue, bad, 1, ERR));
         CHECK(fd == 0 && count == 0);
         spb_queue_free(bad);
     }
+    EXPECT(SPB_E_INVALID_ARGUMENT, spb_queue_notify(queue, queue, 1, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_queue_fd(queue, NULL, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_queue_next_batch(queue, NULL, 1, 0, &count, ERR));
     EXPECT(SPB_E_NULL_ARGUMENT, spb_queue_next_batch(queue, &event, 1, 0, NULL, ERR));
     EXPECT(SPB_E_INVALID_ARGUMENT, spb_queue_next_batch(queue, &event, 0, 0, &count, ERR));
     EXPECT(SPB_E_INVALID_ARGUMENT, spb_queue_next_batch(queue, &event, 1, -2, &count, ERR));
-    EXPECT(SPB_E_AGAIN, spb_queue_next_batch(queue, &event, SIZE_MAX, 0, &count, ERR));
-    EXPECT(SPB_E_AGAIN, spb_queue_next_batch(queue, &event, 1, 3, &count, ERR));
+    EXPECT(SPB_E_AGAIN, spb_queue_next_batch(queue, &event, SIZE_MAX, 3, &count, ERR));
 }
 
 #define REGISTER(on, of) spb_tool_register(on, of, &options, &to_queue, &tool, ERR)

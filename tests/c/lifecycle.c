@@ -221,6 +221,35 @@ static void the_descriptor_follows_the_queue(void) {
     spb_queue_free(queue);
 }
 
+/* One thread that waits in one queue serves another beside it, up to its end. */
+static void one_queue_tells_another(void) {
+    spb_platform platform = check_open(NO_POOLS);
+    spb_queue waited, beside;
+    spb_operation operation;
+    spb_event event;
+    size_t count;
+    OK(spb_queue_new(platform, &waited, ERR));
+    OK(spb_queue_new(platform, &beside, ERR));
+    OK(spb_queue_notify(beside, waited, 7, ERR));
+    OK(spb_queue_notify(beside, waited, 8, ERR));
+    CHECK(spb_queue_next_batch(waited, &event, 1, 0, &count, NULL) == SPB_E_AGAIN);
+    spb_sink sink = spb_sink_queue(beside, 1);
+    OK(spb_platform_shutdown(platform, 1, &sink, &operation, ERR));
+    OK(spb_queue_next_batch(waited, &event, 1, LONG_MS, &count, ERR));
+    CHECK(event.kind == SPB_EVENT_QUEUE_READABLE && event.tag == 8);
+    OK(spb_queue_next_batch(beside, &event, 1, 0, &count, ERR));
+    CHECK(event.kind == SPB_EVENT_OP_DONE && event.tag == 1);
+    spb_event_clear(&event);
+    /* What a freed queue had to tell is not told. */
+    OK(spb_queue_notify(beside, waited, 9, ERR));
+    spb_queue_free(beside);
+    OK(spb_queue_next_batch(waited, &event, 1, LONG_MS, &count, ERR));
+    CHECK(event.kind == SPB_EVENT_SHUTDOWN);
+    spb_operation_free(operation);
+    spb_queue_free(waited);
+    spb_platform_free(platform);
+}
+
 /* Expects the child to end with 0. */
 static void wait_for_child(pid_t child) {
     int status;
@@ -286,6 +315,7 @@ int main(int argc, char **argv) {
     shutdowns_share_one_end();
     freeing_a_queue_wakes_its_waiter();
     the_descriptor_follows_the_queue();
+    one_queue_tells_another();
     a_forked_child_is_turned_away_and_ends_well();
     exit_with_a_live_platform_is_clean();
     return 0;
