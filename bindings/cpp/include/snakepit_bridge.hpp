@@ -1538,6 +1538,7 @@ struct BasicEvent {
         variable = SPB_EVENT_VARIABLE,
         watch_missed = SPB_EVENT_WATCH_MISSED,
         watch_end = SPB_EVENT_WATCH_END,
+        queue_readable = SPB_EVENT_QUEUE_READABLE,
     };
 
     /// What happened.
@@ -1617,6 +1618,15 @@ class BasicQueue {
         return Mode::out(detail::make<int, std::int32_t>(
             [&](std::int32_t* out, spb_error** e) { return spb_queue_fd(handle_.raw(), out, e); }));
     }
+    /// Sends one `queue_readable` with `tag` to the queue `to` as soon as this one has events, at
+    /// once if it has some or has ended. Ask again when this one has been emptied.
+    template <typename Other>
+    Out<void> notify(const BasicQueue<Other>& to, std::uint64_t tag) const {
+        return Mode::out(detail::run(
+            [&](spb_error** e) { return spb_queue_notify(raw(), to.raw(), tag, e); }));
+    }
+    /// For the C ABI.
+    spb_queue raw() const noexcept { return handle_.raw(); }
 
   private:
     detail::Handle<spb_queue, spb_queue_free> handle_;

@@ -66,6 +66,16 @@ static void a_call_with_chunks_and_a_tool(const spb::Platform& platform, const s
     }
 }
 
+static void one_queue_tells_another(const spb::Platform& platform, const spb::Queue& queue,
+                                    const spb::Session& session) {
+    const auto other = platform.queue();
+    other.notify(queue, call);
+    const auto echoing = session.execute(spb::Call("python", "echo").parameters(R"({"value": 1})"),
+                                         other.target());
+    CHECK(next(queue, call).kind == Kind::queue_readable);
+    CHECK(next(other).kind == Kind::done);
+}
+
 static void a_watch_and_its_end(const spb::Queue& queue, const spb::Session& session) {
     session.register_variable("n", "integer", 1);
     spb::WatchSpec spec;
@@ -89,6 +99,7 @@ int main() {
     const auto session = platform.open_session();
     CHECK(platform.pool().schema("python").json().find("echo") != std::string_view::npos);
     a_call_with_chunks_and_a_tool(platform, queue, session);
+    one_queue_tells_another(platform, queue, session);
     a_watch_and_its_end(queue, session);
     (void)session.close(queue.target(closing));
     CHECK(next(queue, closing).kind == Kind::done);
