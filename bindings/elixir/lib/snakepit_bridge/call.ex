@@ -66,17 +66,17 @@ defmodule SnakepitBridge.Call do
     span = span(call)
     ref = make_ref()
 
-    resource =
+    number =
       case submit(call, ref) do
-        {:ok, resource} ->
-          resource
+        {:ok, number} ->
+          number
 
         failure ->
           send(self(), {:snakepit_bridge, ref, {:done, failure}})
           nil
       end
 
-    %Operation{ref: ref, owner: self(), resource: resource, span: span}
+    %Operation{ref: ref, owner: self(), number: number, span: span}
   end
 
   # Submits with chunks: the stream and the reference of its messages.
@@ -125,12 +125,12 @@ defmodule SnakepitBridge.Call do
   end
 
   defp submit(%{session: session, options: options} = call, ref) do
-    with {:ok, parameters} <- Payload.encode_object(call.parameters) do
+    Payload.give(Payload.parameters(call.parameters), fn parameters ->
       case call.kind do
         :execute -> Native.execute(session.ref, options, parameters, self(), ref)
         :tool_call -> Native.tool_call(session.ref, options, parameters, self(), ref)
       end
-    end
+    end)
   end
 
   # `parent: nil` says that the call stands for itself. An invocation of another platform cannot

@@ -2,7 +2,7 @@ defmodule SnakepitBridge.Native do
   # The functions of the NIF library, one to one; everything else in this project goes through here.
   # Owns: loading the library. Must not know: processes of the API, options' defaults, DSPy.
   #
-  # Resources (opaque references): platform, session, operation, stream, tool, invocation, value.
+  # Resources (opaque references): platform, session, stream, tool, invocation, value.
   # Each is freed by the garbage collector; freeing cancels nothing but what is said below.
   #
   # Failures are `{:error, %SnakepitBridge.Error{}}`, made natively. Options are maps with atom
@@ -12,10 +12,14 @@ defmodule SnakepitBridge.Native do
   # Payloads: `{:term, term}`, or `{:large, value}` for a value that takes long to decode, which
   # the receiver decodes with `value_decode/1` on a dirty scheduler.
   #
+  # Values that are given: a term, or a value made of one. `:large` says that the term is too much
+  # work for a normal scheduler, and that nothing was done: `value_encode_large/1` makes the value.
+  #
   # Submitting functions take `pid` and `ref` (a `make_ref()` of the caller) last. `pid` is
   # monitored from before the submission on: when it dies the operation is cancelled. Exactly one
   # `{:snakepit_bridge, ref, {:done, outcome}}` comes; outcome is `{:ok, payload}` or
-  # `{:error, error}`.
+  # `{:error, error}`. They answer with the operation's number, which means nothing to the library
+  # from its end on, and is never given again.
   #
   # What may take longer than a millisecond is marked dirty; all others take microseconds.
   @moduledoc false
@@ -23,6 +27,7 @@ defmodule SnakepitBridge.Native do
   @on_load :load
 
   @type resource :: reference()
+  @type operation :: non_neg_integer()
   @type failure :: {:error, SnakepitBridge.Error.t()}
   @type payload :: {:term, term()} | {:large, resource()}
 
@@ -70,7 +75,7 @@ defmodule SnakepitBridge.Native do
 
   # Answers with the submitted operation; `grace` 0 is as configured.
   @spec platform_shutdown(resource(), timeout(), pid(), reference()) ::
-          {:ok, resource()} | failure()
+          {:ok, operation()} | failure()
   def platform_shutdown(_platform, _grace, _pid, _ref), do: missing()
 
   # Dirty CPU, as are the next three.
@@ -94,7 +99,7 @@ defmodule SnakepitBridge.Native do
           timeout(),
           pid(),
           reference()
-        ) :: {:ok, resource()} | failure()
+        ) :: {:ok, operation()} | failure()
   def pool_await_ready(_platform, _pool, _count, _timeout, _pid, _ref), do: missing()
 
   # Dirty CPU, and so is the next.
@@ -109,7 +114,7 @@ defmodule SnakepitBridge.Native do
   def pool_resize(_platform, _pool, _workers_min, _workers_max), do: missing()
 
   @spec pool_drain(resource(), String.t(), timeout(), pid(), reference()) ::
-          {:ok, resource()} | failure()
+          {:ok, operation()} | failure()
   def pool_drain(_platform, _pool, _grace, _pid, _ref), do: missing()
 
   # ---- Sessions (dirty IO: the store may be a server) ----------------------------------------
@@ -130,7 +135,7 @@ defmodule SnakepitBridge.Native do
   @spec session_touch(resource()) :: :ok | failure()
   def session_touch(_session), do: missing()
 
-  @spec session_close(resource(), pid(), reference()) :: {:ok, resource()} | failure()
+  @spec session_close(resource(), pid(), reference()) :: {:ok, operation()} | failure()
   def session_close(_session, _pid, _ref), do: missing()
 
   @spec session_clone(resource(), map()) :: {:ok, resource()} | failure()
@@ -151,20 +156,20 @@ defmodule SnakepitBridge.Native do
   # ---- Operations ----------------------------------------------------------------------------
 
   # Options: framework, operation, pool, timeout, parent (an invocation), traceparent, affinity.
-  # `parameters` is a value or nil.
-  @spec execute(resource(), map(), resource() | nil, pid(), reference()) ::
-          {:ok, resource()} | failure()
+  # `parameters` is a term, a value or, for none, nil.
+  @spec execute(resource(), map(), term(), pid(), reference()) ::
+          {:ok, operation()} | :large | failure()
   def execute(_session, _options, _parameters, _pid, _ref), do: missing()
 
   # Options: name, pool, timeout, parent, traceparent.
-  @spec tool_call(resource(), map(), resource() | nil, pid(), reference()) ::
-          {:ok, resource()} | failure()
+  @spec tool_call(resource(), map(), term(), pid(), reference()) ::
+          {:ok, operation()} | :large | failure()
   def tool_call(_session, _options, _arguments, _pid, _ref), do: missing()
 
-  @spec operation_cancel(resource()) :: :ok | failure()
+  @spec operation_cancel(operation()) :: :ok | failure()
   def operation_cancel(_operation), do: missing()
 
-  @spec operation_state(resource()) :: {:ok, :queued | :running | :done} | failure()
+  @spec operation_state(operation()) :: {:ok, :queued | :running | :done} | failure()
   def operation_state(_operation), do: missing()
 
   # ---- Streams: taken on demand, so that a slow reader holds Python back ---------------------
@@ -266,22 +271,26 @@ defmodule SnakepitBridge.Native do
   # input_schema, output_schema, chunk_schema (JSON texts), max_in_flight, timeout, idempotent, and
   # `owner`, a pid: when it dies the tool is unregistered, and its running calls fail.
   # `pid` gets, in this order per call,
-  #   {:snakepit_bridge, ref, {:tool_call, id, invocation, payload}}
+  #   {:snakepit_bridge, ref, {:tool_call, id, payload}}        for tool_take or tool_refuse
   #   {:snakepit_bridge, ref, {:tool_cancel, id}}       when nobody waits for the answer any more
   # When `pid` is dead, calls fail at once.
   @spec tool_register(resource(), resource() | nil, map(), pid(), reference()) ::
           {:ok, resource()} | failure()
   def tool_register(_platform, _session, _options, _pid, _ref), do: missing()
 
-  @spec tool_unregister(resource(), pid(), reference()) :: {:ok, resource()} | failure()
+  @spec tool_unregister(resource(), pid(), reference()) :: {:ok, operation()} | failure()
   def tool_unregister(_tool, _pid, _ref), do: missing()
 
   @spec tool_list(resource(), resource() | nil) :: {:ok, [map()]} | failure()
   def tool_list(_platform, _session), do: missing()
 
-  # Makes `pid` the one who answers: when it dies without an answer, the call fails.
-  @spec invocation_claim(resource(), pid()) :: :ok | failure()
-  def invocation_claim(_invocation, _pid), do: missing()
+  # Takes a call to answer it, once. It fails when nobody holds the invocation any more.
+  @spec tool_take(resource(), non_neg_integer()) :: {:ok, resource()} | failure()
+  def tool_take(_tool, _id), do: missing()
+
+  # Fails a call, whether it was taken or not; options as of invocation_fail.
+  @spec tool_refuse(resource(), non_neg_integer(), map()) :: :ok | failure()
+  def tool_refuse(_tool, _id, _options), do: missing()
 
   @spec invocation_info(resource()) :: {:ok, map()} | failure()
   def invocation_info(_invocation), do: missing()
@@ -289,10 +298,11 @@ defmodule SnakepitBridge.Native do
   @spec invocation_cancelled?(resource()) :: boolean()
   def invocation_cancelled?(_invocation), do: missing()
 
-  @spec invocation_emit(resource(), resource()) :: :ok | failure()
+  # `chunk` and `result` are terms or values.
+  @spec invocation_emit(resource(), term()) :: :ok | :large | failure()
   def invocation_emit(_invocation, _chunk), do: missing()
 
-  @spec invocation_complete(resource(), resource()) :: :ok | failure()
+  @spec invocation_complete(resource(), term()) :: :ok | :large | failure()
   def invocation_complete(_invocation, _result), do: missing()
 
   # Options: status (an atom), retryable, message, details (a JSON text).

@@ -10,13 +10,13 @@ defmodule SnakepitBridge.Operation do
   `SnakepitBridge.API.Frameworks.outcome/2` reads it in a `handle_info/2`.
   """
 
-  @enforce_keys [:ref, :owner, :resource, :span]
+  @enforce_keys [:ref, :owner, :number, :span]
   defstruct @enforce_keys
 
   @type t :: %__MODULE__{
           ref: reference(),
           owner: pid(),
-          resource: reference() | nil,
+          number: non_neg_integer() | nil,
           span: term()
         }
 end

@@ -14,11 +14,28 @@ defmodule SnakepitBridge.Payload do
     end
   end
 
-  # A value of parameters: nothing for nothing. A keyword list is an object.
+  # A value of parameters: nothing for nothing.
   @spec encode_object(map() | keyword() | nil) ::
           {:ok, Native.resource() | nil} | Native.failure()
-  def encode_object(empty) when empty in [nil, []] or empty == %{}, do: {:ok, nil}
-  def encode_object(fields), do: fields |> object() |> encode()
+  def encode_object(fields) do
+    case parameters(fields) do
+      nil -> {:ok, nil}
+      fields -> encode(fields)
+    end
+  end
+
+  # Parameters as the library takes them: nothing for nothing, a keyword list as an object.
+  @spec parameters(map() | keyword() | nil) :: term()
+  def parameters(empty) when empty in [nil, []] or empty == %{}, do: nil
+  def parameters(fields), do: object(fields)
+
+  # Gives a term to a function of the library; what takes long to encode, as a value.
+  @spec give(term(), (term() -> :large | answer)) :: answer | Native.failure() when answer: term()
+  def give(term, function) do
+    with :large <- function.(term),
+         {:ok, value} <- Native.value_encode_large(term),
+         do: function.(value)
+  end
 
   # A keyword list as a map; everything else as it is, for the library to judge.
   @spec object(term()) :: term()

@@ -161,7 +161,7 @@ defmodule SnakepitBridge.Conformance.Runner do
     {framework, operation, parameters, options} = call(step)
     started = Frameworks.async(session(step, host), framework, operation, parameters, options)
 
-    if started.resource,
+    if started.number,
       do: {:host, :ok, put_in(host.operations[step["as"]], started)},
       else: Frameworks.await(started, @long)
   end

@@ -13,6 +13,13 @@ defmodule SnakepitBridge.Native.ToolsTest do
     {tool, ref, options.name}
   end
 
+  # The next call, taken.
+  defp take(tool, ref) do
+    {:tool_call, id, _payload} = next(ref)
+    {:ok, invocation} = Native.tool_take(tool, id)
+    invocation
+  end
+
   # Begins a call by Python.
   defp begin(session, name, arguments \\ %{}, operation \\ "call_tool") do
     ref = make_ref()
@@ -23,10 +30,11 @@ defmodule SnakepitBridge.Native.ToolsTest do
   end
 
   test "a call comes with its arguments and takes its result", %{session: session} do
-    {_tool, ref, name} = register(session, %{description: "adds"})
+    {tool, ref, name} = register(session, %{description: "adds"})
     {_operation, call} = begin(session, name, %{a: 1})
-    assert {:tool_call, id, invocation, {:term, %{"a" => 1}}} = next(ref)
-    assert is_integer(id)
+    assert {:tool_call, id, {:term, %{"a" => 1}}} = next(ref)
+    assert {:ok, invocation} = Native.tool_take(tool, id)
+    assert {:error, %Error{status: :closed}} = Native.tool_take(tool, id)
     assert {:ok, %{"tool" => ^name, "stream" => false}} = Native.invocation_info(invocation)
     refute Native.invocation_cancelled?(invocation)
     assert Native.invocation_complete(invocation, value(%{sum: 3})) == :ok
@@ -36,9 +44,9 @@ defmodule SnakepitBridge.Native.ToolsTest do
   end
 
   test "a failure is what Python raises", %{session: session} do
-    {_tool, ref, name} = register(session, %{})
+    {tool, ref, name} = register(session, %{})
     {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
+    invocation = take(tool, ref)
 
     failure = %{status: :not_found, message: "no such row", details: ~s({"row":7}), retryable: true}
     assert Native.invocation_fail(invocation, failure) == :ok
@@ -46,7 +54,7 @@ defmodule SnakepitBridge.Native.ToolsTest do
     assert traceback =~ "no such row"
 
     {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
+    invocation = take(tool, ref)
     assert {:error, %Error{}} = Native.invocation_fail(invocation, %{status: :no_such_status})
     assert Native.invocation_fail(invocation, %{message: "plain"}) == :ok
     assert {:done, {:error, %Error{}}} = next(call)
@@ -58,11 +66,11 @@ defmodule SnakepitBridge.Native.ToolsTest do
       output_schema: ~s({"type":"integer"})
     }
 
-    {_tool, ref, name} = register(session, schemas)
+    {tool, ref, name} = register(session, schemas)
     {_operation, call} = begin(session, name, %{})
     assert {:done, {:error, %Error{}}} = next(call)
     {_operation, call} = begin(session, name, %{a: 1})
-    {:tool_call, _, invocation, _} = next(ref)
+    invocation = take(tool, ref)
 
     assert {:error, %Error{status: :invalid_argument}} =
              Native.invocation_complete(invocation, value("x"))
@@ -72,18 +80,19 @@ defmodule SnakepitBridge.Native.ToolsTest do
   end
 
   test "chunks go ahead of the result", %{session: session} do
-    {_tool, ref, name} = register(session, %{})
+    {tool, ref, name} = register(session, %{})
     {_operation, call} = begin(session, name, %{}, "stream_tool")
-    {:tool_call, _, invocation, _} = next(ref)
+    invocation = take(tool, ref)
     for n <- 1..3, do: assert(Native.invocation_emit(invocation, value(n)) == :ok)
     assert Native.invocation_complete(invocation, value("end")) == :ok
     assert {:done, {:ok, {:term, %{"chunks" => [1, 2, 3], "result" => "end"}}}} = next(call)
   end
 
   test "a cancelled call is told", %{session: session} do
-    {_tool, ref, name} = register(session, %{})
+    {tool, ref, name} = register(session, %{})
     {operation, call} = begin(session, name)
-    {:tool_call, id, invocation, _} = next(ref)
+    {:tool_call, id, _payload} = next(ref)
+    {:ok, invocation} = Native.tool_take(tool, id)
     Native.operation_cancel(operation)
     assert next(ref) == {:tool_cancel, id}
     assert Native.invocation_cancelled?(invocation)
@@ -93,30 +102,47 @@ defmodule SnakepitBridge.Native.ToolsTest do
     assert {:done, {:error, %Error{status: :cancelled}}} = next(call)
   end
 
-  test "the claimer's death fails the call", %{session: session} do
-    {_tool, ref, name} = register(session, %{})
+  test "the death of whoever holds the call fails it", %{session: session} do
+    {tool, ref, name} = register(session, %{})
     {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
-    {pid, :ok} = teller(fn -> Native.invocation_claim(invocation, self()) end)
-    kill(pid)
-    assert {:done, {:error, %Error{} = error}} = next(call)
-    assert error.message <> error.python_traceback =~ "ended without an answer"
+    {:tool_call, id, _payload} = next(ref)
 
-    {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
-    assert Native.invocation_claim(invocation, pid) == :ok
+    {pid, :held} =
+      teller(fn ->
+        {:ok, invocation} = Native.tool_take(tool, id)
+        Process.put(:invocation, invocation)
+        :held
+      end)
+
+    kill(pid)
     assert {:done, {:error, %Error{}}} = next(call)
+    assert {:error, %Error{}} = Native.tool_refuse(tool, id, %{message: "too late"})
   end
 
-  test "a claimer that has answered may die", %{session: session} do
-    {_tool, ref, name} = register(session, %{})
+  test "a call is refused before and after it was taken", %{session: session} do
+    {tool, ref, name} = register(session, %{})
+
+    for taken? <- [false, true] do
+      {_operation, call} = begin(session, name)
+      {:tool_call, id, _payload} = next(ref)
+      if taken?, do: {:ok, _} = Native.tool_take(tool, id)
+      assert {:error, %Error{}} = Native.tool_refuse(tool, id, %{status: :no_such_status})
+      assert Native.tool_refuse(tool, id, %{message: "not today"}) == :ok
+      assert {:done, {:error, %Error{} = error}} = next(call)
+      assert error.message <> error.python_traceback =~ "not today"
+      assert {:error, %Error{}} = Native.tool_take(tool, id)
+    end
+  end
+
+  test "a holder that has answered may die", %{session: session} do
+    {tool, ref, name} = register(session, %{})
     {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
+    {:tool_call, id, _payload} = next(ref)
 
     {pid, :ok} =
       teller(fn ->
-        :ok = Native.invocation_claim(invocation, self())
-        Native.invocation_complete(invocation, value("done"))
+        {:ok, invocation} = Native.tool_take(tool, id)
+        Native.invocation_complete(invocation, "done")
       end)
 
     kill(pid)
@@ -143,9 +169,9 @@ defmodule SnakepitBridge.Native.ToolsTest do
 
   test "the owner's death unregisters the tool and fails its calls", %{session: session} do
     {owner, _} = teller(fn -> :ready end)
-    {_tool, ref, name} = register(session, %{owner: owner})
+    {tool, ref, name} = register(session, %{owner: owner})
     {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
+    invocation = take(tool, ref)
     kill(owner)
     assert {:done, {:error, %Error{} = error}} = next(call)
     assert error.message <> error.python_traceback =~ "owns the tool has ended"
@@ -170,16 +196,17 @@ defmodule SnakepitBridge.Native.ToolsTest do
     {tool, ref, name} = register(nil, %{idempotent: true, max_in_flight: 3, timeout: 5_000})
     call = make_ref()
     {:ok, _} = Native.tool_call(session, %{name: name}, value(%{x: 1}), self(), call)
-    {:tool_call, _, invocation, {:term, %{"x" => 1}}} = next(ref)
+    {:tool_call, id, {:term, %{"x" => 1}}} = next(ref)
+    {:ok, invocation} = Native.tool_take(tool, id)
     :ok = Native.invocation_complete(invocation, value(2))
     assert next(call) == {:done, {:ok, {:term, 2}}}
     {:done, {:ok, _}} = done(&Native.tool_unregister(tool, &1, &2))
   end
 
   test "a call made for a tool call is nested in it", %{session: session} do
-    {_tool, ref, name} = register(session, %{})
+    {tool, ref, name} = register(session, %{})
     {_operation, call} = begin(session, name)
-    {:tool_call, _, invocation, _} = next(ref)
+    invocation = take(tool, ref)
     options = %{framework: "python", operation: "echo", parent: invocation}
     inner = make_ref()
     {:ok, _} = Native.execute(session, options, value(%{value: 9}), self(), inner)

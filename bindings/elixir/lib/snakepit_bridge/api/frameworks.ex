@@ -124,8 +124,8 @@ defmodule SnakepitBridge.API.Frameworks do
   process. Its end comes as always; it is the real result if that was first.
   """
   @spec cancel(Operation.t()) :: :ok | {:error, Error.t()}
-  def cancel(%Operation{resource: nil}), do: :ok
-  def cancel(%Operation{resource: resource}), do: Native.operation_cancel(resource)
+  def cancel(%Operation{number: nil}), do: :ok
+  def cancel(%Operation{number: number}), do: Native.operation_cancel(number)
 
   @doc """
   Executes an operation and gives what it streams: `{:chunk, term}` any number of times, then once

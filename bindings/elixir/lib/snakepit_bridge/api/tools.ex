@@ -193,7 +193,7 @@ defmodule SnakepitBridge.API.Tools do
   """
   @spec emit(Invocation.t(), term()) :: :ok | {:error, Error.t()}
   def emit(%Invocation{ref: ref}, chunk) do
-    with {:ok, value} <- Payload.encode(chunk), do: emit_value(ref, value, @emit_rest_min_ms)
+    Payload.give(chunk, &emit_value(ref, &1, @emit_rest_min_ms))
   end
 
   @doc "As `emit/2`, raises the error."

@@ -6,15 +6,24 @@ defmodule SnakepitBridge.Tools.Runner do
 
   require Logger
 
-  alias SnakepitBridge.{Call, Error, Invocation, Native, Payload, Telemetry}
+  alias SnakepitBridge.{Call, Error, Invocation, Native, Payload, Telemetry, Tool}
 
   @type tool_function ::
           (map() -> term()) | (map(), Invocation.t() -> term()) | {atom(), atom(), list()}
   @type context :: %{platform: atom(), tool: String.t(), invocation: Native.resource()}
 
-  @spec run(tool_function(), context(), Native.payload()) :: :ok
-  def run(function, context, payload) do
-    Native.invocation_claim(context.invocation, self())
+  # One that was given up before it began needs no answer.
+  @spec run(tool_function(), Tool.t(), non_neg_integer(), Native.payload()) :: :ok
+  def run(function, %Tool{} = tool, id, payload) do
+    with {:ok, invocation} <- Native.tool_take(tool.resource, id) do
+      context = %{platform: tool.platform, tool: tool.name, invocation: invocation}
+      answer_call(function, context, payload)
+    end
+
+    :ok
+  end
+
+  defp answer_call(function, context, payload) do
     Call.nest(context.platform, context.invocation)
     span = Telemetry.start(:tool, fn -> Map.take(context, [:platform, :tool]) end)
 
@@ -27,9 +36,13 @@ defmodule SnakepitBridge.Tools.Runner do
     answer(context.invocation, Telemetry.stop(span, typed(outcome)))
   end
 
+  # Fails a call that its own process cannot answer.
+  @spec refuse(Tool.t(), non_neg_integer(), keyword()) :: :ok
+  def refuse(%Tool{resource: resource}, id, failure),
+    do: fail(failure, &Native.tool_refuse(resource, id, &1))
+
   # Answers with a failure; one that comes too late is nobody's business any more.
-  @spec fail(Native.resource(), keyword()) :: :ok
-  def fail(invocation, failure) do
+  defp fail(failure, tell) do
     options = %{
       status: Keyword.get(failure, :status, :tool_failed),
       message: text(Keyword.get(failure, :message, "the tool failed")),
@@ -42,9 +55,9 @@ defmodule SnakepitBridge.Tools.Runner do
         _none_or_no_object -> options
       end
 
-    case Native.invocation_fail(invocation, options) do
+    case tell.(options) do
       {:error, %Error{status: :invalid_argument}} ->
-        Native.invocation_fail(invocation, %{options | status: :tool_failed})
+        tell.(%{options | status: :tool_failed})
 
       _told_or_too_late ->
         :ok
@@ -103,9 +116,7 @@ defmodule SnakepitBridge.Tools.Runner do
 
   # A result that breaks the tool's schema, or is no value, is told to the caller as a failure.
   defp complete(invocation, result) do
-    with {:ok, value} <- Payload.encode(result),
-         :ok <- Native.invocation_complete(invocation, value),
-         do: :ok
+    Payload.give(result, &Native.invocation_complete(invocation, &1))
   end
 
   # Whatever failed, as an error; nothing where the answer was given.
@@ -117,7 +128,7 @@ defmodule SnakepitBridge.Tools.Runner do
 
   defp answer(invocation, {:error, %Error{} = error}) do
     failure = [status: error.status, message: error.message, retryable: error.retryable]
-    fail(invocation, [{:details, error.details} | failure])
+    fail([{:details, error.details} | failure], &Native.invocation_fail(invocation, &1))
   end
 
   defp described_failure([{key, _} | _] = reason) when is_atom(key) do

@@ -52,8 +52,8 @@ defmodule SnakepitBridge.Tools.Server do
     case Native.tool_register(state.platform, scope, options, self(), ref) do
       {:ok, resource} ->
         monitor = Process.monitor(options.owner)
-        entry = %{name: options.name, run: function, session: scope, monitor: monitor}
         tool = %Tool{name: options.name, platform: state.name, ref: ref, resource: resource}
+        entry = %{tool: tool, run: function, session: scope, monitor: monitor}
         tools = Map.put(state.tools, ref, entry)
         owners = Map.put(state.owners, monitor, ref)
         {:reply, {:ok, tool}, swept(%{state | tools: tools, owners: owners})}
@@ -66,15 +66,11 @@ defmodule SnakepitBridge.Tools.Server do
   def handle_call({:forget, ref}, _from, state), do: {:reply, :ok, without(state, ref)}
 
   @impl true
-  def handle_info({:snakepit_bridge, ref, {:tool_call, id, invocation, payload}}, state) do
+  def handle_info({:snakepit_bridge, ref, {:tool_call, id, payload}}, state) do
     case state.tools do
-      %{^ref => entry} ->
-        {:noreply, begin(state, entry, {ref, id}, invocation, payload)}
-
-      # It was taken away a moment ago.
-      _ ->
-        Runner.fail(invocation, status: :not_found, message: "the tool is gone")
-        {:noreply, state}
+      %{^ref => entry} -> {:noreply, begin(state, entry, {ref, id}, payload)}
+      # It was taken away a moment ago, and its calls with it.
+      _ -> {:noreply, state}
     end
   end
 
@@ -100,24 +96,22 @@ defmodule SnakepitBridge.Tools.Server do
 
   def handle_info(_message, state), do: {:noreply, state}
 
-  defp begin(state, entry, key, invocation, payload) do
-    context = %{platform: state.name, tool: entry.name, invocation: invocation}
-
-    case Task.Supervisor.start_child(state.tasks, Runner, :run, [entry.run, context, payload]) do
+  defp begin(state, %{tool: tool, run: function}, {_ref, id} = key, payload) do
+    case Task.Supervisor.start_child(state.tasks, Runner, :run, [function, tool, id, payload]) do
       {:ok, pid} ->
         monitor = Process.monitor(pid)
-        calls = Map.put(state.calls, key, {pid, invocation})
+        calls = Map.put(state.calls, key, {pid, tool})
         %{state | calls: calls, keys: Map.put(state.keys, monitor, key)}
 
       {:error, _no_more_processes} ->
-        message = "the host has no process for tool #{entry.name}"
-        Runner.fail(invocation, status: :resource_exhausted, message: message, retryable: true)
+        message = "the host has no process for tool #{tool.name}"
+        Runner.refuse(tool, id, status: :resource_exhausted, message: message, retryable: true)
         state
     end
   end
 
   defp cancel(state, key) do
-    with %{^key => {pid, _invocation}} <- state.calls do
+    with %{^key => {pid, _tool}} <- state.calls do
       Process.exit(pid, :shutdown)
       Process.send_after(self(), {:kill, pid}, @tidy_ms)
     end
@@ -125,12 +119,12 @@ defmodule SnakepitBridge.Tools.Server do
     state
   end
 
-  # A process that was killed before it could claim its call leaves it without an answer.
-  defp ended(state, monitor, key, reason) do
-    {{_pid, invocation}, calls} = Map.pop!(state.calls, key)
+  # A process that was killed leaves its call without an answer, taken or not.
+  defp ended(state, monitor, {_ref, id} = key, reason) do
+    {{_pid, tool}, calls} = Map.pop!(state.calls, key)
 
     if reason != :normal do
-      Runner.fail(invocation, message: "the process of the tool was ended")
+      Runner.refuse(tool, id, message: "the process of the tool was ended")
     end
 
     %{state | calls: calls, keys: Map.delete(state.keys, monitor)}

@@ -6,13 +6,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rustix::event::epoll;
 use rustler::{Encoder, Env, ResourceArc, Term};
 
 use crate::codec::{SMALL_BYTES_MAX, answer, optional_payload};
 use crate::ffi::{Event, EventKind, Events, Failure, Outcome, SPB_E_INTERNAL, Value};
-use crate::home::{Call, Entry, Home, QUEUE_TAG};
-use crate::resources::{StreamResource, ToolResource};
+use crate::home::{Call, Entry, Home};
+use crate::resources::StreamResource;
 
 /// Starts the thread. It ends with the platform, by its last event.
 pub fn start(home: Arc<Home>) -> Outcome<()> {
@@ -26,55 +25,33 @@ pub fn start(home: Arc<Home>) -> Outcome<()> {
         .map_err(|error| Failure::own(SPB_E_INTERNAL, format!("the dispatcher's thread: {error}")))
 }
 
-/// Waits once and deals with everything that has come: whether there may be more.
+/// Waits once and deals with everything that has come: whether there may be more. While it waits
+/// the thread may read from workers, and so hears of their answers without being woken.
 fn turn(home: &Home) -> bool {
-    let mut ready = Vec::with_capacity(READY_MAX);
-    let spare = rustix::buffer::spare_capacity(&mut ready);
-    match epoll::wait(&home.poller, spare, None) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(_) => return false,
+    let mut events = Events::with_capacity(BATCH_MAX);
+    if events.wait(&home.queue).is_err() {
+        return false;
     }
-    for event in &ready {
-        match event.data.u64() {
-            QUEUE_TAG if !drain(home) => return false,
-            QUEUE_TAG => {}
-            tag => wake(home.awaited(tag)),
+    for event in events.by_ref() {
+        if matches!(event.kind, EventKind::Shutdown) {
+            return false;
         }
+        // What was panicked about is lost; every other event is not.
+        let _ = catch_unwind(AssertUnwindSafe(|| deliver(home, event)));
     }
     true
-}
-
-/// Takes all events of the platform's queue: whether more may come.
-fn drain(home: &Home) -> bool {
-    let mut events = Events::with_capacity(BATCH_MAX);
-    loop {
-        match events.fill(&home.queue, BATCH_MAX) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(_) => return false,
-        }
-        for event in events.by_ref() {
-            if matches!(event.kind, EventKind::Shutdown) {
-                return false;
-            }
-            // What was panicked about is lost; every other event is not.
-            let _ = catch_unwind(AssertUnwindSafe(|| deliver(home, event)));
-        }
-    }
 }
 
 fn deliver(home: &Home, event: Event) {
     match event.kind {
         EventKind::Done(outcome) => {
             if let Some(Entry::Call(call)) = home.leave(event.tag) {
-                let last = call.last_of.and_then(|tool| home.leave(tool));
-                finish(call, outcome);
-                drop(last);
+                finish(home, event.tag, call, outcome);
             }
         }
         EventKind::ToolCall { invocation, arguments } => {
             if let Some(tool) = home.tool(event.tag) {
-                ToolResource::call(&tool, invocation, arguments);
+                tool.call(invocation, arguments);
             }
         }
         EventKind::ToolCancel { id } => {
@@ -88,17 +65,21 @@ fn deliver(home: &Home, event: Event) {
         EventKind::LogDropped(count) => {
             log(home, event.tag, |env| (atoms::log_dropped(), count).encode(env));
         }
+        EventKind::Readable => wake(home.awaited(event.tag)),
         _ => {}
     }
 }
 
-fn finish(call: Call, outcome: Outcome<Option<Value>>) {
-    if let Some(operation) = &call.operation {
-        operation.watched.end(operation, None);
+fn finish(home: &Home, tag: u64, call: Call, outcome: Outcome<Option<Value>>) {
+    let Call { address, caller, platform, last_of } = call;
+    let last = last_of.and_then(|tool| home.leave(tool));
+    if let Some(caller) = caller {
+        caller.has_ended(tag);
     }
-    if let Some(address) = call.address {
-        address.send_last(|env| done_term(env, outcome));
+    if let Some(address) = address {
+        address.send_last(&home.environments, |env| done_term(env, outcome));
     }
+    drop((platform, last));
 }
 
 /// `{:done, outcome}`.
@@ -130,9 +111,9 @@ fn wake(stream: Option<ResourceArc<StreamResource>>) {
 /// Nobody is left waiting.
 fn end(home: &Home) {
     let (entries, waiting) = home.end();
-    for entry in entries {
+    for (tag, entry) in entries {
         if let Entry::Call(call) = entry {
-            finish(call, Err(Failure::closed("the platform")));
+            finish(home, tag, call, Err(Failure::closed("the platform")));
         }
     }
     for stream in waiting {
@@ -146,5 +127,3 @@ mod atoms {
 
 /// Events that are taken at once.
 const BATCH_MAX: usize = 128;
-/// Descriptors that one wait reports.
-const READY_MAX: usize = 64;

@@ -5,20 +5,19 @@
 //! never under the lock: dropping one may end a resource.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use rustix::event::epoll;
 use rustler::ResourceArc;
 
-use crate::address::Address;
-use crate::ffi::{Failure, Outcome, Platform, Queue, SPB_E_INTERNAL};
-use crate::resources::{OperationResource, StreamResource, ToolResource};
+use crate::address::{Address, Environments};
+use crate::ffi::{Failure, Outcome, Platform, Queue};
+use crate::resources::{Caller, Callers, PlatformResource, StreamResource, ToolResource};
 
 pub struct Home {
     pub queue: Queue,
-    pub poller: OwnedFd,
+    pub callers: Callers,
+    pub environments: Environments,
     tags: AtomicU64,
     state: Mutex<State>,
 }
@@ -33,10 +32,14 @@ pub enum Entry {
     Log(ResourceArc<StreamResource>),
 }
 
+#[derive(Default)]
 pub struct Call {
     /// Nobody waits for the end of what was begun for a dead process.
     pub address: Option<Address>,
-    pub operation: Option<ResourceArc<OperationResource>>,
+    /// Whose death cancels it.
+    pub caller: Option<ResourceArc<Caller>>,
+    /// What is under way keeps its platform open.
+    pub platform: Option<ResourceArc<PlatformResource>>,
     /// The tool whose entry goes with this end.
     pub last_of: Option<u64>,
 }
@@ -50,13 +53,13 @@ struct State {
 
 impl Home {
     pub fn new(platform: &Platform) -> Outcome<Home> {
-        let queue = Queue::new(platform)?;
-        let poller = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(system)?;
-        let events = epoll::EventFlags::IN;
-        epoll::add(&poller, queue.fd()?, epoll::EventData::new_u64(QUEUE_TAG), events)
-            .map_err(system)?;
-        let tags = AtomicU64::new(QUEUE_TAG + 1);
-        Ok(Home { queue, poller, tags, state: Mutex::default() })
+        Ok(Home {
+            queue: Queue::new(platform)?,
+            callers: Callers::default(),
+            environments: Environments::default(),
+            tags: AtomicU64::new(1),
+            state: Mutex::default(),
+        })
     }
 
     /// A number that no other sink has.
@@ -96,22 +99,15 @@ impl Home {
 
     /// Lets the dispatcher tell the stream's reader once, when the stream has events.
     pub fn await_events(&self, stream: &ResourceArc<StreamResource>, queue: &Queue) -> Outcome<()> {
-        let fd = queue.fd()?;
         let mut state = self.state.lock();
         if state.is_over {
             drop(state);
             return Err(Failure::closed("the platform"));
         }
         let before = state.waiting.insert(stream.tag, stream.clone());
-        let data = epoll::EventData::new_u64(stream.tag);
-        let events = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
-        let armed = match epoll::modify(&self.poller, fd, data, events) {
-            Err(rustix::io::Errno::NOENT) => epoll::add(&self.poller, fd, data, events),
-            other => other,
-        };
         drop(state);
         drop(before);
-        armed.map_err(system)
+        queue.notify(&self.queue, stream.tag)
     }
 
     /// The stream whose events have come, if its reader still waits.
@@ -120,18 +116,13 @@ impl Home {
     }
 
     /// No event will come any more: everyone who waits for one.
-    pub fn end(&self) -> (Vec<Entry>, Vec<ResourceArc<StreamResource>>) {
+    pub fn end(&self) -> (Vec<(u64, Entry)>, Vec<ResourceArc<StreamResource>>) {
         let mut state = self.state.lock();
         state.is_over = true;
         let entries = std::mem::take(&mut state.entries);
         let waiting = std::mem::take(&mut state.waiting);
-        (entries.into_values().collect(), waiting.into_values().collect())
+        drop(state);
+        self.callers.end();
+        (entries.into_iter().collect(), waiting.into_values().collect())
     }
 }
-
-fn system(error: rustix::io::Errno) -> Failure {
-    Failure::own(SPB_E_INTERNAL, format!("the dispatcher's poller: {error}"))
-}
-
-/// What the poller says for the platform's own queue.
-pub const QUEUE_TAG: u64 = 0;

@@ -15,6 +15,7 @@ mod dispatcher;
 mod home;
 mod options;
 mod resources;
+mod submission;
 
 mod nifs;
 

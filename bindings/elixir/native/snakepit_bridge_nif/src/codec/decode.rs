@@ -12,29 +12,30 @@ use rustler::{Atom, Encoder, Env, ResourceArc, Term};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::ffi::{AttachmentKind, Failure, Outcome, SPB_E_INTERNAL};
+use crate::ffi::{AttachmentKind, Failure, Outcome, SPB_E_INTERNAL, Value};
 
 use super::payload::ValueResource;
 use super::{atoms, dtype};
 
 /// The term that a value stands for.
 pub fn decode<'a>(env: Env<'a>, value: &ResourceArc<ValueResource>) -> Outcome<Term<'a>> {
-    read(env, value.0.json(), Some(value))
+    read(env, value.0.json(), Document::Of(value))
 }
 
-/// The term of a document without attachments.
+/// The term that a value without attachments stands for; nothing is kept of it.
+pub fn decode_bare<'a>(env: Env<'a>, value: &Value) -> Outcome<Term<'a>> {
+    read(env, value.json(), Document::Bare)
+}
+
+/// The term of a document that is no value's: nothing in it is a tag.
 pub fn decode_plain<'a>(env: Env<'a>, json: &[u8]) -> Outcome<Term<'a>> {
-    read(env, json, None)
+    read(env, json, Document::Plain)
 }
 
-fn read<'a>(
-    env: Env<'a>,
-    json: &[u8],
-    value: Option<&ResourceArc<ValueResource>>,
-) -> Outcome<Term<'a>> {
+fn read<'a>(env: Env<'a>, json: &[u8], document: Document) -> Outcome<Term<'a>> {
     let text = std::str::from_utf8(json).map_err(internal)?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    Reader { env, value }.deserialize(&mut reader).map_err(internal)
+    Reader { env, document }.deserialize(&mut reader).map_err(internal)
 }
 
 fn internal(error: impl fmt::Display) -> Failure {
@@ -44,7 +45,18 @@ fn internal(error: impl fmt::Display) -> Failure {
 #[derive(Clone, Copy)]
 struct Reader<'r, 'a> {
     env: Env<'a>,
-    value: Option<&'r ResourceArc<ValueResource>>,
+    document: Document<'r>,
+}
+
+/// What the document belongs to.
+#[derive(Clone, Copy)]
+enum Document<'r> {
+    /// A value, which the terms over its attachments keep alive.
+    Of(&'r ResourceArc<ValueResource>),
+    /// A value without attachments.
+    Bare,
+    /// Nothing.
+    Plain,
 }
 
 /// What stands behind `$spb`.
@@ -105,7 +117,7 @@ impl<'de, 'a> Visitor<'de> for Reader<'_, 'a> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Term<'a>, A::Error> {
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         while let Some(key) = members.next_key::<Cow<str>>()? {
-            if keys.is_empty() && self.value.is_some() && key == "$spb" {
+            if keys.is_empty() && self.has_tags() && key == "$spb" {
                 let tag: Tag = members.next_value()?;
                 return self.tagged(&tag).map_err(A::Error::custom);
             }
@@ -117,17 +129,21 @@ impl<'de, 'a> Visitor<'de> for Reader<'_, 'a> {
 }
 
 impl<'a> Reader<'_, 'a> {
+    fn has_tags(&self) -> bool {
+        !matches!(self.document, Document::Plain)
+    }
+
     /// The key as its writer meant it: what looks like a tag has one `$` more in a document.
     fn own<'k>(&self, key: &'k str) -> &'k str {
         match key.strip_prefix('$') {
-            Some(rest) if self.value.is_some() && rest.trim_start_matches('$') == "spb" => rest,
+            Some(rest) if self.has_tags() && rest.trim_start_matches('$') == "spb" => rest,
             _ => key,
         }
     }
 
     fn tagged(&self, tag: &Tag) -> Result<Term<'a>, String> {
-        match (tag.attachment, tag.float.as_deref(), self.value) {
-            (Some(index), None, Some(value)) => self.attachment(value, index),
+        match (tag.attachment, tag.float.as_deref(), self.document) {
+            (Some(index), None, Document::Of(value)) => self.attachment(value, index),
             (None, Some("nan"), _) => Ok(atoms::nan().to_term(self.env)),
             (None, Some("inf"), _) => Ok(atoms::infinity().to_term(self.env)),
             (None, Some("-inf"), _) => Ok(atoms::neg_infinity().to_term(self.env)),

@@ -6,12 +6,14 @@ mod decode;
 mod dtype;
 mod encode;
 mod failure;
+mod given;
 mod payload;
 mod place;
 
 pub use decode::decode;
 pub use encode::{Limit, encode};
 pub use failure::{answer, done, failed};
+pub use given::{made_here, with_optional_value, with_value};
 pub use payload::{SMALL_BYTES_MAX, ValueResource, optional_payload, payload};
 
 /// Atoms of the values and errors.

@@ -6,7 +6,7 @@ use rustler::{Encoder, Env, Resource, ResourceArc, Term};
 use crate::ffi::{Outcome, Value};
 
 use super::atoms;
-use super::decode::decode;
+use super::decode::{decode, decode_bare};
 
 /// A value as Elixir holds it.
 pub struct ValueResource(pub Value);
@@ -24,6 +24,10 @@ impl ValueResource {
 /// `{:term, term}`, or `{:large, value}` for a document of more than `bytes_max`.
 pub fn payload<'a>(env: Env<'a>, value: Value, bytes_max: usize) -> Outcome<Term<'a>> {
     let is_small = value.json().len() <= bytes_max;
+    if is_small && !value.has_attachments() {
+        // No resource for what is not kept: its end would be work for a scheduler.
+        return Ok((atoms::term(), decode_bare(env, &value)?).encode(env));
+    }
     let value = ResourceArc::new(ValueResource(value));
     if is_small {
         return Ok((atoms::term(), decode(env, &value)?).encode(env));

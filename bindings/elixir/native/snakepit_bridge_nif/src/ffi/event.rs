@@ -48,6 +48,8 @@ pub enum EventKind {
         value: Option<Value>,
     },
     WatchEnd(Failure),
+    /// Another queue has events.
+    Readable,
     Shutdown,
     /// Of a kind that this library does not know: nothing to do.
     Unknown,
@@ -60,12 +62,21 @@ impl Events {
 
     /// Takes what is there, at most `count` and the capacity: how many came. It does not wait.
     pub fn fill(&mut self, queue: &Queue, count: usize) -> Outcome<usize> {
+        self.take(queue, count, 0)
+    }
+
+    /// Waits until something is there, and takes it: how many came.
+    pub fn wait(&mut self, queue: &Queue) -> Outcome<usize> {
+        self.take(queue, usize::MAX, sys::SPB_NO_TIMEOUT)
+    }
+
+    fn take(&mut self, queue: &Queue, count: usize, timeout_ms: i64) -> Outcome<usize> {
         self.clear();
         let capacity = self.room.len().min(count);
         let (room, filled) = (self.room.as_mut_ptr(), &raw mut self.filled);
         // SAFETY: room for `capacity` events, which `clear` has emptied.
         let taken = call(|err| unsafe {
-            sys::spb_queue_next_batch(queue.0, room, capacity, 0, filled, err)
+            sys::spb_queue_next_batch(queue.0, room, capacity, timeout_ms, filled, err)
         });
         match taken {
             Err(failure) if failure.status() == sys::SPB_E_AGAIN => Ok(0),
@@ -122,6 +133,7 @@ unsafe fn taken(event: spb_event) -> Event {
         sys::SPB_EVENT_VARIABLE => EventKind::Variable { version: event.sequence, value },
         sys::SPB_EVENT_WATCH_MISSED => EventKind::Missed { count: event.sequence, value },
         sys::SPB_EVENT_WATCH_END => EventKind::WatchEnd(failure(event.status)),
+        sys::SPB_EVENT_QUEUE_READABLE => EventKind::Readable,
         sys::SPB_EVENT_SHUTDOWN => EventKind::Shutdown,
         _ => EventKind::Unknown,
     };

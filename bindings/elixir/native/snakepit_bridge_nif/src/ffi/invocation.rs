@@ -41,11 +41,23 @@ impl Invocation {
     }
 
     pub fn fail(&self, options: &FailureOptions) -> Outcome<()> {
-        fail(self.0, options)
+        fail(self.id(), options)
     }
 }
 
-/// Fails a call by its number, which does nothing if it was answered.
+/// Fails a call by its number.
+pub fn fail(id: u64, options: &FailureOptions) -> Outcome<()> {
+    let mut raw = spb_failure_options::init();
+    raw.status = options.status;
+    raw.flags = if options.is_retryable { sys::SPB_FAILURE_RETRYABLE } else { 0 };
+    raw.message = view(options.message);
+    raw.details_json = optional(options.details_json);
+    let invocation = sys::spb_invocation { id };
+    // SAFETY: what the struct points to lives until the call has returned.
+    call(|err| unsafe { sys::spb_invocation_fail(invocation, &raw const raw, err) })
+}
+
+/// Fails a call for a reason of ours; nothing happens if it was answered.
 pub fn fail_by_id(id: u64, message: &str) {
     let options = FailureOptions {
         status: sys::SPB_E_TOOL_FAILED,
@@ -54,15 +66,5 @@ pub fn fail_by_id(id: u64, message: &str) {
         details_json: None,
     };
     // An answer that came first is as good.
-    let _ = fail(sys::spb_invocation { id }, &options);
-}
-
-fn fail(invocation: sys::spb_invocation, options: &FailureOptions) -> Outcome<()> {
-    let mut raw = spb_failure_options::init();
-    raw.status = options.status;
-    raw.flags = if options.is_retryable { sys::SPB_FAILURE_RETRYABLE } else { 0 };
-    raw.message = view(options.message);
-    raw.details_json = optional(options.details_json);
-    // SAFETY: what the struct points to lives until the call has returned.
-    call(|err| unsafe { sys::spb_invocation_fail(invocation, &raw const raw, err) })
+    let _ = fail(id, &options);
 }

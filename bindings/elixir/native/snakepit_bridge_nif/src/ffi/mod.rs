@@ -25,14 +25,13 @@ pub use event::{Event, EventKind, Events};
 pub use execute::{ExecuteOptions, ToolCallOptions};
 pub use failure::{Failure, Outcome};
 pub use handles::{Invocation, Operation, Platform, Pool, Queue, Session, Tool, Watch};
-pub use invocation::{FailureOptions, fail_by_id};
+pub use invocation::{FailureOptions, fail, fail_by_id};
 pub use library::{config_schema, is_understood, status_name, status_number, version};
+pub use platform::{cancel, state};
 pub use session::SessionOptions;
 pub use stream::{LogOptions, WatchOptions};
 pub use tool::ToolOptions;
 pub use value::{Attachment, AttachmentKind, Value};
 pub use variable::{VariableOptions, Write, WriteOptions};
 
-pub use sys::{
-    SPB_E_INTERNAL, SPB_E_INVALID_ARGUMENT, SPB_E_TOOL_FAILED, SPB_NO_TIMEOUT, spb_status,
-};
+pub use sys::{SPB_E_HANDLE, SPB_E_INTERNAL, SPB_E_INVALID_ARGUMENT, SPB_NO_TIMEOUT, spb_status};

@@ -1,6 +1,5 @@
 //! Calls of the platform and of completion queues. Must not know the dispatcher.
 
-use std::os::fd::BorrowedFd;
 use std::ptr::{null, null_mut};
 
 use super::event::sink;
@@ -72,28 +71,37 @@ impl Queue {
         Ok(Queue(out))
     }
 
-    /// The descriptor that is readable while there are events. It ends with the queue.
-    pub fn fd(&self) -> Outcome<BorrowedFd<'_>> {
-        let mut fd = -1;
-        // SAFETY: the outputs are ours.
-        call(|err| unsafe { sys::spb_queue_fd(self.0, &raw mut fd, err) })?;
-        // SAFETY: the descriptor is the queue's, which `self` keeps.
-        Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+    /// Lets `to` hear once, with `tag`, that this one has events.
+    pub fn notify(&self, to: &Queue, tag: u64) -> Outcome<()> {
+        // SAFETY: no needs.
+        call(|err| unsafe { sys::spb_queue_notify(self.0, to.0, tag, err) })
     }
 }
 
 impl Operation {
-    pub fn cancel(&self) -> Outcome<()> {
-        // SAFETY: no needs.
-        call(|err| unsafe { sys::spb_operation_cancel(self.0, err) })
+    /// It is known by this until the handle is dropped, and never again.
+    pub fn number(&self) -> u64 {
+        self.0.id
     }
 
-    pub fn state(&self) -> Outcome<u32> {
-        let mut state = 0;
-        // SAFETY: the outputs are ours.
-        call(|err| unsafe { sys::spb_operation_state(self.0, &raw mut state, err) })?;
-        Ok(state)
+    pub fn cancel(&self) -> Outcome<()> {
+        cancel(self.number())
     }
+}
+
+/// Cancels an operation by its number.
+pub fn cancel(number: u64) -> Outcome<()> {
+    // SAFETY: no needs: the library checks numbers.
+    call(|err| unsafe { sys::spb_operation_cancel(spb_operation { id: number }, err) })
+}
+
+/// SPB_OPERATION_*.
+pub fn state(number: u64) -> Outcome<u32> {
+    let mut state = 0;
+    let operation = spb_operation { id: number };
+    // SAFETY: the outputs are ours.
+    call(|err| unsafe { sys::spb_operation_state(operation, &raw mut state, err) })?;
+    Ok(state)
 }
 
 /// Makes a call whose output is an operation.

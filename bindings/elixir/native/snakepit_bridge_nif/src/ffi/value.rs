@@ -56,6 +56,11 @@ impl Value {
         unsafe { bytes(sys::spb_value_json(self.as_ptr())) }
     }
 
+    pub fn has_attachments(&self) -> bool {
+        // SAFETY: the value lives.
+        unsafe { sys::spb_value_attachment_count(self.as_ptr()) > 0 }
+    }
+
     pub fn attachment(&self, index: usize) -> Outcome<Attachment<'_>> {
         let mut seen = spb_attachment::init();
         // SAFETY: the value lives, the output is ours.

@@ -2,34 +2,34 @@
 
 use rustler::{Env, LocalPid, ResourceArc, Term};
 
-use crate::codec::{ValueResource, answer, done};
-use crate::ffi::{ExecuteOptions, Outcome, ToolCallOptions};
+use crate::codec::{answer, done, with_optional_value};
+use crate::ffi::{ExecuteOptions, Outcome, SPB_E_HANDLE, ToolCallOptions, Value, cancel, state};
 use crate::options::{Options, consume};
-use crate::resources::{InvocationResource, OperationResource, SessionResource};
+use crate::resources::{InvocationResource, SessionResource};
+use crate::submission::submit;
 
 use super::sessions::AFFINITIES;
-
-type Value = Option<ResourceArc<ValueResource>>;
 
 #[rustler::nif]
 fn execute<'a>(
     env: Env<'a>,
     session: ResourceArc<SessionResource>,
     options: Term<'a>,
-    parameters: Value,
+    parameters: Term<'a>,
     pid: LocalPid,
     reference: Term<'a>,
 ) -> Term<'a> {
     consume(env, 1);
-    let submitted = Options::new(options).and_then(|options| {
-        let parent = parent_of(&options)?;
-        let request = execute_options(&options, &parameters, &parent)?;
-        let to = (pid, reference);
-        OperationResource::submit(env, &session.platform, to, |queue, tag| {
-            session.handle.execute(&request, queue, tag)
-        })
-    });
-    answer(env, submitted)
+    with_optional_value(env, parameters, |parameters| {
+        let submitted = Options::new(options).and_then(|options| {
+            let parent = parent_of(&options)?;
+            let request = execute_options(&options, parameters, &parent)?;
+            submit(env, &session.platform, (pid, reference), |queue, tag| {
+                session.handle.execute(&request, queue, tag)
+            })
+        });
+        answer(env, submitted)
+    })
 }
 
 #[rustler::nif]
@@ -37,38 +37,46 @@ fn tool_call<'a>(
     env: Env<'a>,
     session: ResourceArc<SessionResource>,
     options: Term<'a>,
-    arguments: Value,
+    arguments: Term<'a>,
     pid: LocalPid,
     reference: Term<'a>,
 ) -> Term<'a> {
     consume(env, 1);
-    let submitted = Options::new(options).and_then(|options| {
-        let parent = parent_of(&options)?;
-        let request = tool_call_options(&options, &arguments, &parent)?;
-        let to = (pid, reference);
-        OperationResource::submit(env, &session.platform, to, |queue, tag| {
-            session.handle.call_tool(&request, queue, tag)
-        })
-    });
-    answer(env, submitted)
+    with_optional_value(env, arguments, |arguments| {
+        let submitted = Options::new(options).and_then(|options| {
+            let parent = parent_of(&options)?;
+            let request = tool_call_options(&options, arguments, &parent)?;
+            submit(env, &session.platform, (pid, reference), |queue, tag| {
+                session.handle.call_tool(&request, queue, tag)
+            })
+        });
+        answer(env, submitted)
+    })
 }
 
 #[rustler::nif]
-fn operation_cancel(env: Env, operation: ResourceArc<OperationResource>) -> Term {
-    done(env, operation.handle().map_or(Ok(()), |handle| handle.cancel()))
+fn operation_cancel(env: Env, operation: u64) -> Term {
+    done(env, unless_ended(cancel(operation), ()))
 }
 
 #[rustler::nif]
-fn operation_state(env: Env, operation: ResourceArc<OperationResource>) -> Term {
-    let state = operation.handle().map_or(Ok(0), |handle| handle.state());
+fn operation_state(env: Env, operation: u64) -> Term {
     answer(
         env,
-        state.map(|state| match state {
+        unless_ended(state(operation), DONE).map(|state| match state {
             DONE => atoms::done(),
             RUNNING => atoms::running(),
             _ => atoms::queued(),
         }),
     )
+}
+
+/// An operation's number means nothing from its end on.
+fn unless_ended<T>(outcome: Outcome<T>, ended: T) -> Outcome<T> {
+    match outcome {
+        Err(failure) if failure.status() == SPB_E_HANDLE => Ok(ended),
+        outcome => outcome,
+    }
 }
 
 type Parent = Option<ResourceArc<InvocationResource>>;
@@ -79,13 +87,13 @@ pub fn parent_of(options: &Options) -> Outcome<Parent> {
 
 pub fn execute_options<'t, 'a: 't>(
     options: &Options<'a>,
-    parameters: &'t Value,
+    parameters: Option<&'t Value>,
     parent: &'t Parent,
 ) -> Outcome<ExecuteOptions<'t>> {
     Ok(ExecuteOptions {
         framework: options.required("framework")?,
         operation: options.required("operation")?,
-        parameters: parameters.as_ref().map(|value| &value.0),
+        parameters,
         pool: options.text("pool")?,
         timeout_ms: options.time_ms("timeout")?,
         is_stream: false,
@@ -98,12 +106,12 @@ pub fn execute_options<'t, 'a: 't>(
 
 pub fn tool_call_options<'t, 'a: 't>(
     options: &Options<'a>,
-    arguments: &'t Value,
+    arguments: Option<&'t Value>,
     parent: &'t Parent,
 ) -> Outcome<ToolCallOptions<'t>> {
     Ok(ToolCallOptions {
         name: options.required("name")?,
-        arguments: arguments.as_ref().map(|value| &value.0),
+        arguments,
         pool: options.text("pool")?,
         timeout_ms: options.time_ms("timeout")?,
         is_stream: false,

@@ -5,7 +5,8 @@ use rustler::{Binary, Env, LocalPid, ResourceArc, Term};
 use crate::codec::{ValueResource, answer, decode, done};
 use crate::ffi::{Outcome, Pool, Value};
 use crate::options::{consume, text_of, time_ms};
-use crate::resources::{OperationResource, PlatformResource};
+use crate::resources::PlatformResource;
+use crate::submission::submit;
 
 #[rustler::nif(schedule = "DirtyIo")]
 fn platform_open<'a>(env: Env<'a>, config_json: Binary<'a>) -> Term<'a> {
@@ -22,7 +23,7 @@ fn platform_shutdown<'a>(
 ) -> Term<'a> {
     consume(env, 1);
     let submitted = time_ms(grace, "grace").and_then(|grace_ms| {
-        OperationResource::submit(env, &platform, (pid, reference), |queue, tag| {
+        submit(env, &platform, (pid, reference), |queue, tag| {
             platform.handle.shutdown(grace_ms, queue, tag)
         })
     });
@@ -67,7 +68,7 @@ fn pool_await_ready<'a>(
     consume(env, 1);
     let submitted = time_ms(timeout, "timeout").and_then(|timeout_ms| {
         let pool = named(&platform, pool)?;
-        OperationResource::submit(env, &platform, (pid, reference), |queue, tag| {
+        submit(env, &platform, (pid, reference), |queue, tag| {
             pool.await_ready(count, timeout_ms, queue, tag)
         })
     });
@@ -86,9 +87,7 @@ fn pool_drain<'a>(
     consume(env, 1);
     let submitted = time_ms(grace, "grace").and_then(|grace_ms| {
         let pool = named(&platform, pool)?;
-        OperationResource::submit(env, &platform, (pid, reference), |queue, tag| {
-            pool.drain(grace_ms, queue, tag)
-        })
+        submit(env, &platform, (pid, reference), |queue, tag| pool.drain(grace_ms, queue, tag))
     });
     answer(env, submitted)
 }

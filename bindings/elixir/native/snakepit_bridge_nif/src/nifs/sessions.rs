@@ -5,7 +5,8 @@ use rustler::{Env, LocalPid, ResourceArc, Term};
 use crate::codec::{ValueResource, answer, done};
 use crate::ffi::{Outcome, Session, SessionOptions};
 use crate::options::{Options, consume, text_of};
-use crate::resources::{OperationResource, PlatformResource, SessionResource};
+use crate::resources::{PlatformResource, SessionResource};
+use crate::submission::submit;
 
 use super::platforms::term_of;
 
@@ -52,9 +53,8 @@ fn session_close<'a>(
 ) -> Term<'a> {
     consume(env, 1);
     let to = (pid, reference);
-    let submitted = OperationResource::submit(env, &session.platform, to, |queue, tag| {
-        session.handle.close(queue, tag)
-    });
+    let submitted =
+        submit(env, &session.platform, to, |queue, tag| session.handle.close(queue, tag));
     answer(env, submitted)
 }
 

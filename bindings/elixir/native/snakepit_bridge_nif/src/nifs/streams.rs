@@ -26,7 +26,7 @@ fn execute_stream<'a>(
     consume(env, 1);
     let begun = Options::new(options).and_then(|options| {
         let parent = parent_of(&options)?;
-        let mut request = execute_options(&options, &parameters, &parent)?;
+        let mut request = execute_options(&options, value_of(&parameters), &parent)?;
         (request.is_stream, request.window) = (true, options.number("window")?);
         StreamResource::begin(env, &session.platform, (pid, reference), |queue, tag| {
             session.handle.execute(&request, queue, tag).map(Source::Call)
@@ -47,7 +47,7 @@ fn tool_call_stream<'a>(
     consume(env, 1);
     let begun = Options::new(options).and_then(|options| {
         let parent = parent_of(&options)?;
-        let mut request = tool_call_options(&options, &arguments, &parent)?;
+        let mut request = tool_call_options(&options, value_of(&arguments), &parent)?;
         (request.is_stream, request.window) = (true, options.number("window")?);
         StreamResource::begin(env, &session.platform, (pid, reference), |queue, tag| {
             session.handle.call_tool(&request, queue, tag).map(Source::Call)
@@ -113,6 +113,10 @@ fn next<'a>(env: Env<'a>, stream: &Stream, queue: &Queue, max: usize) -> Outcome
     }
     stream.home.await_events(stream, queue)?;
     Ok(atoms::wait().to_term(env))
+}
+
+fn value_of(given: &Parameters) -> Option<&Value> {
+    given.as_ref().map(|given| &given.0)
 }
 
 /// Events as terms, with what one call on a normal scheduler has time to decode.

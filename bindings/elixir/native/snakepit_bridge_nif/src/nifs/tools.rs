@@ -2,15 +2,13 @@
 
 use rustler::{Env, LocalPid, ResourceArc, Term};
 
-use crate::address::Address;
-use crate::codec::{ValueResource, answer, done};
+use crate::codec::{answer, done, with_value};
 use crate::ffi::status_number;
 use crate::ffi::{Failure, FailureOptions, Outcome, SPB_E_INVALID_ARGUMENT, Tool, ToolOptions};
-use crate::home::Entry;
+use crate::home::{Call, Entry};
 use crate::options::{Options, consume};
-use crate::resources::{
-    InvocationResource, OperationResource, PlatformResource, SessionResource, ToolResource,
-};
+use crate::resources::{InvocationResource, PlatformResource, SessionResource, ToolResource};
+use crate::submission::submit_call;
 
 use super::platforms::term_of;
 
@@ -44,14 +42,12 @@ fn tool_unregister<'a>(
     let submitted = match tool.handle() {
         None => Err(Failure::closed("the tool")),
         Some(handle) => {
-            let last_of = Some(tool.tag);
-            OperationResource::begin(env, &tool.home, to, (None, last_of), |queue, tag| {
-                handle.unregister(queue, tag)
-            })
+            let call = Call { last_of: Some(tool.tag), ..Call::default() };
+            submit_call(env, &tool.home, to, call, |queue, tag| handle.unregister(queue, tag))
         }
     };
     if submitted.is_ok() {
-        tool.watched.end(&tool, Some(env));
+        ToolResource::unwatch(&tool, env);
     }
     answer(env, submitted)
 }
@@ -63,9 +59,20 @@ fn tool_list(env: Env, platform: Platform, session: Session) -> Term {
 }
 
 #[rustler::nif]
-fn invocation_claim(env: Env, invocation: Invocation, pid: LocalPid) -> Term {
-    InvocationResource::claim(&invocation, env, &pid);
-    done(env, Ok(()))
+fn tool_take(env: Env, tool: ResourceArc<ToolResource>, id: u64) -> Term {
+    answer(env, ToolResource::take(&tool, id))
+}
+
+#[rustler::nif]
+fn tool_refuse<'a>(
+    env: Env<'a>,
+    tool: ResourceArc<ToolResource>,
+    id: u64,
+    options: Term<'a>,
+) -> Term<'a> {
+    consume(env, 1);
+    let failure = Options::new(options).and_then(|options| failure_of(&options));
+    done(env, failure.and_then(|failure| tool.refuse(id, &failure)))
 }
 
 #[rustler::nif]
@@ -79,34 +86,31 @@ fn invocation_is_cancelled(invocation: Invocation) -> bool {
 }
 
 #[rustler::nif]
-fn invocation_emit(env: Env, invocation: Invocation, chunk: ResourceArc<ValueResource>) -> Term {
+fn invocation_emit<'a>(env: Env<'a>, invocation: Invocation, chunk: Term<'a>) -> Term<'a> {
     consume(env, 1);
-    done(env, invocation.handle.emit(&chunk.0))
+    with_value(env, chunk, |chunk| done(env, invocation.handle.emit(chunk)))
 }
 
 #[rustler::nif]
-fn invocation_complete(
-    env: Env,
-    invocation: Invocation,
-    result: ResourceArc<ValueResource>,
-) -> Term {
+fn invocation_complete<'a>(env: Env<'a>, invocation: Invocation, result: Term<'a>) -> Term<'a> {
     consume(env, 1);
-    done(env, InvocationResource::answer(&invocation, env, |call| call.complete(&result.0)))
+    with_value(env, result, |result| done(env, invocation.handle.complete(result)))
 }
 
 #[rustler::nif]
 fn invocation_fail<'a>(env: Env<'a>, invocation: Invocation, options: Term<'a>) -> Term<'a> {
     consume(env, 1);
-    let failed = Options::new(options).and_then(|options| {
-        let failure = FailureOptions {
-            status: status_of(&options)?,
-            is_retryable: options.flag("retryable")?,
-            message: options.text("message")?.unwrap_or_default(),
-            details_json: options.text("details")?,
-        };
-        InvocationResource::answer(&invocation, env, |call| call.fail(&failure))
-    });
-    done(env, failed)
+    let failure = Options::new(options).and_then(|options| failure_of(&options));
+    done(env, failure.and_then(|failure| invocation.handle.fail(&failure)))
+}
+
+fn failure_of<'a>(options: &Options<'a>) -> Outcome<FailureOptions<'a>> {
+    Ok(FailureOptions {
+        status: status_of(options)?,
+        is_retryable: options.flag("retryable")?,
+        message: options.text("message")?.unwrap_or_default(),
+        details_json: options.text("details")?,
+    })
 }
 
 fn register<'a>(
@@ -128,9 +132,9 @@ fn register<'a>(
     };
     let (home, owner) = (&platform.home, options.pid("owner")?.unwrap_or(to.0));
     let tag = home.tag();
-    let tool = ToolResource::new(tag, home, Address::new(to.0, to.1));
+    let tool = ToolResource::new(tag, home, owner, to);
     home.enter(tag, Entry::Tool(tool.clone()))?;
-    let is_owned = tool.watched.begin(&tool, env, &owner);
+    let is_owned = ToolResource::watch(&tool, env);
     let session = session.as_ref().map(|session| &session.handle);
     match Tool::register(&platform.handle, session, &wanted, &home.queue, tag) {
         Ok(handle) => {
@@ -138,7 +142,7 @@ fn register<'a>(
             Ok(tool)
         }
         Err(failure) => {
-            tool.watched.end(&tool, Some(env));
+            ToolResource::unwatch(&tool, env);
             drop(home.leave(tag));
             Err(failure)
         }

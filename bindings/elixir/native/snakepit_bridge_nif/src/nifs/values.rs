@@ -3,18 +3,18 @@
 use rustler::types::binary::NewBinary;
 use rustler::{Binary, Encoder, Env, ResourceArc, Term};
 
-use crate::codec::{Limit, ValueResource, answer, atoms, decode, encode, failed};
-use crate::ffi::Value;
-use crate::options::consume;
+use crate::codec::{Limit, ValueResource, answer, atoms, decode, encode, failed, made_here};
+use crate::ffi::{Outcome, Value};
 
 #[rustler::nif]
 fn value_encode<'a>(env: Env<'a>, term: Term<'a>) -> Term<'a> {
-    encoded(env, term, Limit::Small)
+    encoded(env, made_here(env, term))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
 fn value_encode_large<'a>(env: Env<'a>, term: Term<'a>) -> Term<'a> {
-    encoded(env, term, Limit::None)
+    let made = encode(term, Limit::None);
+    encoded(env, made.map(|made| made.map(|(value, _work)| value)))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -34,18 +34,10 @@ fn value_to_json(env: Env, value: ResourceArc<ValueResource>) -> Term {
     (atoms::ok(), json).encode(env)
 }
 
-fn encoded<'a>(env: Env<'a>, term: Term<'a>, limit: Limit) -> Term<'a> {
-    match encode(term, limit) {
-        Ok(Some((value, work))) => {
-            if limit == Limit::Small {
-                consume(env, work / WORK_OF_ONE_PERCENT);
-            }
-            (atoms::ok(), ResourceArc::new(ValueResource(value))).encode(env)
-        }
+fn encoded(env: Env, value: Outcome<Option<Value>>) -> Term {
+    match value {
+        Ok(Some(value)) => (atoms::ok(), ResourceArc::new(ValueResource(value))).encode(env),
         Ok(None) => atoms::large().to_term(env),
         Err(failure) => failed(env, &failure),
     }
 }
-
-/// Nodes that take about ten microseconds.
-const WORK_OF_ONE_PERCENT: usize = 200;

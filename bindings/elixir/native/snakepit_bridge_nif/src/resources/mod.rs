@@ -2,15 +2,15 @@
 //! without blocking, and those that work for a process end when it dies. They must not know
 //! options.
 
+mod caller;
 mod invocation;
-mod operation;
 mod platform;
 mod stream;
 mod tool;
 mod watched;
 
+pub use caller::{Caller, Callers};
 pub use invocation::InvocationResource;
-pub use operation::OperationResource;
 pub use platform::{PlatformResource, SessionResource};
 pub use stream::{Source, StreamResource};
 pub use tool::ToolResource;

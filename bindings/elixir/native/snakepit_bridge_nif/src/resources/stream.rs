@@ -77,7 +77,7 @@ impl StreamResource {
     ) -> ResourceArc<StreamResource> {
         ResourceArc::new(StreamResource {
             tag: platform.home.tag(),
-            address: Mutex::new(Some(Address::new(to.0, to.1))),
+            address: Mutex::new(Some(Address::new(to.0, to.1, &platform.home.environments))),
             watched: Watched::default(),
             _platform: queue.is_some().then(|| platform.clone()),
             queue,

@@ -1,15 +1,15 @@
 //! Tools: calls of Python go to the process that answers, and fail at once when it is dead, or when
 //! the tool's owner dies. Must not know how a call is answered.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc};
+use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
 use crate::address::Address;
 use crate::codec::{SMALL_BYTES_MAX, optional_payload};
-use crate::ffi::{FailureOptions, Invocation, SPB_E_TOOL_FAILED, Tool, Value, fail_by_id};
+use crate::ffi::{Failure, FailureOptions, Invocation, Outcome, Tool, Value, fail, fail_by_id};
 use crate::home::{Call, Entry, Home};
 
 use super::invocation::InvocationResource;
@@ -18,37 +18,71 @@ use super::watched::Watched;
 pub struct ToolResource {
     pub tag: u64,
     pub home: Arc<Home>,
-    pub watched: Watched,
+    owner: Watched,
+    /// The process that answers, where it is another one.
+    receiver: Watched,
+    /// Who both are.
+    pids: (LocalPid, LocalPid),
     handle: OnceLock<Tool>,
     address: Mutex<Address>,
+    /// For messages to come: see `Address`.
+    twins: Mutex<Vec<Address>>,
     calls: Mutex<Calls>,
 }
 
-/// Calls without an answer, by the numbers of their handles.
+/// Calls without an answer, by the numbers of their handles; those that wait to be taken, with
+/// them.
 #[derive(Default)]
 struct Calls {
-    open: HashSet<u64>,
+    open: HashMap<u64, Option<Invocation>>,
     is_orphan: bool,
 }
 
 #[rustler::resource_impl]
 impl Resource for ToolResource {
-    /// The owner has died.
-    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
-        self.orphan();
+    /// The owner has died, or who answers.
+    fn down<'a>(&'a self, _env: Env<'a>, pid: LocalPid, _monitor: Monitor) {
+        if pid == self.pids.0 { self.orphan() } else { self.unheard() }
     }
 }
 
 impl ToolResource {
-    pub fn new(tag: u64, home: &Arc<Home>, address: Address) -> ResourceArc<ToolResource> {
+    /// A tool of `owner`, whose calls `to` hears of with a reference.
+    pub fn new(
+        tag: u64,
+        home: &Arc<Home>,
+        owner: LocalPid,
+        to: (LocalPid, Term),
+    ) -> ResourceArc<ToolResource> {
+        let address = Address::new(to.0, to.1, &home.environments);
+        let twins = vec![address.twin(&home.environments)];
         ResourceArc::new(ToolResource {
             tag,
             home: home.clone(),
-            watched: Watched::default(),
+            owner: Watched::default(),
+            receiver: Watched::default(),
+            pids: (owner, to.0),
             handle: OnceLock::new(),
             address: Mutex::new(address),
+            twins: Mutex::new(twins),
             calls: Mutex::default(),
         })
+    }
+
+    /// Whether the owner lives. On a scheduler.
+    pub fn watch(tool: &ResourceArc<Self>, env: Env) -> bool {
+        let (owner, receiver) = &tool.pids;
+        if owner != receiver {
+            // Of one that is dead already, sending will tell.
+            tool.receiver.begin(tool, env, receiver);
+        }
+        tool.owner.begin(tool, env, owner)
+    }
+
+    /// Nobody's death counts any more. On a scheduler.
+    pub fn unwatch(tool: &ResourceArc<Self>, env: Env) {
+        tool.owner.end(tool, Some(env));
+        tool.receiver.end(tool, Some(env));
     }
 
     pub fn is_registered(&self, handle: Tool, is_owned: bool) {
@@ -62,27 +96,50 @@ impl ToolResource {
         self.handle.get()
     }
 
-    /// Hands a call to the process that answers.
-    pub fn call(tool: &ResourceArc<Self>, handle: Invocation, arguments: Option<Value>) {
+    /// Tells the process that answers of a call, for it to take.
+    pub fn call(&self, handle: Invocation, arguments: Option<Value>) {
         let id = handle.id();
         let is_orphan = {
-            let mut calls = tool.calls.lock();
-            calls.open.insert(id);
+            let mut calls = self.calls.lock();
+            calls.open.insert(id, Some(handle));
             calls.is_orphan
         };
-        let invocation = ResourceArc::new(InvocationResource::new(handle, tool.clone()));
         if is_orphan {
-            return fail(&invocation, OWNER_ENDED);
+            return self.give_up(id, OWNER_ENDED);
         }
-        let is_sent = tool.address.lock().send(|env| {
-            // What cannot be decoded would be a defect; the call then fails with its resource.
-            let payload = optional_payload(env, arguments, SMALL_BYTES_MAX);
-            let payload = payload.unwrap_or_else(|failure| failure.encode(env));
-            (atoms::tool_call(), id, invocation.clone(), payload).encode(env)
-        });
+        let twin = self.twins.lock().pop();
+        let is_sent = match twin {
+            Some(twin) => {
+                twin.send_last(&self.home.environments, |env| call_term(env, id, arguments))
+            }
+            None => self.address.lock().send(|env| call_term(env, id, arguments)),
+        };
         if !is_sent {
-            fail(&invocation, RECEIVER_ENDED);
+            self.give_up(id, RECEIVER_ENDED);
         }
+    }
+
+    /// Takes a call to answer it. On a scheduler.
+    pub fn take(tool: &ResourceArc<Self>, id: u64) -> Outcome<ResourceArc<InvocationResource>> {
+        let taken = tool.calls.lock().open.get_mut(&id).and_then(Option::take);
+        let Some(handle) = taken else { return Err(Failure::closed("the tool call")) };
+        tool.prepare_twin();
+        Ok(ResourceArc::new(InvocationResource::new(handle, tool.clone())))
+    }
+
+    /// Fails a call, whether it was taken or not.
+    pub fn refuse(&self, id: u64, failure: &FailureOptions) -> Outcome<()> {
+        let refused = fail(id, failure);
+        let waiting = self.calls.lock().open.get_mut(&id).and_then(Option::take);
+        if refused.is_ok() && waiting.is_some() {
+            self.is_answered(id);
+        } else if let Some(waiting) = waiting
+            && let Some(place) = self.calls.lock().open.get_mut(&id)
+        {
+            // It may be corrected.
+            *place = Some(waiting);
+        }
+        refused
     }
 
     /// Nobody waits for the answer any more.
@@ -92,25 +149,48 @@ impl ToolResource {
 
     /// A call has been answered or given up.
     pub fn is_answered(&self, id: u64) {
-        self.calls.lock().open.remove(&id);
+        let answered = self.calls.lock().open.remove(&id);
+        drop(answered);
+    }
+
+    fn give_up(&self, id: u64, message: &str) {
+        fail_by_id(id, message);
+        self.is_answered(id);
+    }
+
+    fn prepare_twin(&self) {
+        if self.twins.lock().len() < TWINS_MAX {
+            let twin = self.address.lock().twin(&self.home.environments);
+            self.twins.lock().push(twin);
+        }
+    }
+
+    /// Calls that nobody has taken will not be taken any more.
+    fn unheard(&self) {
+        let waiting: Vec<Invocation> =
+            self.calls.lock().open.values_mut().filter_map(Option::take).collect();
+        for invocation in waiting {
+            self.give_up(invocation.id(), RECEIVER_ENDED);
+        }
     }
 
     fn orphan(&self) {
-        let open: Vec<u64> = {
+        let open = {
             let mut calls = self.calls.lock();
             calls.is_orphan = true;
-            calls.open.drain().collect()
+            std::mem::take(&mut calls.open)
         };
-        for id in open {
-            fail_by_id(id, OWNER_ENDED);
+        for id in open.keys() {
+            fail_by_id(*id, OWNER_ENDED);
         }
+        drop(open);
         self.unregister_unheard();
     }
 
     /// Unregisters for nobody; the dispatcher lets go of the tool at the end.
     fn unregister_unheard(&self) {
         let Some(handle) = self.handle.get() else { return };
-        let call = Call { address: None, operation: None, last_of: Some(self.tag) };
+        let call = Call { last_of: Some(self.tag), ..Call::default() };
         let tag = self.home.tag();
         if self.home.enter(tag, Entry::Call(call)).is_ok()
             && handle.unregister(&self.home.queue, tag).is_err()
@@ -120,15 +200,12 @@ impl ToolResource {
     }
 }
 
-fn fail(invocation: &InvocationResource, message: &str) {
-    let options = FailureOptions {
-        status: SPB_E_TOOL_FAILED,
-        is_retryable: false,
-        message,
-        details_json: None,
-    };
-    // A call that is over needs no failure.
-    let _ = invocation.handle.fail(&options);
+/// `{:tool_call, id, payload}`.
+fn call_term(env: Env, id: u64, arguments: Option<Value>) -> Term {
+    // What cannot be decoded would be a defect: the process that answers ends, and the call fails.
+    let payload = optional_payload(env, arguments, SMALL_BYTES_MAX);
+    let payload = payload.unwrap_or_else(|failure| failure.encode(env));
+    (atoms::tool_call(), id, payload).encode(env)
 }
 
 mod atoms {
@@ -137,3 +214,5 @@ mod atoms {
 
 const OWNER_ENDED: &str = "the process that owns the tool has ended";
 const RECEIVER_ENDED: &str = "the process that answers the tool's calls has ended";
+/// Messages that are prepared; what is beyond is made when it is sent.
+const TWINS_MAX: usize = 64;
