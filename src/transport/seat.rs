@@ -3,15 +3,18 @@
 //!
 //! A guest finds what it waits for without any other thread being woken. The own thread takes the
 //! seat when no guest has come for a while, and gives it up when one has had to wait beside it and
-//! one call goes to and fro alone: with several, it works while the others' threads do. Knows
-//! nothing of runtimes and sockets; the worker's link mounts this file, too.
+//! one call goes to and fro alone: with several, it works while the others' threads do. A guest is
+//! asked to do the same for another one, whose call it may be. Knows nothing of runtimes and
+//! sockets; the worker's link mounts this file, too.
 
 /// The place of whoever drives.
 #[derive(Default)]
 pub struct Seat {
     who: Who,
-    /// A thread waits beside the own thread.
+    /// A thread waits beside the one that drives.
     wanted: bool,
+    /// The guest shall leave the seat to that thread.
+    is_asked: bool,
     /// The next message is not far.
     is_busy: bool,
     is_closed: bool,
@@ -42,14 +45,14 @@ impl Seat {
             _ if self.is_closed => false,
             Who::Nobody => {
                 self.who = Who::Guest;
+                (self.wanted, self.is_asked) = (false, false);
                 self.turns = self.turns.wrapping_add(1);
                 true
             }
-            Who::Own => {
+            Who::Own | Who::Guest => {
                 self.wanted = true;
                 false
             }
-            Who::Guest => false,
         }
     }
 
@@ -73,11 +76,20 @@ impl Seat {
     /// message finds it so.
     pub fn note_message(&mut self, frames: usize, calls: usize) -> bool {
         self.is_busy = frames > 1 || calls > 1;
-        let leaves = self.who == Who::Own && self.wanted && !self.is_busy;
+        if !self.wanted || self.is_busy {
+            return false;
+        }
+        self.is_asked = self.who == Who::Guest;
+        let leaves = self.who == Who::Own;
         if leaves {
             self.who = Who::Nobody;
         }
         leaves
+    }
+
+    /// Whether the guest shall leave, since another one waits, and since the last message.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     /// The own thread has stopped driving.
@@ -129,6 +141,21 @@ mod tests {
         assert!(!seat.note_message(1, 1), "nobody wants it");
         assert!(!seat.sit());
         assert!(seat.note_message(1, 1));
+    }
+
+    #[test]
+    fn a_guest_is_asked_to_leave_for_another_one_while_little_comes() {
+        let mut seat = Seat::default();
+        seat.give_up();
+        assert!(seat.sit());
+        assert!(!seat.note_message(1, 1) && !seat.is_asked(), "nobody waits");
+        assert!(!seat.sit(), "another one waits from here on");
+        assert!(!seat.note_message(2, 1) && !seat.is_asked(), "much comes");
+        assert!(!seat.note_message(1, 1), "this is not the own thread's");
+        assert!(seat.is_asked() && seat.look().is_driven, "until it leaves");
+        seat.rise();
+        assert!(seat.sit() && !seat.is_asked());
+        assert!(!seat.note_message(1, 1) && !seat.is_asked(), "it was for somebody else");
     }
 
     #[test]

@@ -14,8 +14,20 @@ use super::wires::{Wire, WireSeats};
 #[derive(Default)]
 pub struct Sleepers {
     changed: Condvar,
-    /// What the one of them drives who does not sleep. Locked after the mutex, or alone.
-    drives: Mutex<Option<Arc<Wire>>>,
+    /// Locked after the mutex, or alone.
+    driver: Mutex<Driver>,
+}
+
+/// The one of them who does not sleep.
+#[derive(Default)]
+struct Driver {
+    /// What it drives.
+    wire: Option<Arc<Wire>>,
+    /// It was woken: something has changed here.
+    is_told: bool,
+    /// It has left the seat to those who sleep elsewhere, for whom something came: the next one
+    /// here sleeps.
+    gave_way: bool,
 }
 
 impl Sleepers {
@@ -60,28 +72,31 @@ impl Sleepers {
         until: Option<Instant>,
         seats: &WireSeats,
     ) -> bool {
-        if self.drives.lock().is_some() {
+        let mut driver = self.driver.lock();
+        if driver.wire.is_some() || std::mem::take(&mut driver.gave_way) {
             return false;
         }
         let Some(turn) = seats.sit() else { return false };
-        *self.drives.lock() = Some(turn.wire().clone());
+        *driver = Driver { wire: Some(turn.wire().clone()), ..Driver::default() };
+        drop(driver);
         MutexGuard::unlocked(guard, || {
             turn.drive(until);
             // Who looks for a driver from here on wakes a sleeper instead; this thread looks at
             // what is waited for in any case.
-            *self.drives.lock() = None;
+            let mut driver = self.driver.lock();
+            driver.wire = None;
+            driver.gave_way = !driver.is_told && turn.is_asked();
+            drop(driver);
             drop(turn);
         });
         true
     }
 
     fn wake_driver(&self) -> bool {
-        match &*self.drives.lock() {
-            Some(wire) => {
-                wire.wake_guest();
-                true
-            }
-            None => false,
-        }
+        let mut driver = self.driver.lock();
+        let Some(wire) = &driver.wire else { return false };
+        wire.wake_guest();
+        driver.is_told = true;
+        true
     }
 }

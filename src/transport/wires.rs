@@ -126,8 +126,15 @@ impl Wire {
     /// A message came, with so many frames while its worker had so many calls.
     pub fn note_message(&self, frames: usize, calls: usize) {
         self.latest.store(self.number, Ordering::Relaxed);
-        if self.seat.lock().seat.note_message(frames, calls) {
+        let mut places = self.seat.lock();
+        let own_leaves = places.seat.note_message(frames, calls);
+        let guest_leaves = places.seat.is_asked();
+        drop(places);
+        if own_leaves {
             self.drive.own.notify_one();
+        }
+        if guest_leaves {
+            self.drive.guest.notify_one();
         }
     }
 
@@ -212,6 +219,11 @@ impl Turn<'_> {
     /// Drives until somebody wakes the guest, at most until `until`.
     pub fn drive(&self, until: Option<Instant>) {
         self.dispatch.run(|| self.wire.drive.turn(until));
+    }
+
+    /// Another guest waits, and a message came that may be its own.
+    pub fn is_asked(&self) -> bool {
+        self.wire.seat.lock().seat.is_asked()
     }
 }
 

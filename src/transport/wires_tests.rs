@@ -87,6 +87,25 @@ fn a_thread_that_waits_runs_the_tasks_and_the_own_thread_does_once_it_has_left()
 }
 
 #[test]
+fn a_guests_turn_ends_when_another_one_waits_and_a_message_came() {
+    let wires = wires(1);
+    let turn = loop {
+        make_room(&wires);
+        if let Some(turn) = wires.seats().sit() {
+            break turn;
+        }
+    };
+    let seats = wires.seats().clone();
+    std::thread::spawn(move || assert!(seats.sit().is_none())).join().unwrap();
+    let (runtime, wire) = wires.each().next().unwrap();
+    let wire = wire.clone();
+    runtime.spawn(async move { wire.note_message(1, 1) });
+    assert!(!turn.is_asked());
+    turn.drive(None);
+    assert!(turn.is_asked());
+}
+
+#[test]
 fn the_end_of_the_wires_ends_a_guests_turn() {
     let wires = wires(1);
     let seats = wires.seats().clone();
