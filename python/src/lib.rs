@@ -9,7 +9,7 @@
 //! The module may be imported before a fork; no thread and no runtime exist before `connect`.
 //!
 //! Read in this order: connect, link, link_state, passing, request, engine, then what they
-//! translate with.
+//! translate with (tuples, names, payload).
 
 mod buffer;
 mod connect;
@@ -20,6 +20,7 @@ mod fork;
 mod limits;
 mod link;
 mod link_state;
+mod names;
 mod passing;
 mod payload;
 #[path = "../../src/transport/quiet_socket.rs"]

@@ -22,6 +22,7 @@ use crate::limits::{
     CLOSE_WAIT, ERROR_CAUSES_MAX, ERROR_TEXT_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, TOOL_CHUNK_WINDOW,
     VALUE_BYTES_MAX,
 };
+use crate::names::Names;
 use crate::payload::{outgoing, shared_bytes};
 use crate::request::Request;
 use crate::{errors, tuples, waiting};
@@ -31,6 +32,7 @@ use crate::{errors, tuples, waiting};
 pub struct Link {
     shared: Arc<Shared>,
     home: Home,
+    names: Names,
     /// The place in the pool that this worker fills.
     #[pyo3(get)]
     slot: u32,
@@ -61,7 +63,9 @@ impl Link {
             None => {}
             Some(Some(frames)) => {
                 for frame in frames {
-                    list.append(tuples::of_frame(py, frame)?)?;
+                    if let Some(frame) = tuples::of_frame(py, frame, &self.names)? {
+                        list.append(frame)?;
+                    }
                 }
             }
         }
@@ -249,7 +253,7 @@ impl Link {
             named => named,
         };
         let pb::Welcome { slot, generation, .. } = *welcome;
-        Link { shared, home, slot, generation, value_bytes_max }
+        Link { shared, home, names: Names::default(), slot, generation, value_bytes_max }
     }
 
     /// A value of Python for the wire.

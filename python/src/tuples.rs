@@ -5,26 +5,36 @@
 use memchr::memchr2;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use snakepit_bridge_proto as pb;
 use tokio::time::Instant;
 
 use crate::engine::{Incoming, Item};
+use crate::names::Names;
 use crate::payload::incoming;
 
 type Tuple<'py> = PyResult<Bound<'py, PyTuple>>;
 
-/// A frame of a batch.
-pub fn of_frame(py: Python<'_>, frame: Incoming) -> Tuple<'_> {
-    match frame {
-        Incoming::Call(call, came) => of_call(py, *call, came),
+/// A frame of a batch; none for what is said to `names` alone.
+pub fn of_frame<'py>(
+    py: Python<'py>,
+    frame: Incoming,
+    names: &Names,
+) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let tuple = match frame {
+        Incoming::Names(told) => {
+            names.keep(py, *told);
+            return Ok(None);
+        }
+        Incoming::Call(call, came) => of_call(py, *call, came, names),
         Incoming::Cancel { call_id, reason } => {
             (intern!(py, "cancel"), call_id, reason).into_pyobject(py)
         }
         Incoming::Ready(request_id) => (intern!(py, "ready"), request_id).into_pyobject(py),
         Incoming::Credit(call_id) => (intern!(py, "credit"), call_id).into_pyobject(py),
         Incoming::Drain => (intern!(py, "drain"),).into_pyobject(py),
-    }
+    };
+    tuple.map(Some)
 }
 
 /// An item of a request.
@@ -69,21 +79,54 @@ pub fn of_item(py: Python<'_>, item: Item) -> Tuple<'_> {
     }
 }
 
-fn of_call(py: Python<'_>, call: pb::Call, came: Instant) -> Tuple<'_> {
+fn of_call<'py>(py: Python<'py>, call: pb::Call, came: Instant, names: &Names) -> Tuple<'py> {
+    let (framework, operation) = names.operation(py, &call);
+    let session = names.session(py, &call);
+    let trace = trace_text(py, &call);
     let (json, attachments) = parameters(py, call.parameters)?;
     let tuple = (
         intern!(py, "call"),
         call.call_id,
-        call.session_id,
-        call.framework_id,
-        call.operation_name,
+        session,
+        framework,
+        operation,
         json,
         attachments,
         remaining_ms(call.deadline_remaining_ms, came),
         call.stream,
-        call.traceparent,
+        trace,
     );
     tuple.into_pyobject(py)
+}
+
+/// The `traceparent` of a call.
+fn trace_text<'py>(py: Python<'py>, call: &pb::Call) -> Bound<'py, PyString> {
+    match &call.trace {
+        Some(trace) => {
+            let text = trace_bytes(trace);
+            PyString::new(py, str::from_utf8(&text).unwrap_or_default())
+        }
+        None => PyString::new(py, &call.traceparent),
+    }
+}
+
+fn trace_bytes(trace: &pb::Trace) -> [u8; 55] {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    let numbers = [(3, trace.trace_high), (19, trace.trace_low), (36, trace.span)];
+    for (at, number) in numbers {
+        let digits = number.to_be_bytes().map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+        if let Some(place) = text.get_mut(at..at + 16) {
+            place.copy_from_slice(digits.as_flattened());
+        }
+    }
+    if let Some(flags) = text.last_mut() {
+        *flags = digit(trace.sampled.into());
+    }
+    text
+}
+
+fn digit(number: u8) -> u8 {
+    if number < 10 { b'0' + number } else { b'a' - 10 + number }
 }
 
 /// A document for Python, and its attachments; `None`: there is none, nor anything in the document
@@ -161,6 +204,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_trace_is_written_as_the_host_writes_it() {
+        let trace = pb::Trace { trace_high: 0x0af7, trace_low: 1, span: u64::MAX, sampled: true };
+        let text = trace_bytes(&trace);
+        let written = "00-0000000000000af70000000000000001-ffffffffffffffff-01";
+        assert_eq!(str::from_utf8(&text).unwrap(), written);
+    }
 
     #[test]
     fn a_deadline_counts_down_and_never_turns_into_none() {

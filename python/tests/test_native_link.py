@@ -72,6 +72,26 @@ def test_a_call_arrives_whole_and_its_result_goes_back(host):
     assert result["payload"]["attachments"][1]["shape"] == [2]
 
 
+def test_calls_name_by_numbers_what_was_named_before(host):
+    link = host.attached()
+    numbers = {"session_number": 5, "operation_number": 7}
+    bare = {"kind": "call", "json": "1"}
+    trace = {"high": 0xAF7, "low": 1, "span": 0xB7AD6B7169203331, "sampled": True}
+    operation = {"framework": "dspy", "operation": "run"}
+    host.send({"kind": "names", "session": "sess-ä"} | operation | numbers)
+    host.send(bare | numbers | {"call_id": 1, "trace": trace})
+    host.send({"kind": "names", "session": "other", "session_number": 6})
+    host.send(bare | numbers | {"call_id": 2, "session_number": 6})
+    host.send({"kind": "names", "anew": True, "session": "third", "session_number": 9})
+    host.send(bare | numbers | {"call_id": 3, "session_number": 9})
+    [first, second, third] = batch(link, 3)
+    assert first[1:5] == (1, "sess-ä", "dspy", "run")
+    assert first[9] == "00-0000000000000af70000000000000001-b7ad6b7169203331-01"
+    assert second[1:5] == (2, "other", "dspy", "run")
+    assert third[1:5] == (3, "third", "", ""), "the operation has to be named again"
+    assert link.frames_ignored == 0
+
+
 def test_ten_thousand_calls_share_messages(host):
     link = host.attached()
     worker = in_thread(echo, link)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::core::{Affinity, CallId, Deadline, Error, Result, Status, Value};
-use crate::operations::{Call, CallRequest, Operation, Timeout};
+use crate::operations::{Call, CallRequest, Operation, OperationName, Timeout};
 use crate::telemetry::{SpanId, TraceContext};
 use crate::tools::Invocation;
 
@@ -41,10 +41,11 @@ impl Session {
         let pool = platform.call_pool(&request.pool)?.clone();
         let parameters = request.parameters.unwrap_or_else(empty_object);
         parameters.check_size("parameters have", platform.config.values.bytes_max)?;
-        let entry = if pool.catalog.is_known() {
-            Some(pool.catalog.check(&request.framework, &request.operation, &parameters)?)
+        let ExecuteRequest { framework, operation, .. } = request;
+        let (entry, name) = if pool.catalog.is_known() {
+            (Some(pool.catalog.check(&framework, &operation, &parameters)?), None)
         } else {
-            None
+            (None, Some(OperationName { framework, operation }))
         };
         let parent = request.parent.as_deref();
         let (trace, parent_span) = trace_of(request.traceparent.as_deref(), parent)?;
@@ -53,8 +54,7 @@ impl Session {
         let call = CallRequest {
             id,
             session: self.session.clone(),
-            framework: request.framework,
-            operation: request.operation,
+            name,
             parameters,
             affinity: request.affinity.unwrap_or(self.session.affinity()),
             deadline: own.min(parent.map_or(Deadline::NEVER, |parent| parent.facts().deadline)),
@@ -66,17 +66,10 @@ impl Session {
             parent_span,
         };
         let place = platform.services.in_flight.enter()?;
-        let on_end = self.on_end(id);
-        let services = platform.services.clone();
-        let operation = Call::operation(services, pool, call, entry, place, on_end);
+        let (services, roster) = (platform.services.clone(), self.operations.clone());
+        let operation = Call::operation(services, pool, call, entry, place, roster);
         self.admit_operation(id, &operation);
         Ok(operation)
-    }
-
-    /// What an operation of this session does at its end.
-    pub(super) fn on_end(&self, id: CallId) -> Box<dyn FnOnce() + Send> {
-        let operations = self.operations.clone();
-        Box::new(move || operations.remove(id))
     }
 
     /// From now on the operation ends with the session.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::core::{Affinity, CallId, Deadline, Error, Result, SessionId, Status, Value};
-use crate::operations::{Job, Operation};
+use crate::operations::{Job, Operation, Roster};
 use crate::sessions::OpenSession;
 use crate::state::SessionKey;
 
@@ -107,13 +107,15 @@ impl Session {
     }
 }
 
+impl Roster for SessionOperations {
+    fn ended(&self, call: CallId) {
+        self.running.lock().remove(&call);
+    }
+}
+
 impl SessionOperations {
     pub fn add(&self, id: CallId, operation: &Arc<Operation>) {
         self.running.lock().insert(id, Arc::downgrade(operation));
-    }
-
-    pub fn remove(&self, id: CallId) {
-        self.running.lock().remove(&id);
     }
 
     pub fn len(&self) -> usize {

@@ -82,8 +82,8 @@ impl Session {
             trace: trace_of(request.traceparent.as_deref(), parent)?.0,
         };
         let place = services.in_flight.enter()?;
-        let on_end = self.on_end(id);
-        let operation = HostToolCall::operation(services.clone(), call, place, on_end);
+        let roster = self.operations.clone();
+        let operation = HostToolCall::operation(services.clone(), call, place, roster);
         self.admit_operation(id, &operation);
         Ok(operation)
     }

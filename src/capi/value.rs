@@ -5,9 +5,7 @@
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
-
-use crate::core::{Attachment, DType, Error, Result, Status, Tensor, Value};
+use crate::core::{Attachment, DType, Error, Result, Status, Tensor, Value, copied};
 use crate::shared_memory;
 
 use super::error::spb_error;
@@ -99,7 +97,7 @@ pub extern "C" fn spb_value_from_json(
     err: Option<&mut MaybeUninit<*mut spb_error>>,
 ) -> spb_status {
     guard_out(out, err, || {
-        let value = Value::from_json(Bytes::copy_from_slice(json.bytes("json")?))?;
+        let value = Value::from_json(copied(json.bytes("json")?))?;
         Ok(spb_value::into_raw(value))
     })
 }
@@ -127,7 +125,7 @@ pub unsafe extern "C" fn spb_value_from_parts(
         // SAFETY: the caller vouches for the data and shape of each.
         let attachments = given.iter().map(|item| unsafe { read_attachment(item) });
         let attachments = attachments.collect::<Result<_>>()?;
-        let json = Bytes::copy_from_slice(json.bytes("json")?);
+        let json = copied(json.bytes("json")?);
         out.put(spb_value::into_raw(Value::new(json, attachments)?));
         Ok(())
     })

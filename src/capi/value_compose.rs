@@ -4,9 +4,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
-
-use crate::core::{Result, Value};
+use crate::core::{Result, Value, copied};
 
 use super::error::spb_error;
 use super::guard::guard_out;
@@ -35,7 +33,7 @@ pub unsafe extern "C" fn spb_value_compose(
         let values = values.iter().map(|value| required(*value, "values[]"));
         let values = values.collect::<Result<Vec<_>>>()?;
         let attachments = values.into_iter().flat_map(|value| value.into_parts().1).collect();
-        let json = Bytes::copy_from_slice(json.bytes("json")?);
+        let json = copied(json.bytes("json")?);
         Ok(spb_value::into_raw(Value::new(json, attachments)?))
     })
 }

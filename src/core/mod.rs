@@ -29,4 +29,4 @@ pub use ids::{CallId, SessionId, WorkerId};
 pub use schema::Schema;
 pub use status::Status;
 pub use timers::{Expire, TimerKey, Timers};
-pub use value::{Attachment, DType, Tensor, Value};
+pub use value::{Attachment, DType, Tensor, Value, copied};

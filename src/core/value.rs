@@ -239,30 +239,39 @@ impl Tensor {
     }
 }
 
+/// A copy of a document that goes on to others: one that is small takes one allocation, and sharing
+/// it takes none.
+pub fn copied(bytes: &[u8]) -> Bytes {
+    match bytes.len() {
+        length if length <= SHORT_BYTES_MAX => small::<SHORT_BYTES_MAX>(bytes),
+        _ => Bytes::copy_from_slice(bytes),
+    }
+}
+
 fn kept(bytes: &Bytes) -> Bytes {
     match bytes.len() {
-        length if length <= SMALL_BYTES_MAX => small(bytes),
+        length if length <= SMALL_BYTES_MAX => small::<SMALL_BYTES_MAX>(bytes),
         length if length <= VALUE_COPY_BYTES_MAX => Bytes::copy_from_slice(bytes),
         _ => bytes.clone(),
     }
 }
 
 /// A copy that takes one allocation together with the count of its owners.
-fn small(bytes: &[u8]) -> Bytes {
-    let mut content = [0; SMALL_BYTES_MAX];
-    for (to, from) in content.iter_mut().zip(bytes) {
-        *to = *from;
+fn small<const BYTES_MAX: usize>(bytes: &[u8]) -> Bytes {
+    let mut content = [0; BYTES_MAX];
+    let len = bytes.len().min(BYTES_MAX);
+    if let (Some(to), Some(from)) = (content.get_mut(..len), bytes.get(..len)) {
+        to.copy_from_slice(from);
     }
-    let small = Small { content, len: bytes.len().min(SMALL_BYTES_MAX) };
-    Bytes::from_owner(small)
+    Bytes::from_owner(Small { content, len })
 }
 
-struct Small {
-    content: [u8; SMALL_BYTES_MAX],
+struct Small<const BYTES_MAX: usize> {
+    content: [u8; BYTES_MAX],
     len: usize,
 }
 
-impl AsRef<[u8]> for Small {
+impl<const BYTES_MAX: usize> AsRef<[u8]> for Small<BYTES_MAX> {
     fn as_ref(&self) -> &[u8] {
         self.content.get(..self.len).unwrap_or(&self.content)
     }
@@ -332,6 +341,9 @@ const FLOAT_TAG: &str = r#""$spb":{"float":"#;
 
 /// Most scalars.
 const SMALL_BYTES_MAX: usize = 40;
+
+/// Most parameters that are a few short texts and numbers.
+const SHORT_BYTES_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use serde_json::Value as Json;
@@ -22,6 +23,8 @@ pub struct FrameworkEntry {
 
 /// One operation of a framework.
 pub struct OperationEntry {
+    /// What no other announcement of an operation in this process has; never 0.
+    pub number: u64,
     pub framework: String,
     pub name: String,
     /// What the parameters object must be.
@@ -107,6 +110,7 @@ impl OperationEntry {
         let what = format!("parameters schema of {framework}.{name}");
         let tool = announced.tool.map(|tool| ToolRules::new(name, &tool));
         Ok(OperationEntry {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             framework: framework.to_owned(),
             name: name.to_owned(),
             parameters: Schema::compile(announced.parameters, &what)?,
@@ -117,6 +121,9 @@ impl OperationEntry {
         })
     }
 }
+
+/// Counted for all platforms of the process: a number is never used for another operation.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 fn broken(id: &str, error: &serde_json::Error) -> Error {
     Error::new(Status::Protocol, format!("announcement of framework {id:?} is broken: {error}"))

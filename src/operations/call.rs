@@ -26,7 +26,7 @@ use super::call_locks::HeldLock;
 use super::call_request::{CallPool, CallRequest};
 use super::call_watch::CallWatch;
 use super::loss::Loss;
-use super::operation::{Operation, Work};
+use super::operation::{Operation, Roster, Work};
 use super::services::{InFlightPlace, Services};
 use super::stream::ChunkMeter;
 
@@ -74,20 +74,20 @@ pub(super) struct Progress {
     pub tool_place: Option<ToolPlace>,
     /// What its handler watches.
     pub watches: Vec<Weak<CallWatch>>,
-    on_end: Option<Box<dyn FnOnce() + Send>>,
+    roster: Option<Arc<dyn Roster>>,
 }
 
 impl Call {
     /// An operation that runs `request` in `pool`. `entry` is the operation's announcement where
-    /// the check has been made; without it, the check is made once a worker is there. `on_end` is
-    /// called at the end.
+    /// the check has been made; without it, the check is made once a worker is there. `roster`
+    /// hears of the end.
     pub fn operation(
         services: Arc<Services>,
         pool: Arc<CallPool>,
         request: CallRequest,
         entry: Option<Arc<OperationEntry>>,
         place: InFlightPlace,
-        on_end: Box<dyn FnOnce() + Send>,
+        roster: Arc<dyn Roster>,
     ) -> Arc<Operation> {
         let started = Instant::now();
         let progress = Progress {
@@ -106,7 +106,7 @@ impl Call {
             called_once: None,
             tool_place: None,
             watches: Vec::new(),
-            on_end: Some(on_end),
+            roster: Some(roster),
         };
         let call = Arc::new_cyclic(|me| Call {
             me: me.clone(),
@@ -173,7 +173,7 @@ impl Call {
         operation: &Arc<Operation>,
         lease: WorkerLease,
     ) -> Result<()> {
-        self.check()?;
+        let entry = self.check()?;
         if !operation.assigned() {
             self.forget_late_home();
             return Ok(());
@@ -188,7 +188,7 @@ impl Call {
         }
         self.pool.metrics.running.inc();
         self.pool.metrics.bytes_in.inc_by(self.request.parameters.bytes_len() as u64);
-        link.begin(self.start_frame(), self.clone())?;
+        link.begin(self.start_frame(entry), self.clone())?;
         if operation.is_done() {
             // It ended between the assignment and the sending: the worker must hear of that.
             self.stop(Status::Cancelled);
@@ -196,18 +196,17 @@ impl Call {
         Ok(())
     }
 
-    fn start_frame(&self) -> CallStart {
+    fn start_frame<'a>(&'a self, entry: &'a OperationEntry) -> CallStart<'a> {
         let request = &self.request;
         CallStart {
             call: self.request.id,
-            session: request.session.id().as_str().to_owned(),
-            framework: request.framework.clone(),
-            operation: request.operation.clone(),
+            session: (request.session.number(), request.session.id().as_str()),
+            operation: (entry.number, &entry.framework, &entry.name),
             parameters: request.parameters.clone(),
             deadline_remaining_ms: self.deadline().remaining_ms(),
             stream: request.stream,
             chunk_credit: if request.stream { request.stream_window } else { 0 },
-            traceparent: request.trace.to_string(),
+            trace: request.trace,
             session_incarnation: self.cached_session(),
         }
     }
@@ -288,8 +287,9 @@ impl Call {
         if let Some(entry) = self.entry.get() {
             entry.metrics.ended(status, duration);
         }
+        let (framework, operation) = self.name();
         let span = FinishedSpan {
-            name: format_args!("{}.{}", self.request.framework, self.request.operation),
+            name: format_args!("{framework}.{operation}"),
             context: self.request.trace,
             parent: self.request.parent_span,
             duration,
@@ -341,14 +341,14 @@ impl Work for Call {
 
     fn ended(&self, outcome: &Result<Value>) {
         self.report_span(outcome);
-        let (kept, on_end, timer, was_probe, tools, held) = {
+        let (kept, roster, timer, was_probe, tools, held) = {
             let mut progress = self.progress.lock();
             let timer = if progress.lease.is_none() { progress.timer.take() } else { None };
             let places = (progress.place.take(), progress.tool_place.take());
             let kept = (progress.operation.take(), places, progress.hold.take());
             let was_probe = std::mem::take(&mut progress.is_probe);
             let (tools, held) = (OpenTools::of(&progress), Held::take(&mut progress));
-            (kept, progress.on_end.take(), timer, was_probe, tools, held)
+            (kept, progress.roster.take(), timer, was_probe, tools, held)
         };
         if was_probe {
             self.pool.protection.probe_ended();
@@ -359,8 +359,8 @@ impl Work for Call {
         drop(kept);
         tools.cancel();
         self.let_go(held);
-        if let Some(on_end) = on_end {
-            on_end();
+        if let Some(roster) = roster {
+            roster.ended(self.request.id);
         }
     }
 

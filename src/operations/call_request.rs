@@ -17,8 +17,8 @@ pub struct CallRequest {
     /// From `Services::next_call`.
     pub id: CallId,
     pub session: Arc<Session>,
-    pub framework: String,
-    pub operation: String,
+    /// Which operation; none where its announcement says it, which it has been held against.
+    pub name: Option<OperationName>,
     pub parameters: Value,
     pub affinity: Affinity,
     pub deadline: Deadline,
@@ -29,6 +29,12 @@ pub struct CallRequest {
     pub within: Option<CallId>,
     pub trace: TraceContext,
     pub parent_span: Option<SpanId>,
+}
+
+/// An operation of a pool that has not announced any yet.
+pub struct OperationName {
+    pub framework: String,
+    pub operation: String,
 }
 
 impl CallRequest {

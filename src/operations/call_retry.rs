@@ -109,12 +109,8 @@ impl Call {
 
     /// What the pool's protection knows a call by.
     pub(super) fn subject(&self) -> Subject<'_> {
-        let request = &self.request;
-        Subject {
-            framework: &request.framework,
-            operation: &request.operation,
-            parameters: &request.parameters,
-        }
+        let (framework, operation) = self.name();
+        Subject { framework, operation, parameters: &self.request.parameters }
     }
 
     fn account_for(&self, worker: WorkerId, loss: &Loss) {

@@ -3,27 +3,38 @@
 //!
 //! How a call is sent, and what it is retried for, is not known here.
 
+use std::sync::Arc;
+
 use crate::core::{Deadline, Result};
+use crate::frameworks::OperationEntry;
 use crate::tools::Invocation;
 
 use super::call::Call;
 
 impl Call {
     /// Holds the call against the pool's catalog, if that has not been done before it was queued.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.entry.get().is_some() {
-            return Ok(());
+    pub(super) fn check(&self) -> Result<&Arc<OperationEntry>> {
+        if let Some(entry) = self.entry.get() {
+            return Ok(entry);
         }
-        let request = &self.request;
-        let catalog = &self.pool.catalog;
-        let entry = catalog.check(&request.framework, &request.operation, &request.parameters)?;
+        let (framework, operation) = self.name();
+        let checked = self.pool.catalog.check(framework, operation, &self.request.parameters)?;
         // A call is checked once: it is dispatched by one thread at a time.
-        let _ = self.entry.set(entry);
+        let entry = self.entry.get_or_init(|| checked);
         self.enter_tool()?;
         if let Some(at) = self.deadline().instant() {
             self.arm(at);
         }
-        Ok(())
+        Ok(entry)
+    }
+
+    /// The framework and the operation.
+    pub(super) fn name(&self) -> (&str, &str) {
+        match (self.entry.get(), &self.request.name) {
+            (Some(entry), _) => (&entry.framework, &entry.name),
+            (None, Some(name)) => (&name.framework, &name.operation),
+            (None, None) => Default::default(),
+        }
     }
 
     /// Takes a place among the calls of the tool that this is a call of. `ResourceExhausted`.

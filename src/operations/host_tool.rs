@@ -13,7 +13,7 @@ use crate::sessions::{Session, SessionHold};
 use crate::telemetry::TraceContext;
 use crate::tools::{Caller, Invocation, InvocationFacts};
 
-use super::operation::{Operation, Work};
+use super::operation::{Operation, Roster, Work};
 use super::services::{InFlightPlace, Services};
 use super::stream::{Chunk, ChunkMeter};
 
@@ -44,18 +44,18 @@ pub struct HostToolCall {
 struct Kept {
     _place: InFlightPlace,
     _hold: SessionHold,
-    on_end: Box<dyn FnOnce() + Send>,
+    roster: Arc<dyn Roster>,
 }
 
 impl HostToolCall {
-    /// An operation that calls the tool. `on_end` is called at the end.
+    /// An operation that calls the tool. `roster` hears of the end.
     pub fn operation(
         services: Arc<Services>,
         request: HostToolRequest,
         place: InFlightPlace,
-        on_end: Box<dyn FnOnce() + Send>,
+        roster: Arc<dyn Roster>,
     ) -> Arc<Operation> {
-        let kept = Kept { _place: place, _hold: request.session.hold(), on_end };
+        let kept = Kept { _place: place, _hold: request.session.hold(), roster };
         Operation::new(Arc::new(HostToolCall {
             services,
             request,
@@ -115,7 +115,7 @@ impl Work for HostToolCall {
     fn ended(&self, _: &Result<Value>) {
         let kept = self.kept.lock().take();
         if let Some(kept) = kept {
-            (kept.on_end)();
+            kept.roster.ended(self.request.id);
         }
     }
 }

@@ -34,10 +34,12 @@ pub use barrier::BarrierSettings;
 pub use breaker::BreakerSettings;
 pub use cached_reads::CachedReads;
 pub use call::Call;
-pub use call_request::{CallPool, CallRequest};
+pub use call_request::{CallPool, CallRequest, OperationName};
 pub use host_tool::{HostToolCall, HostToolRequest};
 pub use job::Job;
-pub use operation::{ChunkOutcome, Operation, OperationSink, OperationState, TakeOutcome, Work};
+pub use operation::{
+    ChunkOutcome, Operation, OperationSink, OperationState, Roster, TakeOutcome, Work,
+};
 pub use pool_error::pool_error;
 pub use protection::{Protection, ProtectionReport, ProtectionSettings};
 pub use retry::RetrySettings;

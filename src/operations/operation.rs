@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::core::{Error, Result, Status, Value};
+use crate::core::{CallId, Error, Result, Status, Value};
 use crate::transport::{Sleepers, WireSeats};
 
 use super::machine::{Effect, Event, Phase, step};
@@ -49,6 +49,12 @@ pub trait Work: Send + Sync {
     fn seats(&self) -> Option<&WireSeats> {
         None
     }
+}
+
+/// Who keeps a list of what has not ended.
+pub trait Roster: Send + Sync {
+    /// The call has ended. Called with the operation's lock held: strike it off and return.
+    fn ended(&self, call: CallId);
 }
 
 /// The consumer of an operation's events. Called on library threads with the operation's lock held:

@@ -67,6 +67,13 @@ impl TraceContext {
         self.span_id
     }
 
+    /// The trace in two halves, and the span, as numbers: big-endian, as they are written.
+    pub fn numbers(&self) -> (u64, u64, u64) {
+        let trace = u128::from_be_bytes(self.trace_id.0);
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+        (half(trace >> 64), half(trace), u64::from_be_bytes(self.span_id.0))
+    }
+
     /// Whether whoever began the trace wants it recorded.
     pub fn is_sampled(&self) -> bool {
         self.sampled
@@ -212,7 +219,10 @@ mod tests {
 
     #[test]
     fn a_valid_header_comes_back_as_it_was() {
-        assert_eq!(TraceContext::parse(VALID).unwrap().to_string(), VALID);
+        let context = TraceContext::parse(VALID).unwrap();
+        assert_eq!(context.to_string(), VALID);
+        let (high, low, span) = context.numbers();
+        assert_eq!(format!("00-{high:016x}{low:016x}-{span:016x}-01"), VALID);
         let unsampled = VALID.replace("-01", "-00");
         let context = TraceContext::parse(&unsampled).unwrap();
         assert!(!context.is_sampled());

@@ -14,7 +14,9 @@ use snakepit_bridge_proto::host_frame::Kind;
 use tokio::sync::{Notify, watch};
 
 use crate::core::{CallId, Error, Result, Status, Value, WorkerId};
+use crate::telemetry::TraceContext;
 
+use super::names::Names;
 use super::outbox::Outbox;
 use super::peer::{CallPeer, ToolPeer};
 use super::sharing::Sharing;
@@ -34,6 +36,7 @@ struct Inner {
     value_bytes_max: usize,
     /// Set before the link is shown to anyone, if at all.
     sharing: OnceLock<Sharing>,
+    names: Mutex<Names>,
     calls: Mutex<FxHashMap<u64, Arc<dyn CallPeer>>>,
     tools: Mutex<FxHashMap<u64, Arc<dyn ToolPeer>>>,
     open: watch::Sender<bool>,
@@ -43,17 +46,18 @@ struct Inner {
 }
 
 /// What a call looks like when it leaves.
-pub struct CallStart {
+pub struct CallStart<'a> {
     pub call: CallId,
-    pub session: String,
-    pub framework: String,
-    pub operation: String,
+    /// A number of the session that no other has, and its id.
+    pub session: (u64, &'a str),
+    /// A number of the operation that no other has, its framework, and its name.
+    pub operation: (u64, &'a str, &'a str),
     pub parameters: Value,
     /// 0: no deadline.
     pub deadline_remaining_ms: u64,
     pub stream: bool,
     pub chunk_credit: u32,
-    pub traceparent: String,
+    pub trace: TraceContext,
     /// 0: nothing of the session may be cached.
     pub session_incarnation: u64,
 }
@@ -65,6 +69,7 @@ impl WorkerLink {
             outbox,
             value_bytes_max,
             sharing: OnceLock::new(),
+            names: Mutex::default(),
             calls: Mutex::default(),
             tools: Mutex::default(),
             open: watch::Sender::new(true),
@@ -80,7 +85,7 @@ impl WorkerLink {
     }
 
     /// Sends a call; `peer` hears everything about it until `finished` or `lost`.
-    pub fn begin(&self, start: CallStart, peer: Arc<dyn CallPeer>) -> Result<()> {
+    pub fn begin(&self, start: CallStart<'_>, peer: Arc<dyn CallPeer>) -> Result<()> {
         if self.inner.outbox.is_full() {
             let message =
                 format!("worker {} does not take frames as fast as they come", self.worker());
@@ -92,19 +97,32 @@ impl WorkerLink {
             let message = format!("worker {} is gone", self.worker());
             return Err(Error::new(Status::WorkerLost, message));
         }
-        self.inner.outbox.push(Kind::Call(pb::Call {
-            call_id,
-            session_id: start.session,
-            framework_id: start.framework,
-            operation_name: start.operation,
+        let (session, operation) = (start.session, start.operation);
+        let frame = self.call_frame(start);
+        // Held until the call is queued: what it names was told before it, and not forgotten.
+        let mut names = self.inner.names.lock();
+        if let Some(untold) = names.note(session, operation) {
+            self.inner.outbox.push(Kind::Names(untold));
+        }
+        self.inner.outbox.push(Kind::Call(frame));
+        Ok(())
+    }
+
+    fn call_frame(&self, start: CallStart<'_>) -> pb::Call {
+        let (trace_high, trace_low, span) = start.trace.numbers();
+        let sampled = start.trace.is_sampled();
+        pb::Call {
+            call_id: start.call.0,
+            session_number: start.session.0,
+            operation_number: start.operation.0,
             parameters: Some(self.payload(start.parameters)),
             deadline_remaining_ms: start.deadline_remaining_ms,
             stream: start.stream,
             chunk_credit: start.chunk_credit,
-            traceparent: start.traceparent,
+            trace: Some(pb::Trace { trace_high, trace_low, span, sampled }),
             session_incarnation: start.session_incarnation,
-        }));
-        Ok(())
+            ..pb::Call::default()
+        }
     }
 
     /// How many calls have begun and not ended.

@@ -12,6 +12,7 @@ pub mod gate;
 mod lanes;
 pub mod link;
 pub mod listener;
+mod names;
 pub mod outbox;
 mod patience;
 pub mod peer;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 use snakepit_bridge::core::{CallId, Result, Value, WorkerId};
 use snakepit_bridge::shared_memory::{self, Record};
-use snakepit_bridge::telemetry::LogDispatch;
+use snakepit_bridge::telemetry::{LogDispatch, TraceContext};
 use snakepit_bridge::transport::{
     CallPeer, CallStart, Listener, LogNote, StateAsk, StateReplier, ToolAsk, ToolReplier, Wires,
     WorkerEvents, WorkerLink,
@@ -144,15 +144,14 @@ impl Wire {
         self.calls += 1;
         let start = CallStart {
             call: CallId(self.calls),
-            session: String::new(),
+            session: (1, "any"),
             session_incarnation: 1,
-            framework: "python".to_owned(),
-            operation: "any".to_owned(),
+            operation: (1, "python", "any"),
             parameters,
             deadline_remaining_ms: 0,
             stream: false,
             chunk_credit: 0,
-            traceparent: String::new(),
+            trace: TraceContext::root(),
         };
         self.link.begin(start, self.peer.clone()).unwrap();
     }

@@ -49,6 +49,7 @@ pub fn from_json(frame: &Value) -> pb::HostFrame {
             session_incarnation: number(frame, "session"),
             name: text(frame, "name"),
         }),
+        "names" => HostKind::Names(names(frame)),
         "ping" => HostKind::Ping(pb::Ping { number: number(frame, "number") }),
         "drain" => HostKind::Drain(pb::Drain {}),
         _ => return pb::HostFrame { kind: None },
@@ -107,6 +108,33 @@ pub fn call(frame: &Value, call_id: u64) -> pb::Call {
         chunk_credit: count(frame, "credit"),
         traceparent: text(frame, "traceparent"),
         session_incarnation: number(frame, "incarnation"),
+        session_number: number(frame, "session_number"),
+        operation_number: number(frame, "operation_number"),
+        trace: frame.get("trace").map(trace),
+    }
+}
+
+fn names(frame: &Value) -> pb::Names {
+    pb::Names {
+        anew: frame.get("anew") == Some(&json!(true)),
+        session: frame.get("session_number").map(|_| pb::SessionName {
+            number: number(frame, "session_number"),
+            session_id: text(frame, "session"),
+        }),
+        operation: frame.get("operation_number").map(|_| pb::OperationName {
+            number: number(frame, "operation_number"),
+            framework_id: text(frame, "framework"),
+            operation_name: text(frame, "operation"),
+        }),
+    }
+}
+
+fn trace(from: &Value) -> pb::Trace {
+    pb::Trace {
+        trace_high: number(from, "high"),
+        trace_low: number(from, "low"),
+        span: number(from, "span"),
+        sampled: from.get("sampled") == Some(&json!(true)),
     }
 }
 

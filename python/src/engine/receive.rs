@@ -52,6 +52,10 @@ impl State {
                 }
                 true
             }
+            Some(Kind::Names(names)) => {
+                self.deliver(Incoming::Names(Box::new(names)));
+                true
+            }
             Some(Kind::Ping(ping)) => {
                 self.outbox.push_pong(ping.number);
                 true

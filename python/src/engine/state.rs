@@ -57,6 +57,8 @@ pub enum Incoming {
     },
     Ready(u64),
     Credit(u64),
+    /// What calls behind this one name by numbers.
+    Names(Box<pb::Names>),
     Drain,
 }
 

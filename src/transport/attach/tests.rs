@@ -7,6 +7,7 @@ use snakepit_bridge_proto::state_response::Outcome;
 
 use super::*;
 use crate::core::{Status, Value};
+use crate::telemetry::TraceContext;
 use crate::transport::link::CallStart;
 use crate::transport::peer::CallPeer;
 use crate::transport::state_peer::StateAsk;
@@ -62,14 +63,13 @@ fn running(slot: u32, call_id: u64) -> Running {
     let call = Arc::new(Asked::default());
     let start = CallStart {
         call: CallId(call_id),
-        session: format!("session-{slot}"),
-        framework: "python".to_owned(),
-        operation: "f".to_owned(),
+        session: (u64::from(slot), "session"),
+        operation: (1, "python", "f"),
         parameters: Value::null(),
         deadline_remaining_ms: 0,
         stream: false,
         chunk_credit: 0,
-        traceparent: String::new(),
+        trace: TraceContext::root(),
         session_incarnation: 0,
     };
     link.begin(start, call.clone()).unwrap();
