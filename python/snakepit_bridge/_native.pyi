@@ -413,3 +413,14 @@ def scan(obj: object) -> int:
     it; the scan stops there, so the rest is unchecked. Raises `ValueRefused` when it meets NaN or
     an infinity, an int outside -2^63 to 2^64-1, nesting deeper than 64, or a lone surrogate.
     """
+
+def divide(
+    guard: str, labels: list[str], descriptors: list[int]
+) -> tuple[int, tuple[bytes, bytes, bytes] | None]:
+    """Makes a guard and its worker of this process, which must have one thread.
+
+    Here it returns the guard's process id and None. In the worker it returns 0 and, once the guard
+    has sent them, handoff, environment and directory; a worker whose guard sends nothing ends
+    there. `descriptors` are the guard's socket to its host, the standard output and error of both,
+    and the host's process. What `os.fork` does beside forking is the caller's.
+    """

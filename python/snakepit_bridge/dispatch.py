@@ -50,8 +50,6 @@ class Dispatcher:
 
     def run(self) -> bool:
         """Serves until the link closes. True after a drain: then no call is left running."""
-        if any(made.asynchronous for known in self._operations.values() for made in known.values()):
-            self._loop.start()
         for _ in range(LISTENERS):
             self._threads.submit(self._listen)
         self._finished.wait()

@@ -7,9 +7,10 @@ with it.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from typing import Any
+
+import orjson
 
 # What a worker cannot do without.
 NEEDED = frozenset({"socket", "token", "frameworks"})
@@ -69,13 +70,12 @@ def _read(descriptor: int) -> bytes:
 def parse(text: bytes, needed: frozenset[str] = NEEDED) -> Handoff:
     """The document in `text`. Keys it does not know are a newer platform's and left alone."""
     try:
-        document = json.loads(text)
+        document = orjson.loads(text)
     except ValueError:
         raise HandoffError("handoff is not JSON") from None
     if not isinstance(document, dict):
         raise HandoffError("handoff is not an object")
-    known = {field.name for field in dataclasses.fields(Handoff)}
-    given = {key: value for key, value in document.items() if key in known}
+    given = {key: value for key, value in document.items() if key in _KNOWN}
     for key, kind in _KINDS.items():
         if key in given and (type(given[key]) is bool or not isinstance(given[key], kind)):
             raise HandoffError(f"{key} is a {type(given[key]).__name__}, expected {_shown(kind)}")
@@ -118,6 +118,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 TOKEN_BYTES = 32
 HANDOFF_BYTES_MAX = 1024 * 1024
 
+_KNOWN = frozenset(field.name for field in dataclasses.fields(Handoff))
 _KINDS: dict[str, Any] = {
     "socket": str,
     "token": str,

@@ -1,9 +1,9 @@
 """The template process: `python -m snakepit_bridge.template`, started by the platform.
 
 It prepares once what every worker of its pool needs, and then forks a worker for each request on
-its socket. Owns the two forks, and what makes a fork a worker: its standard streams, its death with
-its guard, its environment, its randomness. Must not know what the frameworks are, nor what a worker
-does.
+its socket. Owns the requests, the guards it has made, and what makes a fork a worker: what it has
+to give up of the template, its environment, its randomness. Must not know what the frameworks are,
+nor what a worker does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
-import fcntl
 import os
 import select
 import signal
@@ -22,8 +21,10 @@ from typing import Any
 
 import orjson
 
-from . import handoff, huge_pages, worker
+from . import _native, handoff, huge_pages, worker
+from .environment import Inherited
 from .handoff import Handoff, HandoffError
+from .rehearsal import rehearse
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def main() -> int:
         return worker.complain(worker.EXIT_HANDOFF, str(fault))
     # Before anything is imported that might start a program.
     os.set_inheritable(SOCKET_FD, False)
+    rehearse()
     prepared = worker.prepare(told)
     if isinstance(prepared, int):
         return prepared
@@ -53,10 +55,8 @@ class Template:
         self._requests = requests
         # The guards, each by a descriptor that is readable when it has ended.
         self._guards: dict[int, int] = {}
-        self._prctl = ctypes.CDLL(None).prctl
-        self._prctl.argtypes = [ctypes.c_int, ctypes.c_ulong]
-        # Keeps the lock of the interpreter, which the child then holds as well.
-        self._bare_fork = ctypes.PyDLL(None).fork
+        self._pid = os.getpid()
+        self._environment = Inherited()
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
 
@@ -84,19 +84,39 @@ class Template:
             _close(descriptors)
             return None
         _flush()
-        # Without what Python and its libraries do after a fork: this child forks once more and is
-        # then another program, and each page that it wrote on would be copied for nothing.
-        guard = self._bare_fork()
-        if guard == 0:
-            told = self._become_guard(request, descriptors)
-            # Only the worker comes here.
-            return told
+        try:
+            guard, told = self._divide(request, descriptors)
+        except OSError as fault:
+            self._reply({"refused": {"id": request["id"], "error": f"cannot fork: {fault}"}})
+            _close(descriptors)
+            return None
+        if told is not None:
+            return self._become_worker(*told, descriptors)
         process = os.pidfd_open(guard)
         _close(descriptors)
         self._guards[process] = guard
         self._poll.register(process, select.POLLIN)
         self._reply({"forked": {"id": request["id"], "pid": guard}}, process)
         return None
+
+    def _divide(
+        self, request: dict[str, Any], descriptors: list[int]
+    ) -> tuple[int, tuple[bytes, bytes, bytes] | None]:
+        """The guard, or in the worker what it sent; does what `os.fork` does beside forking."""
+        python = ctypes.pythonapi
+        python.PyOS_BeforeFork()
+        try:
+            guard, told = _native.divide(request["guard"], request["labels"], descriptors)
+        except BaseException:
+            if os.getpid() != self._pid:
+                os._exit(EXIT_FORK)
+            python.PyOS_AfterFork_Parent()
+            raise
+        if told is None:
+            python.PyOS_AfterFork_Parent()
+        else:
+            python.PyOS_AfterFork_Child()
+        return guard, told
 
     def _reply(self, reply: dict[str, Any], *descriptors: int) -> None:
         socket.send_fds(self._requests, [orjson.dumps(reply)], descriptors)
@@ -106,54 +126,23 @@ class Template:
         os.close(process)
         os.waitpid(self._guards.pop(process), 0)
 
-    def _become_guard(self, request: dict[str, Any], descriptors: list[int]) -> Handoff:
-        """Forks the worker, where it returns, and executes the guard."""
+    def _become_worker(
+        self, text: bytes, environment: bytes, directory: bytes, descriptors: list[int]
+    ) -> Handoff:
         try:
-            return self._divide(request, descriptors)
+            # What it has of the template.
+            _close(descriptors)
+            _close(list(self._guards))
+            self._requests.close()
+            self._environment.replace(environment)
+            if directory:
+                os.chdir(directory)
+            _reseed()
+            return handoff.parse(text)
         except BaseException as fault:
-            # The guard's standard error is the worker's: the start's failure shows it.
+            # The start's failure shows it.
             os.write(2, f"snakepit-bridge template: {fault!r}\n".encode())
             os._exit(EXIT_FORK)
-
-    def _divide(self, request: dict[str, Any], descriptors: list[int]) -> Handoff:
-        control, stdout, stderr, _ = descriptors
-        go, wait = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        os.dup2(stdout, 1)
-        os.dup2(stderr, 2)
-        guard = os.getpid()
-        forked = os.fork()
-        if forked == 0:
-            go.close()
-            _close(descriptors)
-            self._leave()
-            return self._become_worker(guard, wait)
-        # Above all that is placed, so that nothing is overwritten before it is moved.
-        moved = [_above(descriptor) for descriptor in (control, go.fileno(), descriptors[3])]
-        for descriptor, place in zip(moved, GUARD_PLACES, strict=True):
-            os.dup2(descriptor, place)
-        arguments = [request["guard"], "--adopt", str(forked), *request["labels"]]
-        os.execve(request["guard"], arguments, {})
-
-    def _leave(self) -> None:
-        """What a worker has of the template."""
-        _close(list(self._guards))
-        self._requests.close()
-
-    def _become_worker(self, guard: int, wait: socket.socket) -> Handoff:
-        self._prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != guard:
-            os._exit(EXIT_FORK)
-        os.setpgid(0, 0)
-        message, files, _, _ = socket.recv_fds(wait, MESSAGE_BYTES_MAX, 2)
-        wait.close()
-        if not message:
-            os._exit(EXIT_FORK)
-        text, environment = (_contents(descriptor) for descriptor in files)
-        _set_environment(environment)
-        if message[1:]:
-            os.chdir(message[1:])
-        _reseed()
-        return handoff.parse(text)
 
 
 def other_threads() -> list[str]:
@@ -169,36 +158,6 @@ def other_threads() -> list[str]:
     return others
 
 
-def _set_environment(block: bytes) -> None:
-    """Makes `block`, entries that end with a zero byte, the whole environment, also as others see
-    it where that is possible: a descendant is found by it.
-    """
-    wanted = dict(entry.split(b"=", 1) for entry in block.split(b"\0") if entry)
-    changed = {name: value for name, value in wanted.items() if os.environb.get(name) != value}
-    for name in [name for name in os.environb if name not in wanted]:
-        del os.environb[name]
-    for name, value in changed.items():
-        os.environb[name] = value
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        _show_environment(changed)
-
-
-def _show_environment(changed: dict[bytes, bytes]) -> None:
-    """Overwrites in the block that the kernel shows what fits in its old place."""
-    with open("/proc/self/stat", "rb") as stat:
-        start, end = map(int, stat.read().rpartition(b")")[2].split()[47:49])
-    with open("/proc/self/mem", "r+b", buffering=0) as memory:
-        memory.seek(start)
-        offset = start
-        for entry in memory.read(end - start).split(b"\0"):
-            name, _, old = entry.partition(b"=")
-            value = changed.get(name)
-            if value is not None and len(value) <= len(old):
-                memory.seek(offset)
-                memory.write(name + b"=" + value.ljust(len(old), b"\0"))
-            offset += len(entry) + 1
-
-
 def _reseed() -> None:
     """Workers must not share their random numbers. Python's own module and OpenSSL see to that
     themselves; these do not.
@@ -208,15 +167,6 @@ def _reseed() -> None:
         if module is not None:
             with contextlib.suppress(Exception):
                 module.seed()
-
-
-def _contents(descriptor: int) -> bytes:
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read()
-
-
-def _above(descriptor: int) -> int:
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
 
 
 def _close(descriptors: list[int]) -> None:
@@ -231,11 +181,7 @@ def _flush() -> None:
 
 
 SOCKET_FD = 4
-# Where a guard in the place of a forked process looks for the socket to its host, for its end of
-# the pair that the worker waits at, and for the host's process.
-GUARD_PLACES = (0, 3, 4)
 MESSAGE_BYTES_MAX = 16 * 1024
-PR_SET_PDEATHSIG = 1
 EXIT_FORK = 5
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ class Prepared:
         self.frameworks: list[Framework] = []
         self.operations: dict[str, dict[str, Operation]] = {}
         self.announced: list[tuple[str, str, bytes]] = []
+        # For people: "CPython 3.11.7".
+        self.runtime = f"{platform.python_implementation()} {platform.python_version()}"
         sys.path[:0] = told.python_path
         for entry in told.frameworks:
             self._add(entry)
@@ -91,7 +93,7 @@ def serve(told: Handoff, prepared: Prepared, capture: Capture) -> int:
         link = _native.connect(
             told.socket,
             told.token,
-            f"{platform.python_implementation()} {platform.python_version()}",
+            prepared.runtime,
             prepared.announced,
             told.connect_timeout_ms,
         )

@@ -35,6 +35,7 @@ mod schema_refusal;
 mod settled;
 mod shared_memory;
 mod snakepit;
+mod template;
 mod tuples;
 mod waiting;
 
@@ -52,5 +53,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
     module.add_function(wrap_pyfunction!(scan::scan, module)?)?;
     module.add_function(wrap_pyfunction!(fork::_forked, module)?)?;
+    module.add_function(wrap_pyfunction!(template::divide, module)?)?;
     Ok(())
 }

@@ -13,4 +13,5 @@ mod quiet_socket;
 #[path = "../src/shared_memory.rs"]
 mod shared_memory;
 #[path = "../src/snakepit/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the extension uses what the tests do not")]
 mod snakepit;

@@ -80,8 +80,8 @@ def test_other_threads_are_named():
 
 def test_an_environment_block_is_taken_whole_and_shown_where_it_fits():
     script = (
-        "from snakepit_bridge import template; import os;"
-        "template._set_environment(b'MARK=b\\0LONG=' + b'y' * 40 + b'\\0NEW=n\\0');"
+        "from snakepit_bridge.environment import Inherited; import os;"
+        "Inherited().replace(b'MARK=b\\0LONG=' + b'y' * 40 + b'\\0NEW=n\\0');"
         "print(sorted(os.environ.items()));"
         "print(open('/proc/self/environ', 'rb').read().split(b'\\0'))"
     )

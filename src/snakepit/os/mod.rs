@@ -3,11 +3,16 @@
 //! Small wrappers, each safe to call, none with a policy: what is started, killed or waited for is
 //! decided above. The host side (`spawn`, `reap`, `message`, `signals::block…`, `fork_marker`,
 //! `library`, `procfs`, `memory_region`) changes nothing of the host's process: no handler, no
-//! disposition, no inherited descriptor. The rest runs in the guard.
+//! disposition, no inherited descriptor. `divide` runs in a template; the rest runs in the guard.
 
 mod cgroup;
 mod child;
+mod divide;
+#[cfg(test)]
+mod divide_tests;
 mod fork_marker;
+#[cfg(target_arch = "x86_64")]
+mod kernel_area;
 mod library;
 mod memory_region;
 mod message;
@@ -21,6 +26,7 @@ pub use child::{
     ChildPlan, StartStep, close_inherited_descriptors, fork_exec, raise_oom_score,
     take_inherited_descriptors,
 };
+pub use divide::{Divided, GuardCommand, divide};
 pub use fork_marker::{arm_fork_marker, is_forked_child};
 pub use library::library_dir;
 pub use memory_region::{BorrowedRegion, OwnedRegion};
