@@ -1,8 +1,8 @@
 """Gathers the memory of this process into huge pages: a fork copies an entry for each page.
 
-For the template, which is forked twice for each worker and has tens of megabytes that never change:
-one huge page stands for 512 small ones. A fork that writes gets the small page that it writes on,
-as before. Where the kernel cannot or its owner does not want it, nothing happens. Must not know who
+For the template, which is forked for each worker and has tens of megabytes that never change: one
+huge page stands for 512 small ones. A fork that writes gets the small page that it writes on, as
+before. Where the kernel cannot or its owner does not want it, nothing happens. Must not know who
 forks.
 """
 

@@ -24,21 +24,28 @@ class EventLoop:
         self._bridge = bridge
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
 
     def start(self) -> None:
-        """Starts the loop's thread; once. Not before the link is there: a template process
-        may fork.
+        """Starts the loop's thread; once. Not before it is needed: a worker that never runs an
+        `async` handler has no loop.
         """
         if self._thread is not None:
             return
-        self._loop = asyncio.new_event_loop()
-        # For `asyncio.to_thread` and its like. asyncio's own few threads could all wait for the
-        # host, which waits for a nested call that needs one of them.
-        self._loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS_MAX, "spb-executor"))
-        self._thread = threading.Thread(target=self._run, name="spb-loop", daemon=True)
-        self._thread.start()
+        # Two threads listen for calls, and both may have heard of a first one.
+        with self._start_lock:
+            if self._thread is not None:
+                return
+            loop = asyncio.new_event_loop()
+            # For `asyncio.to_thread` and its like. asyncio's own few threads could all wait for
+            # the host, which waits for a nested call that needs one of them.
+            loop.set_default_executor(ThreadPoolExecutor(EXECUTOR_THREADS_MAX, "spb-executor"))
+            self._loop = loop
+            thread = threading.Thread(target=self._run, name="spb-loop", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def post(
         self, starts: list[Start], cancels: list[int], ready: list[int], credit: list[int]

@@ -35,11 +35,21 @@ impl Session {
         expected_version: Option<u64>,
     ) -> Result<u64> {
         let access = Access { expected_version, owner: None };
-        Ok(self.set_variable_with(name, &value, access)?.version)
+        self.set_variable_version(name, &value, access)
     }
 
-    /// Writes a value on a condition, and gives the variable as it is then. What the store keeps
-    /// is a copy, or shares the bytes of a large value.
+    /// Writes a value on a condition and gives the new version. What the store keeps is a copy, or
+    /// shares the bytes of a large value.
+    pub fn set_variable_version(
+        &self,
+        name: &str,
+        value: &Value,
+        access: Access<'_>,
+    ) -> Result<u64> {
+        self.apply(StateVerb::Set, |at| at.variables().set_version(at.key(), name, value, access))
+    }
+
+    /// As `set_variable_version`, and gives the variable as it is then.
     pub fn set_variable_with(
         &self,
         name: &str,

@@ -108,8 +108,8 @@ pub extern "C" fn spb_variable_set(
         let object = handle_table::get(session)?;
         let value = required_ref(value, "value")?;
         let access = Access { expected_version: expected(expected_version), owner: None };
-        let variable = object.session.set_variable_with(name.text("name")?, value, access)?;
-        out_version.put_if_wanted(|| variable.version);
+        let version = object.session.set_variable_version(name.text("name")?, value, access)?;
+        out_version.put_if_wanted(|| version);
         Ok(())
     })
 }

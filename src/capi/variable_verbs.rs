@@ -55,8 +55,8 @@ pub unsafe extern "C" fn spb_variable_set_with(
         // SAFETY: the caller vouches for the struct.
         let options = unsafe { WriteOptions::read(options) }?;
         let name = name.text("name")?;
-        let variable = object.session.set_variable_with(name, value, options.access()?)?;
-        out_version.put_if_wanted(|| variable.version);
+        let version = object.session.set_variable_version(name, value, options.access()?)?;
+        out_version.put_if_wanted(|| version);
         Ok(())
     })
 }

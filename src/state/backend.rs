@@ -49,6 +49,19 @@ pub trait Backend: Send + Sync {
     /// Carries out one command in a session.
     fn apply(&self, session: &SessionKey, command: Command<'_>) -> Pending<Result<Reply>>;
 
+    /// As `Command::Set`, and gives the new version only: from a store that answers in place, which
+    /// then need not show the variable. `None`, with nothing done, from every other.
+    fn set_in_place(
+        &self,
+        session: &SessionKey,
+        name: &str,
+        value: &Value,
+        access: Access<'_>,
+    ) -> Option<Result<u64>> {
+        let _ = (session, name, value, access);
+        None
+    }
+
     /// From the answer on, every change of the session is told to the sink, also those that other
     /// hosts make; or no longer. Stores of one host tell them anyway.
     fn follow(&self, session: &SessionKey, on: bool) -> Pending<Result<()>> {

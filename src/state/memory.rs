@@ -13,9 +13,9 @@ use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
-use crate::core::{Result, SessionId};
+use crate::core::{Result, SessionId, Value};
 
-use super::backend::{Backend, Command, Reply, SessionCommand, SessionReply, StoreLimits};
+use super::backend::{Access, Backend, Command, Reply, SessionCommand, SessionReply, StoreLimits};
 use super::change::ChangeSink;
 use super::fault;
 use super::key::{SessionAbout, SessionKey, SessionRow};
@@ -129,6 +129,16 @@ impl Backend for MemoryStore {
 
     fn apply(&self, session: &SessionKey, command: Command<'_>) -> Pending<Result<Reply>> {
         Pending::Ready(self.room(session).and_then(|room| room.apply(command)))
+    }
+
+    fn set_in_place(
+        &self,
+        session: &SessionKey,
+        name: &str,
+        value: &Value,
+        access: Access<'_>,
+    ) -> Option<Result<u64>> {
+        Some(self.room(session).and_then(|room| room.set_version(name, value.to_kept(), access)))
     }
 
     /// Forgets everything.

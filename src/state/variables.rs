@@ -84,6 +84,23 @@ impl Variables {
         self.one(session, Command::Set { name, value, access })
     }
 
+    /// As `set`, and gives the new version only.
+    pub fn set_version(
+        &self,
+        session: &SessionKey,
+        name: &str,
+        value: &Value,
+        access: Access<'_>,
+    ) -> Pending<Result<u64>> {
+        if let Err(error) = check_access(name, access.owner) {
+            return Pending::Ready(Err(error));
+        }
+        match self.backend.set_in_place(session, name, value, access) {
+            Some(version) => Pending::Ready(version),
+            None => self.set(session, name, value, access).map(|variable| Ok(variable?.version)),
+        }
+    }
+
     /// Writes several values, all or none, and gives the variables as they are then. An error is
     /// the first faulty write's.
     pub fn set_many(

@@ -106,7 +106,16 @@ impl Room {
 
     fn set(&self, name: &str, value: Value, access: Access<'_>) -> Result<Reply> {
         let checked = self.check_early(name, &value)?;
-        self.put(self.contents.write(), name, value, checked.as_ref(), access)
+        let contents = self.contents.write();
+        self.put(contents, (name, value), checked.as_ref(), access, Record::view)
+            .map(Reply::Variable)
+    }
+
+    /// As `Command::Set`, and gives the new version only.
+    pub fn set_version(&self, name: &str, value: Value, access: Access<'_>) -> Result<u64> {
+        let checked = self.check_early(name, &value)?;
+        let contents = self.contents.write();
+        self.put(contents, (name, value), checked.as_ref(), access, |record| record.version)
     }
 
     fn set_many(&self, writes: Vec<Write>, owner: Option<&str>) -> Result<Reply> {
@@ -136,7 +145,7 @@ impl Room {
         let record = self.record(&contents, name)?;
         let rule = record.definition.rule.clone();
         let value = update.apply(name, &rule, &record.value)?;
-        self.put(contents, name, value, Some(&rule), access)
+        self.put(contents, (name, value), Some(&rule), access, Record::view).map(Reply::Variable)
     }
 
     fn rollback(&self, name: &str, version: u64, access: Access<'_>) -> Result<Reply> {
@@ -144,7 +153,7 @@ impl Room {
         let record = self.record(&contents, name)?;
         let rule = record.definition.rule.clone();
         let value = record.value_at(version)?.clone();
-        self.put(contents, name, value, Some(&rule), access)
+        self.put(contents, (name, value), Some(&rule), access, Record::view).map(Reply::Variable)
     }
 
     fn delete(&self, name: &str, access: Access<'_>) -> Result<Reply> {
@@ -153,7 +162,7 @@ impl Room {
         let removed = contents.records.remove(name);
         if let Some(record) = &removed {
             contents.bytes -= record.bytes();
-            self.tell(&mut contents, ChangeKind::Deleted, &record.view(), None);
+            self.tell(&mut contents.revision, ChangeKind::Deleted, record, None);
         }
         drop(contents);
         drop(removed);
@@ -178,19 +187,17 @@ impl Room {
 
     fn lock(&self, name: &str, owner: &str, ttl: Duration) -> Result<Reply> {
         let mut contents = self.contents.write();
-        let record = self.record_mut(&mut contents, name)?;
+        let (record, revision) = self.record_mut(&mut contents, name)?;
         record.lock(owner, ttl)?;
-        let variable = record.view();
-        self.tell(&mut contents, ChangeKind::Locked { owner: owner.into() }, &variable, None);
-        Ok(Reply::Variable(variable))
+        self.tell(revision, ChangeKind::Locked { owner: owner.into() }, record, None);
+        Ok(Reply::Variable(record.view()))
     }
 
     fn unlock(&self, name: &str, owner: &str) -> Result<Reply> {
         let mut contents = self.contents.write();
-        let record = self.record_mut(&mut contents, name)?;
+        let (record, revision) = self.record_mut(&mut contents, name)?;
         if record.unlock(owner)? {
-            let variable = record.view();
-            self.tell(&mut contents, ChangeKind::Unlocked, &variable, None);
+            self.tell(revision, ChangeKind::Unlocked, record, None);
         }
         Ok(Reply::Done)
     }
@@ -230,7 +237,7 @@ impl Room {
     fn add(&self, contents: &mut Contents, record: Record) -> Result<Variable> {
         contents.bytes = self.check_room(contents, &record, contents.usage())?.bytes;
         let variable = record.view();
-        self.tell(contents, ChangeKind::Registered, &variable, Some(&variable.value));
+        self.tell(&mut contents.revision, ChangeKind::Registered, &record, Some(&record.value));
         contents.records.insert(variable.name().clone(), record);
         Ok(variable)
     }
@@ -268,59 +275,54 @@ impl Room {
         contents.usage().rewritten(sizes, &self.limits).map(drop)
     }
 
-    /// Checks and writes one value, with one look-up of its name. `checked` is the rule that it was
-    /// held against already.
-    fn put(
+    /// Checks and writes one value, with one look-up of its name; what `shown` gives of it then.
+    /// `checked` is the rule that it was held against already.
+    fn put<T>(
         &self,
         mut contents: RwLockWriteGuard<'_, Contents>,
-        name: &str,
-        value: Value,
+        (name, value): (&str, Value),
         checked: Option<&Arc<Rule>>,
         access: Access<'_>,
-    ) -> Result<Reply> {
+        shown: impl FnOnce(&Record) -> T,
+    ) -> Result<T> {
         self.check_open(&contents)?;
         let usage = contents.usage();
-        let Some(record) = contents.records.get_mut(name) else {
+        let Contents { records, bytes, revision, .. } = &mut *contents;
+        let Some(record) = records.get_mut(name) else {
             return Err(missing(&contents, name));
         };
         check_record(record, name, &value, checked, access)?;
         let sizes = (name, record.value.bytes_len(), value.bytes_len());
         let usage = usage.rewritten(std::iter::once(sizes), &self.limits)?;
         let gone = record.write(value, &self.limits);
-        let variable = record.view();
-        contents.bytes = usage.bytes;
-        self.tell(&mut contents, ChangeKind::Written, &variable, Some(&variable.value));
+        *bytes = usage.bytes;
+        self.tell(revision, ChangeKind::Written, record, Some(&record.value));
+        let shown = shown(record);
         drop(contents);
         drop(gone);
-        Ok(Reply::Variable(variable))
+        Ok(shown)
     }
 
     /// Writes what has been checked. Gives the variable, and what its history let go of.
     fn write(&self, contents: &mut Contents, name: &str, value: Value) -> Result<(Variable, Gone)> {
-        let Contents { records, bytes, .. } = contents;
+        let Contents { records, bytes, revision, .. } = contents;
         let record = records.get_mut(name).ok_or_else(|| fault::not_found(name, [].into_iter()))?;
         *bytes = *bytes - record.value.bytes_len() + value.bytes_len();
         let gone = record.write(value, &self.limits);
-        let variable = record.view();
-        self.tell(contents, ChangeKind::Written, &variable, Some(&variable.value));
-        Ok((variable, gone))
+        self.tell(revision, ChangeKind::Written, record, Some(&record.value));
+        Ok((record.view(), gone))
     }
 
-    fn tell(
-        &self,
-        contents: &mut Contents,
-        kind: ChangeKind,
-        variable: &Variable,
-        value: Option<&Value>,
-    ) {
-        contents.revision += 1;
+    /// Counts a change, and tells it to whoever listens.
+    fn tell(&self, revision: &mut u64, kind: ChangeKind, record: &Record, value: Option<&Value>) {
+        *revision += 1;
         if self.sink.wants(self.session.incarnation) {
             let change = Change {
                 kind,
-                name: variable.name().clone(),
-                id: variable.definition.id,
-                version: variable.version,
-                revision: contents.revision,
+                name: record.definition.name.clone(),
+                id: record.definition.id,
+                version: record.version,
+                revision: *revision,
                 value: value.cloned(),
             };
             self.sink.changed(self.session.incarnation, change);
@@ -332,10 +334,16 @@ impl Room {
         contents.records.get(name).ok_or_else(|| missing(contents, name))
     }
 
-    fn record_mut<'a>(&self, contents: &'a mut Contents, name: &str) -> Result<&'a mut Record> {
+    /// With the session's revision.
+    fn record_mut<'a>(
+        &self,
+        contents: &'a mut Contents,
+        name: &str,
+    ) -> Result<(&'a mut Record, &'a mut u64)> {
         self.record(contents, name)?;
         let found = contents.records.get_mut(name);
-        found.ok_or_else(|| fault::not_found(name, [].into_iter()))
+        let record = found.ok_or_else(|| fault::not_found(name, [].into_iter()))?;
+        Ok((record, &mut contents.revision))
     }
 
     fn check_open(&self, contents: &Contents) -> Result<()> {
