@@ -147,10 +147,13 @@ class Template:
 
 def other_threads() -> list[str]:
     """Every thread of this process but the calling one, by name."""
+    entries = os.listdir("/proc/self/task")
+    if len(entries) == 1:
+        return []
     own = threading.get_native_id()
     named = {thread.native_id: thread.name for thread in threading.enumerate()}
     others = []
-    for entry in os.listdir("/proc/self/task"):
+    for entry in entries:
         if int(entry) == own:
             continue
         with contextlib.suppress(OSError), open(f"/proc/self/task/{entry}/comm") as comm:
