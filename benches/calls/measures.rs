@@ -41,6 +41,7 @@ pub const ALL: &[Measure] = &[
             Peer(GrpcSync, None),
             Peer(ProcessPool, None),
         ],
+        own: &[Product, ProductThread, ProductSpin],
         ..latency("echo_100b_1_p50", "100b")
     },
     Measure { peers: PYTHON, ..rate("echo_100b_16", "100b", 16) },
@@ -62,7 +63,7 @@ pub const ALL: &[Measure] = &[
     Measure { own: &[Product], peers: PYTHON, ..slow("echo_1mb_16", 16) },
     Measure { own: &[Product], peers: &[Peer(GrpcAio, None)], ..slow("echo_1mb_64", 64) },
     Measure {
-        own: &[Product],
+        own: &[Product, ProductSpin],
         peers: &[Peer(PingPong, Some(AtMost(2.0)))],
         command: command("tool_times", "-", 1),
         remark: "; Python's clock around the call, from a handler on a thread",
@@ -104,7 +105,7 @@ impl Measure {
 }
 
 use Goal::{AtLeast, AtMost};
-use Subject::{GrpcAio, GrpcSync, PingPong, ProcessPool, Product, ProductThread, Ray};
+use Subject::{GrpcAio, GrpcSync, PingPong, ProcessPool, Product, ProductSpin, ProductThread, Ray};
 
 const fn latency(row: &'static str, size: &'static str) -> Measure {
     Measure { key: "p50_us", unit: "µs", ..rate(row, size, 1) }

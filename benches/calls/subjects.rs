@@ -22,6 +22,8 @@ pub enum Subject {
     Product,
     /// The same worker, handlers on its threads for calls.
     ProductThread,
+    /// As the first, with threads that look for a while before they sleep.
+    ProductSpin,
     PingPong,
     GrpcAio,
     GrpcSync,
@@ -35,6 +37,7 @@ impl Subject {
         let name = match self {
             Subject::Product => return row.to_owned(),
             Subject::ProductThread => return format!("{row}_thread"),
+            Subject::ProductSpin => return format!("{row}_spin"),
             Subject::PingPong => return "peer_ping_pong_p50".to_owned(),
             Subject::GrpcAio => "grpcio_aio",
             Subject::GrpcSync => "grpcio_sync",
@@ -54,6 +57,10 @@ impl Subject {
             Subject::ProductThread => {
                 "C host, completion queue, JSON text; one worker, calls_per_worker 64; echo on a \
                  thread"
+            }
+            Subject::ProductSpin => {
+                "C host, completion queue, JSON text; one worker, calls_per_worker 64; spin_us 100; \
+                 echo with inline=True"
             }
             Subject::PingPong => "socketpair(AF_UNIX), two processes, each bound to its own core",
             Subject::GrpcAio => {
@@ -110,7 +117,8 @@ struct Workshop {
 impl Workshop {
     fn start(&self, subject: Subject) -> Box<dyn Asked> {
         match subject {
-            Subject::Product | Subject::ProductThread => Box::new(self.product()),
+            Subject::Product | Subject::ProductThread => Box::new(self.product(0)),
+            Subject::ProductSpin => Box::new(self.product(100)),
             Subject::PingPong => Box::new(self.ping_pong()),
             Subject::GrpcAio => Box::new(self.grpc("aio")),
             Subject::GrpcSync => Box::new(self.grpc("sync")),
@@ -119,8 +127,9 @@ impl Workshop {
         }
     }
 
-    fn product(&self) -> Program {
+    fn product(&self, spin_us: u32) -> Program {
         let config = json!({
+            "spin_us": spin_us,
             "guard_path": self.installed.guard(),
             "pools": {"default": {
                 "workers": 1,

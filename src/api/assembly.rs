@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
@@ -78,7 +79,8 @@ fn start_runtime(config: &PlatformConfig, dispatch: &LogDispatch) -> Result<Runt
 
 /// Where the connections of workers live.
 fn start_wires(config: &PlatformConfig, dispatch: &LogDispatch) -> Result<Wires> {
-    Wires::start(config.io_threads, dispatch.clone(), thread_start(dispatch))
+    let spin = Duration::from_micros(config.spin_us);
+    Wires::start(config.io_threads, spin, dispatch.clone(), thread_start(dispatch))
 }
 
 /// What each of our threads does first: signals are the host's, and records go to the platform.

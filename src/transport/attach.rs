@@ -92,6 +92,7 @@ impl Attachment {
             message_bytes_max: self.message_bytes_max,
             lane_socket,
             lane_key,
+            spin_us: u64::try_from(self.wire.spin().as_micros()).unwrap_or(u64::MAX),
         }));
         // Before anyone can send it a value: the first is not to travel otherwise than the next.
         let lane = match lane {

@@ -6,8 +6,10 @@
 //! runtime belongs to that thread alone: a forked child, which lacks it, never drops the runtime.
 //! Who has the seat is decided in `seat`. The worker's link mounts this file, too.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{OnceLock, Weak};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -16,11 +18,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::seat::Look;
+use super::spin::Spin;
 
 /// The means to drive.
 #[derive(Default)]
 pub struct Drive {
-    runtime: OnceLock<Weak<Runtime>>,
+    runtime: OnceLock<(Weak<Runtime>, Spin)>,
     /// Ends a guest's turn: what it waits for may have come.
     pub guest: Notify,
     /// Ends the turn of the own thread.
@@ -51,19 +54,28 @@ struct Rest {
 }
 
 impl Drive {
-    /// Lets guests drive `runtime`. Once; without it, all wait for the own thread.
-    pub fn open(&self, runtime: Weak<Runtime>) {
+    /// Lets guests drive `runtime`, who look for `spin` before they sleep. Once; without it, all
+    /// wait for the own thread.
+    pub fn open(&self, runtime: Weak<Runtime>, spin: Duration) {
         // Once in its life.
-        let _ = self.runtime.set(runtime);
+        let _ = self.runtime.set((runtime, Spin::new(spin)));
     }
 
     /// A guest's turn: drives until it is told that something came, at most until `until`.
     pub fn turn(&self, until: Option<Instant>) {
-        let Some(runtime) = self.runtime.get().and_then(Weak::upgrade) else { return };
-        let told = self.guest.notified();
+        let Some((runtime, spin)) = self.runtime.get() else { return };
+        let Some(runtime) = runtime.upgrade() else { return };
+        let mut told = std::pin::pin!(self.guest.notified());
         let (_driver, tasks) = self.begin();
         runtime.block_on(async {
             tasks.into_iter().for_each(Waker::wake);
+            if let Some(limit) = spin.begin() {
+                let is_told = look(told.as_mut(), limit).await;
+                spin.end(is_told);
+                if is_told {
+                    return;
+                }
+            }
             match until {
                 // Whether the time is up is the caller's question.
                 Some(until) => drop(timeout_at(until, told).await),
@@ -134,6 +146,22 @@ impl Drive {
     }
 }
 
+/// Looks for what comes in, again and again and without sleeping, until it is `told` or for `limit`:
+/// whether it was told.
+async fn look(mut told: Pin<&mut impl Future<Output = ()>>, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    loop {
+        if poll_fn(|context| Poll::Ready(told.as_mut().poll(context).is_ready())).await {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        // The runtime asks the kernel without waiting, and runs what is ready.
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
         self.0.turns.lock().drivers -= 1;
@@ -198,6 +226,22 @@ mod tests {
         drive.own.notify_one();
         drive.own_turn(&runtime);
         assert_eq!(woken(), 3);
+    }
+
+    #[test]
+    fn a_guest_that_looks_before_it_sleeps_runs_what_is_ready() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = Arc::new(runtime);
+        for spin in [Duration::ZERO, PAUSE, Duration::from_secs(60)] {
+            let drive = Arc::new(Drive::default());
+            drive.open(Arc::downgrade(&runtime), spin);
+            let theirs = drive.clone();
+            runtime.spawn(async move {
+                tokio::time::sleep(PAUSE * 2).await;
+                theirs.guest.notify_one();
+            });
+            drive.turn(None);
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod serve;
 mod shared_payload;
 mod sharing;
 pub mod sleepers;
+mod spin;
 pub mod state_peer;
 pub mod state_wire;
 pub mod structs;

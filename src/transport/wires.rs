@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::thread::{JoinHandle, ThreadId};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -40,6 +41,7 @@ pub struct Wire {
     seat: Mutex<Places>,
     risen: Condvar,
     drive: Drive,
+    spin: Duration,
     number: usize,
     latest: Arc<AtomicUsize>,
 }
@@ -63,14 +65,17 @@ struct WireThread {
 }
 
 impl Wires {
-    /// Starts `count` threads, whose records go to `dispatch`; each calls `on_start` first.
+    /// Starts `count` threads, whose records go to `dispatch`; each calls `on_start` first. Guests
+    /// look for `spin` before they sleep.
     pub fn start(
         count: usize,
+        spin: Duration,
         dispatch: LogDispatch,
         on_start: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self> {
         let latest = Arc::new(AtomicUsize::new(0));
-        let wires: Vec<_> = (0..count.max(1)).map(|number| Wire::new(number, &latest)).collect();
+        let wires: Vec<_> =
+            (0..count.max(1)).map(|number| Wire::new(number, &latest, spin)).collect();
         let seats = Arc::new(WireSeats { wires: wires.clone(), latest, dispatch });
         let mut started = Wires { threads: Vec::new(), seats };
         let on_start: Arc<dyn Fn() + Send + Sync> = Arc::new(on_start);
@@ -138,6 +143,11 @@ impl Wire {
         }
     }
 
+    /// How long guests look before they sleep.
+    pub fn spin(&self) -> Duration {
+        self.spin
+    }
+
     /// Wakes a task that runs here.
     pub fn wake(&self, task: Waker) {
         self.drive.wake(task);
@@ -148,11 +158,12 @@ impl Wire {
         self.drive.guest.notify_one();
     }
 
-    fn new(number: usize, latest: &Arc<AtomicUsize>) -> Arc<Self> {
+    fn new(number: usize, latest: &Arc<AtomicUsize>, spin: Duration) -> Arc<Self> {
         Arc::new(Wire {
             seat: Mutex::default(),
             risen: Condvar::new(),
             drive: Drive::default(),
+            spin,
             number,
             latest: latest.clone(),
         })
@@ -237,7 +248,7 @@ impl WireThread {
     fn start(wire: Arc<Wire>, on_start: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let runtime = Arc::new(runtime);
-        wire.drive.open(Arc::downgrade(&runtime));
+        wire.drive.open(Arc::downgrade(&runtime), wire.spin);
         let handle = runtime.handle().clone();
         let thread = std::thread::Builder::new().name(format!("spb-wire-{}", wire.number));
         let thread = thread.spawn({

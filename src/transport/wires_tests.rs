@@ -7,7 +7,7 @@ use super::*;
 use crate::transport::Sleepers;
 
 fn wires(count: usize) -> Wires {
-    Wires::start(count, LogDispatch::default(), || {}).unwrap()
+    Wires::start(count, Duration::ZERO, LogDispatch::default(), || {}).unwrap()
 }
 
 /// What runs here says where it ends.

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::MutexGuard;
 use snakepit_bridge::core::{CallId, Result, Value, WorkerId};
@@ -66,7 +67,7 @@ impl Wire {
         let ours_alone = std::fs::Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().permissions(ours_alone).tempdir().unwrap();
         let handle = runtime.handle();
-        let wires = Wires::start(1, LogDispatch::default(), || {}).unwrap();
+        let wires = Wires::start(1, Duration::ZERO, LogDispatch::default(), || {}).unwrap();
         let listener =
             Listener::open(directory.path(), 64 << 20, Arc::new(Silent), handle, wires).unwrap();
         let worker = WorkerId { slot: 0, generation: 1 };

@@ -21,6 +21,8 @@ pub mod settle;
 pub mod shared;
 pub mod sharing;
 pub mod signals;
+#[path = "../../../src/transport/spin.rs"]
+pub mod spin;
 pub mod state;
 pub mod thread;
 

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::host_frame::Kind as HostKind;
@@ -57,7 +58,8 @@ fn run(dialled: Dial, shared: &Arc<Shared>, report: &Report) {
     match dialled {
         Ok(mut connection) => {
             let welcome = std::mem::take(&mut connection.welcome);
-            shared.drive.open(Arc::downgrade(&runtime));
+            let spin = Duration::from_micros(welcome.spin_us);
+            shared.drive.open(Arc::downgrade(&runtime), spin);
             reply(report, Ok(welcome));
             let serving = runtime.spawn(serve(connection, shared.clone()));
             drive(&runtime, shared, &serving);
