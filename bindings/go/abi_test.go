@@ -22,6 +22,7 @@ var notCalled = map[string]string{
 	"spb_value_as_bool":   "As[bool]",
 	"spb_platform_close":  "it would hold a thread: Shutdown waits in Go",
 
+	"spb_queue_notify":         "each queue's descriptor wakes its goroutines",
 	"spb_operation_next_chunk": "it would hold a thread: chunks come through a queue",
 
 	"spb_invocation_args": "arguments come with the events",
