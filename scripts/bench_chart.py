@@ -27,6 +27,7 @@ PANELS = [
         "One call of 100 bytes at a time, µs (p50)",
         {
             "peer_ping_pong_p50": "bare socket ping-pong",
+            "echo_100b_1_p50_spin": "this, with spin_us 100",
             "echo_100b_1_p50": "this, inline handler",
             "echo_100b_1_p50_thread": "this, handler on a thread",
             "peer_grpcio_aio_echo_100b_1_p50": "grpcio aio",

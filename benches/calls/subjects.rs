@@ -59,8 +59,8 @@ impl Subject {
                  thread"
             }
             Subject::ProductSpin => {
-                "C host, completion queue, JSON text; one worker, calls_per_worker 64; spin_us 100; \
-                 echo with inline=True"
+                "C host, completion queue, JSON text; one worker, calls_per_worker 64; spin_us \
+                 100; echo with inline=True"
             }
             Subject::PingPong => "socketpair(AF_UNIX), two processes, each bound to its own core",
             Subject::GrpcAio => {

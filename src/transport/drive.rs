@@ -146,8 +146,8 @@ impl Drive {
     }
 }
 
-/// Looks for what comes in, again and again and without sleeping, until it is `told` or for `limit`:
-/// whether it was told.
+/// Looks for what comes in, again and again and without sleeping, until it is `told`, or for
+/// `limit`: whether it was told.
 async fn look(mut told: Pin<&mut impl Future<Output = ()>>, limit: Duration) -> bool {
     let until = Instant::now() + limit;
     loop {
