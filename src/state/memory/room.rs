@@ -64,7 +64,9 @@ impl Room {
             Command::Register(new) => self.register(new),
             Command::Get { name } => self.get(name),
             Command::GetMany { names } => self.get_many(names),
-            Command::Set { name, value, access } => self.set(name, value, access),
+            Command::Set { name, value, access } => {
+                self.set(name, value, access, Record::view).map(Reply::Variable)
+            }
             Command::SetMany { writes, owner } => self.set_many(writes, owner),
             Command::Update { name, update, access } => self.update(name, update, access),
             Command::Rollback { name, version, access } => self.rollback(name, version, access),
@@ -104,18 +106,20 @@ impl Room {
         Ok(Reply::Found { found, missing })
     }
 
-    fn set(&self, name: &str, value: Value, access: Access<'_>) -> Result<Reply> {
-        let checked = self.check_early(name, &value)?;
-        let contents = self.contents.write();
-        self.put(contents, (name, value), checked.as_ref(), access, Record::view)
-            .map(Reply::Variable)
-    }
-
     /// As `Command::Set`, and gives the new version only.
     pub fn set_version(&self, name: &str, value: Value, access: Access<'_>) -> Result<u64> {
+        self.set(name, value, access, |record| record.version)
+    }
+
+    fn set<T>(
+        &self,
+        name: &str,
+        value: Value,
+        access: Access<'_>,
+        shown: impl FnOnce(&Record) -> T,
+    ) -> Result<T> {
         let checked = self.check_early(name, &value)?;
-        let contents = self.contents.write();
-        self.put(contents, (name, value), checked.as_ref(), access, |record| record.version)
+        self.put(self.contents.write(), (name, value), checked.as_ref(), access, shown)
     }
 
     fn set_many(&self, writes: Vec<Write>, owner: Option<&str>) -> Result<Reply> {
