@@ -23,12 +23,15 @@ impl Spin {
 
     /// Whether to look now, and for how long.
     pub fn begin(&self) -> Option<Duration> {
+        if self.limit.is_zero() {
+            return None;
+        }
         let in_vain = self.in_vain.load(Ordering::Relaxed);
         let is_worth_it = in_vain < IN_VAIN_MAX || in_vain.is_multiple_of(TRY_EACH);
-        if !self.limit.is_zero() && !is_worth_it {
-            self.in_vain.store(in_vain.wrapping_add(1), Ordering::Relaxed);
+        if !is_worth_it {
+            self.in_vain.fetch_add(1, Ordering::Relaxed);
         }
-        (!self.limit.is_zero() && is_worth_it).then_some(self.limit)
+        is_worth_it.then_some(self.limit)
     }
 
     /// What came of it.
@@ -36,8 +39,7 @@ impl Spin {
         match came {
             true => self.in_vain.store(0, Ordering::Relaxed),
             false => {
-                let in_vain = self.in_vain.load(Ordering::Relaxed);
-                self.in_vain.store(in_vain.wrapping_add(1), Ordering::Relaxed);
+                self.in_vain.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
