@@ -82,12 +82,12 @@ defmodule SnakepitBridge.Call do
   # Submits with chunks: the stream and the reference of its messages.
   @spec open_stream(t(), reference()) :: {:ok, Native.resource()} | Native.failure()
   def open_stream(%__MODULE__{session: session, options: options} = call, ref) do
-    with {:ok, parameters} <- Payload.encode_object(call.parameters) do
+    Payload.give(Payload.parameters(call.parameters), fn parameters ->
       case call.kind do
         :execute -> Native.execute_stream(session.ref, options, parameters, self(), ref)
         :tool_call -> Native.tool_call_stream(session.ref, options, parameters, self(), ref)
       end
-    end
+    end)
   end
 
   @spec span(t()) :: term()

@@ -175,12 +175,12 @@ defmodule SnakepitBridge.Native do
   # ---- Streams: taken on demand, so that a slow reader holds Python back ---------------------
 
   # As execute and tool_call, with chunks; option `window`. Nothing is sent but `:readable`.
-  @spec execute_stream(resource(), map(), resource() | nil, pid(), reference()) ::
-          {:ok, resource()} | failure()
+  @spec execute_stream(resource(), map(), term(), pid(), reference()) ::
+          {:ok, resource()} | :large | failure()
   def execute_stream(_session, _options, _parameters, _pid, _ref), do: missing()
 
-  @spec tool_call_stream(resource(), map(), resource() | nil, pid(), reference()) ::
-          {:ok, resource()} | failure()
+  @spec tool_call_stream(resource(), map(), term(), pid(), reference()) ::
+          {:ok, resource()} | :large | failure()
   def tool_call_stream(_session, _options, _arguments, _pid, _ref), do: missing()
 
   # Changes of variables; `patterns` as in C. Options: initial, coalesce (booleans), queue_max.

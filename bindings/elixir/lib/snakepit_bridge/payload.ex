@@ -14,16 +14,6 @@ defmodule SnakepitBridge.Payload do
     end
   end
 
-  # A value of parameters: nothing for nothing.
-  @spec encode_object(map() | keyword() | nil) ::
-          {:ok, Native.resource() | nil} | Native.failure()
-  def encode_object(fields) do
-    case parameters(fields) do
-      nil -> {:ok, nil}
-      fields -> encode(fields)
-    end
-  end
-
   # Parameters as the library takes them: nothing for nothing, a keyword list as an object.
   @spec parameters(map() | keyword() | nil) :: term()
   def parameters(empty) when empty in [nil, []] or empty == %{}, do: nil

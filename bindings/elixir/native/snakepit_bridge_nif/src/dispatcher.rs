@@ -1,7 +1,8 @@
 //! The thread that sends a platform's messages, from its first event to its last.
 //!
-//! Owns: waiting, on the platform's queue and on the streams whose readers wait. It never waits for
-//! anything else, and a panic in one event does not keep it from the next. Must not know NIFs.
+//! Owns: waiting, on the platform's queue, which the streams whose readers wait tell. It never
+//! waits for anything else, and a panic in one event does not keep it from the next. Must not know
+//! NIFs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::resources::StreamResource;
 pub fn start(home: Arc<Home>) -> Outcome<()> {
     let builder = std::thread::Builder::new().name("spb-elixir".to_owned());
     let started = builder.spawn(move || {
-        while catch_unwind(AssertUnwindSafe(|| turn(&home))).unwrap_or(true) {}
+        let mut events = Events::with_capacity(BATCH_MAX);
+        while catch_unwind(AssertUnwindSafe(|| turn(&home, &mut events))).unwrap_or(true) {}
         end(&home);
     });
     started
@@ -27,12 +29,11 @@ pub fn start(home: Arc<Home>) -> Outcome<()> {
 
 /// Waits once and deals with everything that has come: whether there may be more. While it waits
 /// the thread may read from workers, and so hears of their answers without being woken.
-fn turn(home: &Home) -> bool {
-    let mut events = Events::with_capacity(BATCH_MAX);
+fn turn(home: &Home, events: &mut Events) -> bool {
     if events.wait(&home.queue).is_err() {
         return false;
     }
-    for event in events.by_ref() {
+    for event in events {
         if matches!(event.kind, EventKind::Shutdown) {
             return false;
         }

@@ -37,8 +37,8 @@ pub fn submit_call(
     let address = Some(Address::new(pid, reference, &home.environments));
     let entry = Entry::Call(Call { address, caller: caller.clone(), ..call });
     let submitted = home.enter(tag, entry).and_then(|()| submit(&home.queue, tag));
-    match (submitted, caller) {
-        (Ok(operation), caller) => {
+    match submitted {
+        Ok(operation) => {
             let number = operation.number();
             match caller {
                 Some(caller) => caller.has_begun(tag, operation),
@@ -47,7 +47,7 @@ pub fn submit_call(
             }
             Ok(number)
         }
-        (Err(failure), caller) => {
+        Err(failure) => {
             if let Some(caller) = caller {
                 caller.has_ended(tag);
             }

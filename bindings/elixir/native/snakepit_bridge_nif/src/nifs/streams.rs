@@ -2,7 +2,7 @@
 
 use rustler::{Encoder, Env, LocalPid, ResourceArc, Term};
 
-use crate::codec::{SMALL_BYTES_MAX, ValueResource, answer, done, failed, optional_payload};
+use crate::codec::{SMALL_BYTES_MAX, answer, done, failed, optional_payload, with_optional_value};
 use crate::dispatcher::done_term;
 use crate::ffi::{EventKind, Events, Failure, Outcome, Queue, Value, Watch, WatchOptions};
 use crate::options::{Options, consume, text_of};
@@ -12,27 +12,28 @@ use super::operations::{execute_options, parent_of, tool_call_options};
 
 type Session = ResourceArc<SessionResource>;
 type Stream = ResourceArc<StreamResource>;
-type Parameters = Option<ResourceArc<ValueResource>>;
 
 #[rustler::nif]
 fn execute_stream<'a>(
     env: Env<'a>,
     session: Session,
     options: Term<'a>,
-    parameters: Parameters,
+    parameters: Term<'a>,
     pid: LocalPid,
     reference: Term<'a>,
 ) -> Term<'a> {
     consume(env, 1);
-    let begun = Options::new(options).and_then(|options| {
-        let parent = parent_of(&options)?;
-        let mut request = execute_options(&options, value_of(&parameters), &parent)?;
-        (request.is_stream, request.window) = (true, options.number("window")?);
-        StreamResource::begin(env, &session.platform, (pid, reference), |queue, tag| {
-            session.handle.execute(&request, queue, tag).map(Source::Call)
-        })
-    });
-    answer(env, begun)
+    with_optional_value(env, parameters, |parameters| {
+        let begun = Options::new(options).and_then(|options| {
+            let parent = parent_of(&options)?;
+            let mut request = execute_options(&options, parameters, &parent)?;
+            (request.is_stream, request.window) = (true, options.number("window")?);
+            StreamResource::begin(env, &session.platform, (pid, reference), |queue, tag| {
+                session.handle.execute(&request, queue, tag).map(Source::Call)
+            })
+        });
+        answer(env, begun)
+    })
 }
 
 #[rustler::nif]
@@ -40,20 +41,22 @@ fn tool_call_stream<'a>(
     env: Env<'a>,
     session: Session,
     options: Term<'a>,
-    arguments: Parameters,
+    arguments: Term<'a>,
     pid: LocalPid,
     reference: Term<'a>,
 ) -> Term<'a> {
     consume(env, 1);
-    let begun = Options::new(options).and_then(|options| {
-        let parent = parent_of(&options)?;
-        let mut request = tool_call_options(&options, value_of(&arguments), &parent)?;
-        (request.is_stream, request.window) = (true, options.number("window")?);
-        StreamResource::begin(env, &session.platform, (pid, reference), |queue, tag| {
-            session.handle.call_tool(&request, queue, tag).map(Source::Call)
-        })
-    });
-    answer(env, begun)
+    with_optional_value(env, arguments, |arguments| {
+        let begun = Options::new(options).and_then(|options| {
+            let parent = parent_of(&options)?;
+            let mut request = tool_call_options(&options, arguments, &parent)?;
+            (request.is_stream, request.window) = (true, options.number("window")?);
+            StreamResource::begin(env, &session.platform, (pid, reference), |queue, tag| {
+                session.handle.call_tool(&request, queue, tag).map(Source::Call)
+            })
+        });
+        answer(env, begun)
+    })
 }
 
 #[rustler::nif(schedule = "DirtyIo")]
@@ -113,10 +116,6 @@ fn next<'a>(env: Env<'a>, stream: &Stream, queue: &Queue, max: usize) -> Outcome
     }
     stream.home.await_events(stream, queue)?;
     Ok(atoms::wait().to_term(env))
-}
-
-fn value_of(given: &Parameters) -> Option<&Value> {
-    given.as_ref().map(|given| &given.0)
 }
 
 /// Events as terms, with what one call on a normal scheduler has time to decode.

@@ -129,17 +129,9 @@ impl ToolResource {
 
     /// Fails a call, whether it was taken or not.
     pub fn refuse(&self, id: u64, failure: &FailureOptions) -> Outcome<()> {
-        let refused = fail(id, failure);
-        let waiting = self.calls.lock().open.get_mut(&id).and_then(Option::take);
-        if refused.is_ok() && waiting.is_some() {
-            self.is_answered(id);
-        } else if let Some(waiting) = waiting
-            && let Some(place) = self.calls.lock().open.get_mut(&id)
-        {
-            // It may be corrected.
-            *place = Some(waiting);
-        }
-        refused
+        fail(id, failure)?;
+        self.is_answered(id);
+        Ok(())
     }
 
     /// Nobody waits for the answer any more.
