@@ -1,8 +1,8 @@
 //! The threads that run a host's callbacks: a few per platform, started when they are needed, never
 //! a thread of the platform's own runtime, and never with a lock held.
 //!
-//! A sink's callbacks run one after the other; different sinks' may run at the same time. It knows
-//! no event.
+//! A sink's callbacks run one after the other; different sinks' may run at the same time. A thread
+//! that has none to run reads from workers meanwhile, as a host's own would. It knows no event.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::time::Instant;
 
+use crate::api::{Sleepers, WireSeats};
 use crate::core::{Error, Result, Status};
 use crate::snakepit::os::block_signals_on_this_thread;
 
@@ -22,7 +23,9 @@ use super::sink::UserData;
 pub struct CallbackPool {
     threads_max: usize,
     state: Mutex<State>,
-    work: Condvar,
+    work: Sleepers,
+    /// Where a thread without work may drive; nowhere in tests of the pool alone.
+    seats: Option<Arc<WireSeats>>,
     ended: Condvar,
 }
 
@@ -45,11 +48,13 @@ pub enum Job {
 }
 
 impl CallbackPool {
-    pub fn new(threads_max: usize) -> Arc<Self> {
+    /// At most so many threads, which drive one of `seats` while they have no work.
+    pub fn new(threads_max: usize, seats: Option<Arc<WireSeats>>) -> Arc<Self> {
         Arc::new(CallbackPool {
             threads_max: threads_max.max(1),
             state: Mutex::default(),
-            work: Condvar::new(),
+            work: Sleepers::default(),
+            seats,
             ended: Condvar::new(),
         })
     }
@@ -130,6 +135,10 @@ impl CallbackPool {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {
+                if !state.jobs.is_empty() {
+                    // Another one may have been passed over while these piled up.
+                    self.work.notify_one();
+                }
                 return Some(job);
             }
             if state.is_stopping && state.sinks == 0 {
@@ -138,7 +147,7 @@ impl CallbackPool {
                 return None;
             }
             state.idle += 1;
-            self.work.wait(&mut state);
+            self.work.wait(&mut state, None, self.seats.as_deref());
             state.idle -= 1;
         }
     }

@@ -4,6 +4,8 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -11,6 +13,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::capi::event::spb_event;
 use crate::capi::item::{Entry, Item};
 use crate::core::Value;
+use crate::telemetry::LogDispatch;
+use crate::transport::Wires;
 
 use super::*;
 
@@ -70,7 +74,7 @@ fn event(tag: u64) -> Entry {
 
 #[test]
 fn one_sinks_callbacks_run_in_order_one_at_a_time_and_may_not_wait() {
-    let pool = CallbackPool::new(4);
+    let pool = CallbackPool::new(4, None);
     let seen = Arc::new(Seen::default());
     let sink = sink(&pool, &seen);
     for tag in 0..1000 {
@@ -90,7 +94,7 @@ fn one_sinks_callbacks_run_in_order_one_at_a_time_and_may_not_wait() {
 
 #[test]
 fn data_is_destroyed_once_after_the_events_that_still_waited() {
-    let pool = CallbackPool::new(2);
+    let pool = CallbackPool::new(2, None);
     let seen = Arc::new(Seen::default());
     let sink = sink(&pool, &seen);
     for tag in 0..200 {
@@ -112,7 +116,7 @@ fn data_is_destroyed_once_after_the_events_that_still_waited() {
 
 #[test]
 fn a_turn_comes_after_the_callbacks_before_it() {
-    let pool = CallbackPool::new(4);
+    let pool = CallbackPool::new(4, None);
     let seen = Arc::new(Seen::default());
     let sink = sink(&pool, &seen);
     let count = Arc::new(Mutex::new(None));
@@ -128,4 +132,38 @@ fn a_turn_comes_after_the_callbacks_before_it() {
     assert_eq!(*count.lock(), Some(100));
     drop(sink);
     seen.wait(|_, destroyed| destroyed == 1);
+}
+
+/// The thread on which it is called.
+unsafe extern "C" fn tell_thread(user_data: *mut c_void, _: *mut spb_event) {
+    // SAFETY: the test passes a `Sender` that outlives the sink.
+    let says = unsafe { &*user_data.cast::<Sender<ThreadId>>() };
+    says.send(std::thread::current().id()).unwrap();
+}
+
+#[test]
+fn a_thread_without_work_reads_what_brings_it_some() {
+    let wires = Wires::start(1, Duration::ZERO, LogDispatch::default(), || {}).unwrap();
+    let pool = CallbackPool::new(1, Some(wires.seats().clone()));
+    let (says, called_on) = channel();
+    let user = UserData::new((&raw const says).cast_mut().cast(), None);
+    let sink = CallbackSink::new(&pool, tell_thread, user).unwrap();
+    let (runtime, wire) = wires.each().next().unwrap();
+    let (says_read, read_on) = channel();
+    // The wire's own thread drives until a message has come that somebody waited for.
+    loop {
+        let (sink, wire, says_read) = (sink.clone(), wire.clone(), says_read.clone());
+        runtime.spawn(async move {
+            wire.note_message(1, 1);
+            says_read.send(std::thread::current().id()).unwrap();
+            sink.push(event(1));
+        });
+        if read_on.recv().unwrap() == called_on.recv().unwrap() {
+            break;
+        }
+    }
+    pool.stop();
+    drop(sink);
+    pool.wait_ended(Duration::from_secs(30));
+    assert_eq!(pool.state.lock().threads, 0);
 }

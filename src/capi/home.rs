@@ -33,7 +33,8 @@ struct QueueList {
 impl Home {
     pub fn open(config_json: &[u8]) -> Result<Arc<Self>> {
         let platform = Platform::open(config_json)?;
-        let callbacks = CallbackPool::new(platform.callback_threads());
+        let seats = platform.seats().clone();
+        let callbacks = CallbackPool::new(platform.callback_threads(), Some(seats));
         let queues = Arc::new(Queues::default());
         let (of_hook, queues_of_hook) = (callbacks.clone(), queues.clone());
         platform.on_closed(Box::new(move || {
