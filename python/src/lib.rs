@@ -24,7 +24,6 @@ mod names;
 mod passing;
 mod payload;
 #[path = "../../src/transport/quiet_socket.rs"]
-#[expect(dead_code, reason = "only the platform asks who is at the other end")]
 mod quiet_socket;
 mod request;
 mod scan;

@@ -8,7 +8,6 @@ mod engine;
 #[expect(dead_code, reason = "the extension uses what the tests do not")]
 mod limits;
 #[path = "../../src/transport/quiet_socket.rs"]
-#[expect(dead_code, reason = "only the platform asks who is at the other end")]
 mod quiet_socket;
 #[path = "../src/shared_memory.rs"]
 mod shared_memory;

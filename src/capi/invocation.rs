@@ -13,6 +13,7 @@ use super::handles::spb_invocation;
 use super::options::{Options, check_flags, check_reserved, read};
 use super::status::spb_status;
 use super::text_view::spb_str;
+use super::uncancelled::send;
 use super::value::{required, spb_value};
 
 /// The same call may succeed later.
@@ -128,7 +129,8 @@ pub extern "C" fn spb_invocation_emit(
 ) -> spb_status {
     guard(err, || {
         let object = handle_table::get(invocation)?;
-        object.invocation.emit(required(chunk, "chunk")?)
+        let chunk = required(chunk, "chunk")?;
+        send(|| object.invocation.emit(chunk))
     })
 }
 
@@ -148,8 +150,8 @@ pub extern "C" fn spb_invocation_complete(
 ) -> spb_status {
     guard(err, || {
         let object = handle_table::get(invocation)?;
-        let answered = object.invocation.complete(required(result, "result")?);
-        release_if_over(invocation, answered)
+        let result = required(result, "result")?;
+        release_if_over(invocation, send(|| object.invocation.complete(result)))
     })
 }
 
@@ -170,7 +172,7 @@ pub unsafe extern "C" fn spb_invocation_fail(
         let object = handle_table::get(invocation)?;
         // SAFETY: the caller vouches for the struct.
         let failure = unsafe { read(options, "options") }?.resolve()?;
-        release_if_over(invocation, object.invocation.fail(failure))
+        release_if_over(invocation, send(|| object.invocation.fail(failure)))
     })
 }
 

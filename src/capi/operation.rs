@@ -19,7 +19,7 @@ use super::handles::spb_operation;
 use super::status::spb_status;
 use super::target::{OperationTarget, Target};
 use super::times::wait_ms;
-use super::uncancelled::uncancelled;
+use super::uncancelled::{send, uncancelled};
 use super::value::spb_value;
 
 /// Waiting for a worker, or for its turn.
@@ -58,7 +58,7 @@ pub fn submit(
     if let Some(keeper) = keeper {
         keeper.keep();
     }
-    operation.start(sink);
+    send(|| operation.start(sink));
     Ok(())
 }
 

@@ -1,14 +1,21 @@
-//! Threads that may be ended by `pthread_cancel`, kept from ending in the middle of a wait.
+//! Threads that may be ended by `pthread_cancel`, kept from ending while they wait or send.
 //!
-//! A thread that waits here may be at work for a wire, inside calls at which a cancelled thread
-//! ends; the wire would be lost with it. Its end comes when it has left the library.
+//! A thread that does may be at work for a wire, inside calls at which a cancelled thread ends; the
+//! wire would be lost with it. Its end comes when it has left the library.
 
 use std::ffi::c_int;
+
+use crate::transport::sending;
 
 /// Runs `wait` on the calling thread, which is not cancelled before it returns.
 pub fn uncancelled<T>(wait: impl FnOnce() -> T) -> T {
     let _disabled = Disabled::new();
     wait()
+}
+
+/// Runs `act`, which may queue something for a worker; the calling thread may send it.
+pub fn send<T>(act: impl FnOnce() -> T) -> T {
+    uncancelled(|| sending(act))
 }
 
 /// While it lives, requests to end this thread wait.

@@ -23,6 +23,8 @@ pub const MESSAGE_OVERHEAD_BYTES: usize = 1024 * 1024;
 pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
 /// Bytes after which a batch is sent although more frames wait.
 pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
+/// What a thread of the host sends itself before it leaves the library: nothing that takes time.
+pub const SENT_HERE_BYTES_MAX: usize = 16 * 1024;
 /// Frames waiting for one worker's socket; above this the worker counts as unable to take calls.
 pub const WORKER_OUTBOX_FRAMES_MAX: usize = 16 * 1024;
 

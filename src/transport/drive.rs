@@ -100,6 +100,11 @@ impl Drive {
         (Driver(self), std::mem::take(&mut turns.tasks))
     }
 
+    /// Whether somebody drives.
+    pub fn is_driven(&self) -> bool {
+        self.turns.lock().drivers > 0
+    }
+
     /// Wakes a task of the runtime: at once if somebody drives, or else when somebody begins to,
     /// which costs no call of the kernel.
     pub fn wake(&self, task: Waker) {

@@ -13,19 +13,20 @@ use tokio::net::unix::UCred;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status as Grpc};
 
 use crate::core::limits::MESSAGE_OVERHEAD_BYTES;
 use crate::core::{Error, Result, Status};
 
 use super::attach::Attachment;
-use super::connection::Connection;
+use super::connection::{Caller, serve};
 use super::gate::Gate;
 use super::lanes::Lanes;
 use super::outbox::{Outbox, OutboxStream};
 use super::patience::patient;
 use super::peer::WorkerEvents;
+use super::strand::Strand;
 use super::wires::{Wire, Wires};
 
 /// The open socket. Dropping it closes and removes it.
@@ -120,26 +121,22 @@ async fn accept(listener: UnixListener, doors: Vec<Door>, mut stopped: watch::Re
 }
 
 /// Serves connections on one wire's runtime; returns where to put them.
-fn serve_on(runtime: &Handle, service: WorkerService, mut stopped: watch::Receiver<bool>) -> Door {
-    let (door, connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
-    let bytes_max = service.message_bytes_max;
+fn serve_on(runtime: &Handle, service: WorkerService, stopped: watch::Receiver<bool>) -> Door {
+    let (door, mut connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
+    let (wire, bytes_max) = (service.wire.clone(), service.message_bytes_max);
     let service = MlBridgeServer::new(service)
         .max_decoding_message_size(bytes_max)
         .max_encoding_message_size(bytes_max);
-    let router = tonic::transport::Server::builder()
-        .initial_stream_window_size(Some(H2_WINDOW_BYTES))
-        .initial_connection_window_size(Some(H2_WINDOW_BYTES))
-        .max_frame_size(Some(H2_FRAME_BYTES))
-        .add_service(service);
     runtime.spawn(async move {
-        let connected = |(socket, peer)| Connection::new(socket, peer);
-        let incoming = ReceiverStream::new(connections).map(connected);
-        let until = async move {
-            // An error means that the listener was dropped, which also ends it.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        if let Err(error) = router.serve_with_incoming_shutdown(incoming, until).await {
-            tracing::error!("the worker listener ended: {error}");
+        while let Some((socket, credentials)) = connections.recv().await {
+            let (service, mut stopped) = (service.clone(), stopped.clone());
+            let stop = async move {
+                // An error means that the listener was dropped, which also ends it.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            Strand::start(&Handle::current(), wire.clone(), |strand| {
+                serve(socket, service, Caller { credentials, strand }, stop)
+            });
         }
     });
     door
@@ -196,8 +193,8 @@ struct WorkerService {
 
 impl WorkerService {
     /// The caller's process, if it is one of our own user's.
-    fn peer(&self, named: Option<&Option<UCred>>) -> Result<Option<u32>, Grpc> {
-        let Some(credentials) = named.copied().flatten() else {
+    fn peer(&self, caller: &Caller) -> Result<Option<u32>, Grpc> {
+        let Some(credentials) = caller.credentials else {
             return Err(Grpc::unauthenticated("the kernel does not name the peer"));
         };
         if credentials.uid() != self.owner {
@@ -216,8 +213,11 @@ impl MlBridge for WorkerService {
         &self,
         request: Request<tonic::Streaming<pb::WorkerMessage>>,
     ) -> Result<Response<OutboxStream>, Grpc> {
-        let peer_pid = self.peer(request.extensions().get())?;
-        let outbox = Outbox::on(self.wire.clone());
+        let Some(caller) = request.extensions().get::<Caller>() else {
+            return Err(Grpc::internal("a connection without a caller"));
+        };
+        let peer_pid = self.peer(caller)?;
+        let outbox = Outbox::on(caller.strand.clone());
         let attachment = Attachment {
             gate: self.gate.clone(),
             events: self.events.clone(),
@@ -252,7 +252,3 @@ impl MlBridge for WorkerService {
 const CONNECTIONS_WAITING_MAX: usize = 16;
 /// Linux's limit for `sun_path`, with its final NUL.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-/// Large enough that a value of any size flows without waiting for window updates on a local
-/// socket.
-const H2_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
-const H2_FRAME_BYTES: u32 = 1024 * 1024;

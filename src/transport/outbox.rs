@@ -15,10 +15,11 @@ use snakepit_bridge_proto::{HostFrame, HostMessage, host_frame::Kind};
 use tonic::Status;
 
 use crate::core::limits::{
-    FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, WORKER_OUTBOX_FRAMES_MAX,
+    FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, SENT_HERE_BYTES_MAX, WORKER_OUTBOX_FRAMES_MAX,
 };
 
-use super::wires::Wire;
+use super::sending;
+use super::strand::Strand;
 
 /// The sending half; clones share it.
 #[derive(Clone, Default)]
@@ -30,8 +31,8 @@ pub struct Outbox {
 struct Shared {
     queue: Mutex<Queue>,
     waker: AtomicWaker,
-    /// What the connection lives on; anywhere in tests.
-    wire: Option<Arc<Wire>>,
+    /// What sends; anything in tests.
+    strand: Option<Strand>,
 }
 
 #[derive(Default)]
@@ -41,9 +42,9 @@ struct Queue {
 }
 
 impl Outbox {
-    /// For a connection that lives on `wire`.
-    pub fn on(wire: Arc<Wire>) -> Self {
-        Outbox { shared: Arc::new(Shared { wire: Some(wire), ..Shared::default() }) }
+    /// For a connection that `strand` runs.
+    pub fn on(strand: Strand) -> Self {
+        Outbox { shared: Arc::new(Shared { strand: Some(strand), ..Shared::default() }) }
     }
 
     /// Queues a frame; one after the end is dropped.
@@ -55,9 +56,27 @@ impl Outbox {
         queue.frames.push_back(HostFrame { kind: Some(kind) });
         let was_empty = queue.frames.len() == 1;
         drop(queue);
-        if was_empty {
-            self.shared.wake();
+        if was_empty && !sending::hold(self, || self.is_awaited_elsewhere()) {
+            self.send_there();
         }
+    }
+
+    /// Lets the connection's own thread send what waits, or whoever works for it.
+    pub(super) fn send_there(&self) {
+        self.shared.waker.wake();
+    }
+
+    /// Sends what waits on the calling thread, if it is light.
+    pub(super) fn send_here(&self) {
+        let bytes: usize = self.shared.queue.lock().frames.iter().map(frame_bytes).sum();
+        match &self.shared.strand {
+            Some(strand) if bytes <= SENT_HERE_BYTES_MAX => strand.run_here(|| self.send_there()),
+            _ => self.send_there(),
+        }
+    }
+
+    fn is_awaited_elsewhere(&self) -> bool {
+        self.shared.strand.as_ref().is_some_and(|strand| strand.wire().is_driven_at_leisure())
     }
 
     /// Whether a new call would have to wait behind too much.
@@ -70,22 +89,12 @@ impl Outbox {
         let mut queue = self.shared.queue.lock();
         queue.end.get_or_insert(status);
         drop(queue);
-        self.shared.wake();
+        self.send_there();
     }
 
     /// The receiving half, which tonic reads.
     pub fn stream(&self) -> OutboxStream {
         OutboxStream { shared: self.shared.clone() }
-    }
-}
-
-impl Shared {
-    fn wake(&self) {
-        match (&self.wire, self.waker.take()) {
-            (Some(wire), Some(task)) => wire.wake(task),
-            (None, Some(task)) => task.wake(),
-            (_, None) => {}
-        }
     }
 }
 

@@ -15,24 +15,18 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// A connected stream socket.
-pub struct QuietSocket<Peer> {
+pub struct QuietSocket {
     socket: AsyncFd<UnixStream>,
     /// There while a write waits for room.
     room: Option<AsyncFd<OwnedFd>>,
-    peer: Peer,
 }
 
-impl<Peer> QuietSocket<Peer> {
-    /// Takes a connected socket into the current runtime, with what is known of its other end.
-    pub fn new(socket: UnixStream, peer: Peer) -> io::Result<Self> {
+impl QuietSocket {
+    /// Takes a connected socket into the current runtime.
+    pub fn new(socket: UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = register(socket, Interest::READABLE)?;
-        Ok(QuietSocket { socket, room: None, peer })
-    }
-
-    /// What was known of its other end.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+        Ok(QuietSocket { socket, room: None })
     }
 
     fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -55,7 +49,7 @@ impl<Peer> QuietSocket<Peer> {
     }
 }
 
-impl<Peer: Unpin> AsyncRead for QuietSocket<Peer> {
+impl AsyncRead for QuietSocket {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,7 +78,7 @@ impl<Peer: Unpin> AsyncRead for QuietSocket<Peer> {
     }
 }
 
-impl<Peer: Unpin> AsyncWrite for QuietSocket<Peer> {
+impl AsyncWrite for QuietSocket {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -143,9 +137,9 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    fn pair() -> (QuietSocket<()>, QuietSocket<()>) {
+    fn pair() -> (QuietSocket, QuietSocket) {
         let (here, there) = UnixStream::pair().unwrap();
-        (QuietSocket::new(here, ()).unwrap(), QuietSocket::new(there, ()).unwrap())
+        (QuietSocket::new(here).unwrap(), QuietSocket::new(there).unwrap())
     }
 
     #[tokio::test]

@@ -112,6 +112,11 @@ impl Seat {
         Look { is_driven: self.who == Who::Guest, turns: self.turns }
     }
 
+    /// Whether much goes to and fro.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
     /// Whether somebody has to drive at once after the guest has left.
     pub fn is_urgent(&self) -> bool {
         self.is_busy || self.is_closed

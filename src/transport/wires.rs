@@ -33,7 +33,6 @@ pub struct WireSeats {
     wires: Vec<Arc<Wire>>,
     /// The one that brought something last.
     latest: Arc<AtomicUsize>,
-    dispatch: LogDispatch,
 }
 
 /// One of them, as those see it who drive it or run on it.
@@ -44,6 +43,7 @@ pub struct Wire {
     spin: Duration,
     number: usize,
     latest: Arc<AtomicUsize>,
+    dispatch: LogDispatch,
 }
 
 #[derive(Default)]
@@ -55,7 +55,6 @@ struct Places {
 /// A guest's turn. Dropping it leaves the seat.
 pub struct Turn<'a> {
     wire: &'a Arc<Wire>,
-    dispatch: &'a LogDispatch,
 }
 
 struct WireThread {
@@ -75,8 +74,8 @@ impl Wires {
     ) -> Result<Self> {
         let latest = Arc::new(AtomicUsize::new(0));
         let wires: Vec<_> =
-            (0..count.max(1)).map(|number| Wire::new(number, &latest, spin)).collect();
-        let seats = Arc::new(WireSeats { wires: wires.clone(), latest, dispatch });
+            (0..count.max(1)).map(|number| Wire::new(number, &latest, spin, &dispatch)).collect();
+        let seats = Arc::new(WireSeats { wires: wires.clone(), latest });
         let mut started = Wires { threads: Vec::new(), seats };
         let on_start: Arc<dyn Fn() + Send + Sync> = Arc::new(on_start);
         for wire in wires {
@@ -123,7 +122,7 @@ impl WireSeats {
         if Handle::try_current().is_ok() || !wire.sit() {
             return None;
         }
-        Some(Turn { wire, dispatch: &self.dispatch })
+        Some(Turn { wire })
     }
 }
 
@@ -148,6 +147,16 @@ impl Wire {
         self.spin
     }
 
+    /// Whether somebody drives it who would have to be woken, rather than being at work anyway.
+    pub fn is_driven_at_leisure(&self) -> bool {
+        self.drive.is_driven() && !self.seat.lock().seat.is_busy()
+    }
+
+    /// Does its `work` on a thread of the host.
+    pub fn within(&self, work: impl FnOnce()) {
+        self.dispatch.run(work);
+    }
+
     /// Wakes a task that runs here.
     pub fn wake(&self, task: Waker) {
         self.drive.wake(task);
@@ -158,7 +167,12 @@ impl Wire {
         self.drive.guest.notify_one();
     }
 
-    fn new(number: usize, latest: &Arc<AtomicUsize>, spin: Duration) -> Arc<Self> {
+    fn new(
+        number: usize,
+        latest: &Arc<AtomicUsize>,
+        spin: Duration,
+        dispatch: &LogDispatch,
+    ) -> Arc<Self> {
         Arc::new(Wire {
             seat: Mutex::default(),
             risen: Condvar::new(),
@@ -166,6 +180,7 @@ impl Wire {
             spin,
             number,
             latest: latest.clone(),
+            dispatch: dispatch.clone(),
         })
     }
 
@@ -229,7 +244,7 @@ impl Turn<'_> {
 
     /// Drives until somebody wakes the guest, at most until `until`.
     pub fn drive(&self, until: Option<Instant>) {
-        self.dispatch.run(|| self.wire.drive.turn(until));
+        self.wire.within(|| self.wire.drive.turn(until));
     }
 
     /// Another guest waits, and a message came that may be its own.

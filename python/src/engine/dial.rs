@@ -117,7 +117,7 @@ async fn connect(path: PathBuf) -> Result<Channel, String> {
         let path = path.clone();
         async move {
             let socket = UnixStream::connect(path).await?.into_std()?;
-            QuietSocket::new(socket, ()).map(TokioIo::new)
+            QuietSocket::new(socket).map(TokioIo::new)
         }
     });
     let connected = endpoint.connect_with_connector(connector).await;

@@ -1,0 +1,181 @@
+//! What a thread of the host sends itself, before it leaves the library: otherwise a thread that
+//! waits for what workers send would have to be woken, only to send it.
+//!
+//! That is one message at most, a light one, while little goes to and fro; all else is left to who
+//! drives the wire. Knows nothing of what is sent.
+
+use std::cell::Cell;
+
+use super::outbox::Outbox;
+
+thread_local! {
+    static HELD: Cell<Held> = const { Cell::new(Held::Nothing) };
+}
+
+/// What the calling thread has to send.
+#[derive(Default)]
+enum Held {
+    /// It is not inside of `sending`.
+    #[default]
+    Nothing,
+    Vacant,
+    Full(Outbox),
+}
+
+/// Sends what `act` queued, on the calling thread, where that is worth it. It holds no lock, is
+/// none of a runtime's threads, and is not cancelled meanwhile; it may take as much stack as a
+/// thread that waits for an operation.
+pub fn sending<T>(act: impl FnOnce() -> T) -> T {
+    let _scope = Scope::open();
+    act()
+}
+
+/// Leaves what waits in `outbox` to the end of `sending`, if the calling thread is inside of that,
+/// and if it `is_worth_it`.
+pub(super) fn hold(outbox: &Outbox, is_worth_it: impl FnOnce() -> bool) -> bool {
+    let before = HELD.take();
+    let holds = matches!(before, Held::Vacant) && is_worth_it();
+    HELD.set(if holds { Held::Full(outbox.clone()) } else { before });
+    holds
+}
+
+/// Dropped at the end of `sending`.
+struct Scope {
+    is_outer: bool,
+}
+
+impl Scope {
+    fn open() -> Self {
+        let before = HELD.take();
+        let is_outer = matches!(before, Held::Nothing);
+        HELD.set(if is_outer { Held::Vacant } else { before });
+        Scope { is_outer }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if !self.is_outer {
+            return;
+        }
+        if let Held::Full(outbox) = HELD.take() {
+            match std::thread::panicking() {
+                true => outbox.send_there(),
+                false => outbox.send_here(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::thread::ThreadId;
+    use std::time::Duration;
+
+    use snakepit_bridge_proto::host_frame::Kind;
+    use snakepit_bridge_proto::{CallCredit, Payload, Ping, ToolChunk};
+    use tokio_stream::StreamExt;
+
+    use super::*;
+    use crate::core::limits::SENT_HERE_BYTES_MAX;
+    use crate::telemetry::LogDispatch;
+    use crate::transport::Wires;
+    use crate::transport::strand::Strand;
+
+    /// An outbox whose stream says which thread takes how many frames.
+    struct Sent {
+        wires: Wires,
+        outbox: Outbox,
+        own: ThreadId,
+        by: Receiver<(ThreadId, usize)>,
+    }
+
+    impl Sent {
+        /// Nothing is under way, and the wire's own thread drives.
+        fn new() -> Self {
+            let wires = Wires::start(1, Duration::ZERO, LogDispatch::default(), || {}).unwrap();
+            let (runtime, wire) = wires.each().next().unwrap();
+            let (says, by) = channel();
+            let mut made = None;
+            Strand::start(runtime, wire.clone(), |strand| {
+                let outbox = Outbox::on(strand);
+                let mut stream = outbox.stream();
+                made = Some(outbox);
+                async move {
+                    while let Some(Ok(message)) = stream.next().await {
+                        says.send((std::thread::current().id(), message.frames.len())).unwrap();
+                    }
+                }
+            });
+            let outbox = made.unwrap();
+            outbox.push(ping());
+            let own = by.recv().unwrap().0;
+            Sent { wires, outbox, own, by }
+        }
+
+        /// Until the own thread sleeps again; `act` then decides who sends one frame.
+        fn by_whom(&self, act: impl Fn(&Outbox)) -> ThreadId {
+            // It may be at work still when a frame comes, which is then its own.
+            for _ in 0..TRIES {
+                act(&self.outbox);
+                let (who, _) = self.by.recv().unwrap();
+                if who != self.own {
+                    return who;
+                }
+            }
+            self.own
+        }
+    }
+
+    const TRIES: usize = 100;
+
+    fn ping() -> Kind {
+        Kind::Ping(Ping { number: 1 })
+    }
+
+    fn chunk(bytes: usize) -> Kind {
+        let payload = Payload { json: vec![b' '; bytes].into(), ..Payload::default() };
+        Kind::ToolChunk(ToolChunk { payload: Some(payload), ..ToolChunk::default() })
+    }
+
+    #[test]
+    fn what_is_light_is_sent_by_who_queues_it_and_in_one_message() {
+        let sent = Sent::new();
+        let here = std::thread::current().id();
+        assert_eq!(sent.by_whom(|outbox| sending(|| outbox.push(ping()))), here);
+        let mut together = 0;
+        while together == 0 {
+            sending(|| {
+                sending(|| sent.outbox.push(ping()));
+                sent.outbox.push(Kind::Credit(CallCredit::default()));
+            });
+            match sent.by.recv().unwrap() {
+                (who, frames) if who == here => together = frames,
+                // The own thread was at work still, and may have taken one by one.
+                (_, frames) => drop((frames == 1).then(|| sent.by.recv().unwrap())),
+            }
+        }
+        assert_eq!(together, 2);
+    }
+
+    #[test]
+    fn all_else_is_left_to_the_own_thread() {
+        let sent = Sent::new();
+        assert_eq!(sent.by_whom(|outbox| outbox.push(ping())), sent.own, "not inside of it");
+        let heavy = SENT_HERE_BYTES_MAX + 1;
+        assert_eq!(sent.by_whom(|outbox| sending(|| outbox.push(chunk(heavy)))), sent.own);
+        let panicking = |outbox: &Outbox| {
+            let act = || sending(|| push_and_panic(outbox));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err());
+        };
+        assert_eq!(sent.by_whom(panicking), sent.own);
+        sent.wires.each().for_each(|(_, wire)| wire.note_message(2, 2));
+        assert_eq!(sent.by_whom(|outbox| sending(|| outbox.push(ping()))), sent.own, "busy");
+    }
+
+    fn push_and_panic(outbox: &Outbox) {
+        outbox.push(ping());
+        std::panic::resume_unwind(Box::new("as told"));
+    }
+}
