@@ -1,7 +1,7 @@
 /*
- * Threads of the host that wait, and may read from workers meanwhile: ended by pthread_cancel,
- * interrupted by signals, with small stacks, many at once. No call loses its end, and those that
- * come later find somebody who reads.
+ * Threads of the host that wait, and may read from workers meanwhile, and others that submit, and
+ * may send: ended by pthread_cancel, interrupted by signals, with small stacks, many at once. No
+ * call loses its end, and those that come later find somebody who reads and sends.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -50,19 +50,25 @@ static void *interrupt(void *target) {
     return NULL;
 }
 
+static pthread_t with_a_small_stack(void *(*run)(void *)) {
+    pthread_attr_t small;
+    pthread_t thread;
+    CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, STACK_BYTES) == 0);
+    CHECK(pthread_create(&thread, &small, run, NULL) == 0);
+    pthread_attr_destroy(&small);
+    return thread;
+}
+
 static void signals_and_a_small_stack(void) {
     struct sigaction action = {.sa_handler = on_signal};
-    pthread_attr_t small;
-    pthread_t caller, nuisance;
+    pthread_t nuisance;
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
-    CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, STACK_BYTES) == 0);
-    CHECK(pthread_create(&caller, &small, lone_calls, NULL) == 0);
+    pthread_t caller = with_a_small_stack(lone_calls);
     CHECK(pthread_create(&nuisance, NULL, interrupt, &caller) == 0);
     CHECK(pthread_join(caller, NULL) == 0);
     atomic_store(&is_over, true);
     CHECK(pthread_join(nuisance, NULL) == 0);
     CHECK(atomic_load(&interrupted) > 0);
-    pthread_attr_destroy(&small);
 }
 
 static atomic_int taken;
@@ -106,6 +112,42 @@ static void cancelled(void) {
     }
 }
 
+static atomic_int submitted;
+
+/* One call at a time, which another thread takes: this one sends it itself. */
+__attribute__((no_sanitize_address)) static void *submit_for_ever(void *unused) {
+    for (;;) {
+        spb_operation_free(submit_to_queue(1));
+        int count = atomic_fetch_add(&submitted, 1) + 1;
+        while (atomic_load(&taken) < count) sched_yield();
+        pthread_testcancel();
+    }
+    return unused;
+}
+
+/* A thread that is to end while it submits ends behind the library, and nothing is lost with it. */
+static void cancelled_senders(void) {
+    pthread_t taker;
+    void *how;
+    atomic_store(&taken, 0);
+    CHECK(pthread_create(&taker, NULL, take_for_ever, NULL) == 0);
+    for (int i = 1; i <= CALLS; i++) {
+        pthread_t sender = with_a_small_stack(submit_for_ever);
+        while (atomic_load(&submitted) < 2 * i) sched_yield();
+        CHECK(pthread_cancel(sender) == 0);
+        CHECK(pthread_join(sender, &how) == 0 && how == PTHREAD_CANCELED);
+        await_taken(atomic_load(&submitted));
+    }
+    CHECK(pthread_cancel(taker) == 0);
+    spb_operation_free(submit_to_queue(1));
+    CHECK(pthread_join(taker, NULL) == 0);
+    if (atomic_load(&taken) == atomic_load(&submitted)) {
+        /* It was between two waits. */
+        spb_event event = next_event(SPB_EVENT_OP_DONE);
+        spb_event_clear(&event);
+    }
+}
+
 static atomic_int seen[CALLS];
 
 static void *take_until_closed(void *unused) {
@@ -143,6 +185,7 @@ int main(int argc, char **argv) {
     calls_waited_for(NULL);
     signals_and_a_small_stack();
     cancelled();
+    cancelled_senders();
     lone_calls(NULL);
     many(takers);
     worker_close();
