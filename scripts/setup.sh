@@ -172,15 +172,16 @@ worker_digest() {
     local sources
     # What the worker mounts of the platform's sources counts as its own.
     # shellcheck disable=SC2046  # no file of the project has a space in its name
-    sources="$(find python proto src/shared_memory $(mounted) -type f \
-        -not -path '*/__pycache__/*' -not -path 'python/tests/*' -not -name '*.so' | LC_ALL=C sort -u)"
+    sources="$(find python proto src/shared_memory $(mounted) -type f -not -name '*.so' \
+        -not -path '*/__pycache__/*' -not -path 'python/tests/*' | LC_ALL=C sort -u)"
     # shellcheck disable=SC2086  # no file of the project has a space in its name
     digest Cargo.toml Cargo.lock $sources
 }
 
 # The files of the platform that the worker's sources name by their path.
 mounted() {
-    grep -rhoE '#\[path = "[./]+src/[^"]+\.rs"' python/src | sed -E 's,.*"[./]+(src/.*)",\1,' | LC_ALL=C sort -u
+    grep -rhoE '#\[path = "[./]+src/[^"]+\.rs"' python/src \
+        | sed -E 's,.*"[./]+(src/.*)",\1,' | LC_ALL=C sort -u
 }
 
 install_worker() {
