@@ -15,8 +15,9 @@ use super::platform::Platform;
 
 /// Where a host wants its records. Called on a library thread: enqueue and return.
 pub trait LogSink: Send + Sync {
-    /// `dropped` records were lost before this one because the sink's queue was full.
-    fn record(&self, record: &Arc<Record>, dropped: u64);
+    /// `dropped` records were lost before this one because the sink's queue was full. Whether this
+    /// one was kept.
+    fn record(&self, record: &Arc<Record>, dropped: u64) -> bool;
 
     /// Whether the next record would be kept. Where it would not, a moment is waited for the host
     /// to take some; then it comes all the same.
@@ -64,7 +65,9 @@ async fn pump(subscription: LogSubscription, sink: Arc<dyn LogSink>) {
         let mut dropped = batch.dropped;
         for record in batch.records {
             is_taken = sink.has_room() || (is_taken && has_room_soon(&*sink).await);
-            sink.record(&record, std::mem::take(&mut dropped));
+            if !sink.record(&record, std::mem::take(&mut dropped)) {
+                subscription.count_dropped();
+            }
         }
         subscription.gather().await;
     }
@@ -101,9 +104,10 @@ mod tests {
     }
 
     impl LogSink for Narrow {
-        fn record(&self, record: &Arc<Record>, _: u64) {
+        fn record(&self, record: &Arc<Record>, _: u64) -> bool {
             self.room.fetch_sub(self.room.load(Ordering::Relaxed).min(1), Ordering::Relaxed);
             self.given.lock().push(record.message.clone());
+            true
         }
 
         fn has_room(&self) -> bool {
@@ -120,8 +124,9 @@ mod tests {
     struct Full(AtomicUsize);
 
     impl LogSink for Full {
-        fn record(&self, _: &Arc<Record>, _: u64) {
+        fn record(&self, _: &Arc<Record>, _: u64) -> bool {
             self.0.fetch_add(1, Ordering::Relaxed);
+            false
         }
 
         fn has_room(&self) -> bool {
@@ -130,7 +135,11 @@ mod tests {
     }
 
     fn told(count: usize) -> LogSubscription {
-        let hub = LogHub::new(count, Counter::default());
+        told_and_counted(count, Counter::default())
+    }
+
+    fn told_and_counted(count: usize, dropped: Counter) -> LogSubscription {
+        let hub = LogHub::new(count, dropped);
         let filter = LogFilter { level: Level::Debug, target_prefix: String::new() };
         let subscription = hub.subscribe(filter);
         for number in 0..count {
@@ -154,8 +163,10 @@ mod tests {
     async fn who_takes_nothing_is_waited_for_once() {
         let sink = Arc::new(Full::default());
         let began = tokio::time::Instant::now();
-        pump(told(50), sink.clone()).await;
+        let dropped = Counter::default();
+        pump(told_and_counted(50, dropped.clone()), sink.clone()).await;
         assert_eq!(sink.0.load(Ordering::Relaxed), 50, "each came all the same");
+        assert_eq!(dropped.get(), 50, "and none was kept");
         let waited = LOOK_EVERY * u32::try_from(LOOKS_MAX).unwrap();
         assert!(began.elapsed() < waited * 2, "{:?}", began.elapsed());
     }

@@ -156,8 +156,9 @@ fn serve(config: &[u8]) -> Result<ExitCode> {
 struct ToStderr;
 
 impl LogSink for ToStderr {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
         eprintln!("{}", record.to_text());
+        true
     }
 }
 

@@ -192,16 +192,19 @@ impl LogTarget {
 }
 
 impl LogSink for LogTarget {
-    fn record(&self, record: &Arc<LogRecord>, dropped: u64) {
+    fn record(&self, record: &Arc<LogRecord>, dropped: u64) -> bool {
         if dropped > 0 {
             self.tell_if_new(self.gate.count_dropped(dropped));
         }
-        match self.gate.admit() {
-            Admission::Enter => {
+        let admission = self.gate.admit();
+        let is_kept = admission == Admission::Enter;
+        match is_kept {
+            true => {
                 self.target.push(Item::Log { record: record.clone(), gate: self.gate.clone() });
             }
-            refused => self.tell_if_new(refused),
+            false => self.tell_if_new(admission),
         }
+        is_kept
     }
 
     fn has_room(&self) -> bool {

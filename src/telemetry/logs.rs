@@ -182,6 +182,11 @@ impl LogSubscription {
         let _ = tokio::time::timeout(GATHER, self.queue.crowded()).await;
     }
 
+    /// A record that was taken could not be kept.
+    pub fn count_dropped(&self) {
+        self.hub.dropped.inc();
+    }
+
     /// The next record if one waits, alone.
     pub fn try_next(&self) -> Option<LogBatch> {
         match self.queue.take(1) {

@@ -99,8 +99,9 @@ impl Printed {
 }
 
 impl LogSink for Printed {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
         self.0.lock().push_str(&record.message);
+        true
     }
 }
 

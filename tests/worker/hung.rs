@@ -17,12 +17,13 @@ use super::support::{begin, call, close, config, eventually, open, outcome, sess
 struct Printed(Mutex<String>);
 
 impl LogSink for Printed {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
         if record.target == "stderr" {
             let mut text = self.0.lock();
             text.push_str(&record.message);
             text.push('\n');
         }
+        true
     }
 }
 

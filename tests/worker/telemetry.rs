@@ -13,8 +13,9 @@ use super::support::{call, close, config, eventually, finish, open, request, ses
 struct Kept(Mutex<Vec<Json>>);
 
 impl LogSink for Kept {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) {
+    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
         self.0.lock().push(record.to_json());
+        true
     }
 }
 
