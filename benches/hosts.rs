@@ -4,9 +4,13 @@
 //! Run it with `make bench`, or some hosts beside C with `cargo bench --bench hosts -- go`. All
 //! programs stay alive and take turns, so that what else the machine does concerns all alike. It
 //! prints a table and writes its rows into `target/bench/report.json`; the ratios are what counts.
+//! Latencies are compared with host and worker on different cores; rows named `free` leave that to
+//! the kernel.
 
 #[path = "hosts/built.rs"]
 mod built;
+#[path = "support/cores.rs"]
+mod cores;
 #[path = "support/figures.rs"]
 mod figures;
 #[path = "support/installed.rs"]
@@ -36,22 +40,33 @@ struct Measure {
     key: &'static str,
     unit: &'static str,
     calls: u32,
+    /// Host and worker are kept on different cores.
+    is_apart: bool,
     has_goal: bool,
 }
 
 const fn latency(row: &'static str, command: &'static str, has_goal: bool) -> Measure {
-    Measure { row, command, key: "p50_us", unit: "µs", calls: 1_000, has_goal }
+    let (key, unit) = ("p50_us", "µs");
+    Measure { row, command, key, unit, calls: 1_000, is_apart: true, has_goal }
 }
 
-const COMMON: [Measure; 3] = [
+/// Wherever the kernel puts them.
+const fn free(row: &'static str, command: &'static str) -> Measure {
+    Measure { is_apart: false, ..latency(row, command, false) }
+}
+
+const COMMON: [Measure; 5] = [
     latency("echo_p50", "echo_latency", true),
     latency("tool_p50", "tool_latency", true),
+    free("echo_free_p50", "echo_latency"),
+    free("tool_free_p50", "tool_latency"),
     Measure {
         row: "echo_64",
         command: "echo_throughput",
         key: "calls_per_s",
         unit: "calls/s",
         calls: 10_000,
+        is_apart: false,
         has_goal: false,
     },
 ];
@@ -144,6 +159,10 @@ fn round(
         for turn in 0..hosts.len() {
             let index = (turn + number) % hosts.len();
             let Some(measure) = measures(hosts[index]).nth(measure) else { continue };
+            match measure.is_apart {
+                true => cores::keep_apart(&programs[index]),
+                false => cores::set_free(&programs[index]),
+            }
             let answer = programs[index].ask(&format!("{} {}", measure.command, measure.calls));
             let outcome = outcomes.entry(id(hosts[index], measure)).or_default();
             outcome.figures.add(answer[measure.key].as_f64().expect("a figure"));
@@ -174,6 +193,9 @@ fn row(host: &Host, measure: &Measure, outcomes: &BTreeMap<String, Outcome>) -> 
     let mut note = figures.spread();
     if !p99.0.is_empty() {
         note = format!("p99 {:.1}; {note}", p99.median());
+    }
+    if measure.is_apart {
+        note = format!("{note}; {}", cores::APART);
     }
     Row {
         value: figures.median(),

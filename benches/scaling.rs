@@ -8,6 +8,8 @@
     reason = "what other benchmarks use of the shared modules is not all used here"
 )]
 
+#[path = "support/cores.rs"]
+mod cores;
 #[path = "support/figures.rs"]
 mod figures;
 #[path = "support/installed.rs"]
@@ -50,12 +52,14 @@ fn round(host: &mut Program, number: usize, ledger: &mut Ledger) {
     for (id, threads) in [("one_thread", 1), ("two_threads", 2)] {
         ledger.take(id, &host.ask(&format!("cores {threads}")), "rounds_per_s", 1.0);
     }
+    cores::keep_apart(host);
     for turn in 0..SESSIONS.len() {
         let count = SESSIONS[(turn + number) % SESSIONS.len()];
         let answer = host.ask(&format!("sessions {count} {CALLS_IN_TURN} {CALLS_AT_ONCE}"));
         ledger.take(&format!("sessions_{count}"), &answer, "p50_us", 1.0);
         ledger.take(&format!("sessions_{count}_64"), &answer, "us_per_call", 1.0);
     }
+    cores::set_free(host);
 }
 
 fn rows(ledger: &Ledger) -> Vec<Row> {
@@ -69,6 +73,7 @@ fn rows(ledger: &Ledger) -> Vec<Row> {
     ];
     let goal = Some(Goal::AtMost(SESSIONS_RATIO_MAX));
     for (ending, note) in [("", "one call at a time"), ("_64", "64 in flight, time per call")] {
+        let note = &format!("{note}; {}", cores::APART);
         let id = |count: usize| format!("sessions_{count}{ending}");
         rows.push(ledger.row(&id(1), "µs", note));
         let more = SESSIONS.iter().filter(|count| **count > 1);

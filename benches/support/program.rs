@@ -39,6 +39,10 @@ impl Program {
         program
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn ask(&mut self, command: &str) -> Json {
         let commands = self.commands.as_mut().expect("open until dropped");
         writeln!(commands, "{command}").expect("a program that reads");
