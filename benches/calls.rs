@@ -6,6 +6,8 @@
 //! name, `-- ray` for those beside Ray. All programs stay alive and take turns within each round.
 //! It prints a table and writes its rows into `target/bench/report.json`; the ratios count.
 
+#[path = "support/cores.rs"]
+mod cores;
 #[path = "calls/documents.rs"]
 mod documents;
 #[path = "support/figures.rs"]
@@ -119,6 +121,9 @@ fn row(measure: &Measure, subject: Subject, outcomes: &BTreeMap<String, Outcome>
     // Promises hold for the product's first way; the others are there to be seen.
     let is_promised = measure.own.first() == Some(&subject);
     let is_own = measure.own.contains(&subject);
+    if is_own && subject != Subject::PingPong && measure.command.is_lone() {
+        note = format!("{note}; {}", cores::APART);
+    }
     let peers = measure.peers.iter().filter(|_| is_own);
     let beside = peers.map(|Peer(peer, goal)| {
         let peer = peer.row(measure.row);

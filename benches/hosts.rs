@@ -30,7 +30,7 @@ use program::Program;
 use report::{Beside, Goal, Row};
 use serde_json::json;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 /// What a host is asked in each round, and the row that it becomes.
 struct Measure {

@@ -9,6 +9,7 @@ use std::process::Command as Process;
 
 use serde_json::{Value as Json, json};
 
+use crate::cores::{keep_apart, set_free};
 use crate::documents;
 use crate::installed::{Installed, command, done, python, root};
 use crate::peers::asked::{Asked, Command};
@@ -108,6 +109,19 @@ impl Subjects {
     }
 }
 
+/// The product's program. Lone calls find its host and its worker apart, as the ping-pong's ends.
+struct Product(Program);
+
+impl Asked for Product {
+    fn ask(&mut self, command: Command) -> Json {
+        match command.is_lone() {
+            true => keep_apart(&self.0),
+            false => set_free(&self.0),
+        }
+        Asked::ask(&mut self.0, command)
+    }
+}
+
 struct Workshop {
     folder: PathBuf,
     documents: PathBuf,
@@ -127,7 +141,7 @@ impl Workshop {
         }
     }
 
-    fn product(&self, spin_us: u32) -> Program {
+    fn product(&self, spin_us: u32) -> Product {
         let config = json!({
             "spin_us": spin_us,
             "guard_path": self.installed.guard(),
@@ -141,7 +155,8 @@ impl Workshop {
         });
         let source = root().join("benches/calls/calls.c");
         let mut start = self.installed.build_c(&source, &self.folder.join("calls"));
-        Program::start("the product", start.arg(config.to_string()).arg(&self.documents))
+        let start = start.arg(config.to_string()).arg(&self.documents);
+        Product(Program::start("the product", start))
     }
 
     fn ping_pong(&self) -> Program {

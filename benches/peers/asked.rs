@@ -18,6 +18,13 @@ pub struct Command {
     pub time_ms: u64,
 }
 
+impl Command {
+    /// One call after the other.
+    pub fn is_lone(&self) -> bool {
+        self.in_flight == 1 && self.verb != "chunks"
+    }
+}
+
 /// A program or a client; its answer has `p50_us`, `p99_us`, `per_s` and `count`, or some of them.
 pub trait Asked {
     fn ask(&mut self, command: Command) -> Json;
