@@ -313,9 +313,11 @@ const STRANGERS: [(&str, &str); 1] = [("transport", "snakepit")];
 const FOREIGN_WORDS: [&str; 6] = ["tonic", "prost", "grpc", "python", "session", "tensor"];
 
 /// Word, the folders that may say it, and what others do instead.
-const PLACES: [(&str, &[&str], &str); 9] = [
+const PLACES: [(&str, &[&str], &str); 11] = [
     ("tonic", &["src/transport"], "speak in the platform's own types"),
     ("tonic_prost", &["src/transport"], "speak in the platform's own types"),
+    ("hyper", &["src/transport"], "speak in the platform's own types"),
+    ("hyper_util", &["src/transport"], "speak in the platform's own types"),
     ("prost", &["src/transport"], "speak in the platform's own types"),
     ("prost_types", &["src/transport"], "speak in the platform's own types"),
     ("snakepit_bridge_proto", &["src/transport"], "speak in the platform's own types"),

@@ -18,6 +18,7 @@ use crate::core::limits::{
     FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, SENT_HERE_BYTES_MAX, WORKER_OUTBOX_FRAMES_MAX,
 };
 
+use super::quiet_socket::only_writing;
 use super::sending;
 use super::strand::Strand;
 
@@ -70,7 +71,9 @@ impl Outbox {
     pub(super) fn send_here(&self) {
         let bytes: usize = self.shared.queue.lock().frames.iter().map(frame_bytes).sum();
         match &self.shared.strand {
-            Some(strand) if bytes <= SENT_HERE_BYTES_MAX => strand.run_here(|| self.send_there()),
+            Some(strand) if bytes <= SENT_HERE_BYTES_MAX => {
+                only_writing(|| strand.run_here(|| self.send_there()));
+            }
             _ => self.send_there(),
         }
     }

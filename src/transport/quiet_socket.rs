@@ -4,6 +4,7 @@
 //! a wake-up for each message sent. Here room is asked for only when there was none. Both ends of a
 //! worker's connection use it; it knows nothing of what travels.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -13,6 +14,24 @@ use std::task::{Context, Poll, ready};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+thread_local! {
+    static ONLY_WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Nothing is read on the calling thread by what `act` polls: bytes that are there stay for who
+/// polls next, and there may be many of them. It is not called inside of itself.
+pub fn only_writing<T>(act: impl FnOnce() -> T) -> T {
+    struct Over;
+    impl Drop for Over {
+        fn drop(&mut self) {
+            ONLY_WRITES.set(false);
+        }
+    }
+    ONLY_WRITES.set(true);
+    let _over = Over;
+    act()
+}
 
 /// A connected stream socket.
 pub struct QuietSocket {
@@ -57,6 +76,10 @@ impl AsyncRead for QuietSocket {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut guard = ready!(self.socket.poll_read_ready(context))?;
+            if ONLY_WRITES.get() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let wanted = buffer.remaining().min(READ_BYTES_MAX);
             let space = buffer.initialize_unfilled_to(wanted);
             let read = guard.try_io(|socket| {
@@ -159,6 +182,22 @@ mod tests {
         assert!(got == expected);
         there.write_all(b"ok").await.unwrap();
         assert_eq!(&writing.await.unwrap(), b"ok");
+    }
+
+    #[tokio::test]
+    async fn who_only_writes_leaves_the_bytes_to_the_next_one() {
+        let (mut here, mut there) = pair();
+        here.write_all(b"ok").await.unwrap();
+        there.socket.readable().await.unwrap().retain_ready();
+        let mut space = [0; 2];
+        let is_read = std::future::poll_fn(|context| {
+            let mut buffer = ReadBuf::new(&mut space);
+            let there = Pin::new(&mut there);
+            Poll::Ready(only_writing(|| there.poll_read(context, &mut buffer)).is_ready())
+        });
+        assert!(!is_read.await);
+        there.read_exact(&mut space).await.unwrap();
+        assert_eq!(&space, b"ok");
     }
 
     #[tokio::test]
