@@ -56,9 +56,9 @@ pub struct spb_execute_options {
 unsafe impl Options for spb_execute_options {}
 
 /// Submits one framework operation in a session. Everything wrong with the request is an error of
-/// this call; SPB_OK means that exactly one end follows. While another thread waits in the library,
-/// this one may send the call to its worker: like that one, it needs a stack of 256 KiB, and
-/// pthread_cancel ends it after this has returned. So does one that answers a call of a tool.
+/// this call; SPB_OK means that exactly one end follows. The calling thread may send the call to
+/// its worker: it needs a stack of 256 KiB, and pthread_cancel ends it after this has returned. The
+/// same holds where a tool is called, and where a call of a tool is answered.
 ///
 /// Ownership: copies or shares everything in `options`; the caller frees `*out` with
 /// spb_operation_free; the sink's data is the library's from now on.

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use prost::Message;
 use snakepit_bridge_proto::{HostFrame, HostMessage, host_frame::Kind};
 use tonic::Status;
 
@@ -21,6 +22,7 @@ use crate::core::limits::{
 use super::quiet_socket::only_writing;
 use super::sending;
 use super::strand::Strand;
+use super::wires::may_drive_here;
 
 /// The sending half; clones share it.
 #[derive(Clone, Default)]
@@ -69,9 +71,9 @@ impl Outbox {
 
     /// Sends what waits on the calling thread, if it is light.
     pub(super) fn send_here(&self) {
-        let bytes: usize = self.shared.queue.lock().frames.iter().map(frame_bytes).sum();
+        let is_light = is_light(&self.shared.queue.lock().frames);
         match &self.shared.strand {
-            Some(strand) if bytes <= SENT_HERE_BYTES_MAX => {
+            Some(strand) if is_light => {
                 only_writing(|| strand.run_here(|| self.send_there()));
             }
             _ => self.send_there(),
@@ -79,7 +81,8 @@ impl Outbox {
     }
 
     fn is_awaited_elsewhere(&self) -> bool {
-        self.shared.strand.as_ref().is_some_and(|strand| strand.wire().is_driven_at_leisure())
+        let strand = self.shared.strand.as_ref();
+        strand.is_some_and(|strand| strand.wire().is_driven_at_leisure()) && may_drive_here()
     }
 
     /// Whether a new call would have to wait behind too much.
@@ -136,6 +139,12 @@ fn take_batch(frames: &mut VecDeque<HostFrame>) -> Vec<HostFrame> {
         }
     }
     frames.drain(..count).collect()
+}
+
+/// Whether sending all of them takes no time worth the name.
+fn is_light(frames: &VecDeque<HostFrame>) -> bool {
+    frames.len() <= FRAMES_PER_MESSAGE_MAX
+        && frames.iter().map(Message::encoded_len).sum::<usize>() <= SENT_HERE_BYTES_MAX
 }
 
 /// Roughly what a frame weighs; only values matter.

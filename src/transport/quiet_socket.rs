@@ -20,7 +20,8 @@ thread_local! {
 }
 
 /// Nothing is read on the calling thread by what `act` polls: bytes that are there stay for who
-/// polls next, and there may be many of them. It is not called inside of itself.
+/// polls next, and there may be many of them. So does the end of the connection. It is not called
+/// inside of itself.
 pub fn only_writing<T>(act: impl FnOnce() -> T) -> T {
     struct Over;
     impl Drop for Over {
@@ -122,6 +123,11 @@ impl AsyncWrite for QuietSocket {
                     ready!(self.poll_room(context))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The peer is gone; what it said before is read first, by who may.
+                Err(_) if ONLY_WRITES.get() => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 done => {
                     self.room = None;
                     return Poll::Ready(done);
@@ -198,6 +204,23 @@ mod tests {
         assert!(!is_read.await);
         there.read_exact(&mut space).await.unwrap();
         assert_eq!(&space, b"ok");
+    }
+
+    #[tokio::test]
+    async fn who_only_writes_leaves_what_a_peer_said_before_its_end_to_be_read() {
+        let (mut here, mut there) = pair();
+        here.write_all(b"ok").await.unwrap();
+        drop(here);
+        let is_over = std::future::poll_fn(|context| {
+            let there = Pin::new(&mut there);
+            Poll::Ready(only_writing(|| there.poll_write(context, b"late")).is_ready())
+        });
+        assert!(!is_over.await);
+        let mut said = Vec::new();
+        there.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, b"ok");
+        let late = there.write_all(b"late").await.unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[tokio::test]

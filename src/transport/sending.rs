@@ -1,8 +1,8 @@
 //! What a thread of the host sends itself, before it leaves the library: otherwise a thread that
 //! waits for what workers send would have to be woken, only to send it.
 //!
-//! That is one message at most, a light one, while little goes to and fro; all else is left to who
-//! drives the wire. Knows nothing of what is sent.
+//! That is what one outbox holds, if it is light, while little goes to and fro; all else is left to
+//! who drives the wire. Knows nothing of what is sent.
 
 use std::cell::Cell;
 
@@ -22,9 +22,9 @@ enum Held {
     Full(Outbox),
 }
 
-/// Sends what `act` queued, on the calling thread, where that is worth it. It holds no lock, is
-/// none of a runtime's threads, and is not cancelled meanwhile; it may take as much stack as a
-/// thread that waits for an operation.
+/// Sends what `act` queued first, on the calling thread, where that is worth it. It holds no lock,
+/// and is not cancelled meanwhile; it may take as much stack as a thread that waits for an
+/// operation.
 pub fn sending<T>(act: impl FnOnce() -> T) -> T {
     let _scope = Scope::open();
     act()
@@ -33,10 +33,20 @@ pub fn sending<T>(act: impl FnOnce() -> T) -> T {
 /// Leaves what waits in `outbox` to the end of `sending`, if the calling thread is inside of that,
 /// and if it `is_worth_it`.
 pub(super) fn hold(outbox: &Outbox, is_worth_it: impl FnOnce() -> bool) -> bool {
-    let before = HELD.take();
+    let before = take();
     let holds = matches!(before, Held::Vacant) && is_worth_it();
-    HELD.set(if holds { Held::Full(outbox.clone()) } else { before });
+    set(if holds { Held::Full(outbox.clone()) } else { before });
     holds
+}
+
+/// A thread at its end, inside of destructors of its own data, has nothing any more.
+fn take() -> Held {
+    HELD.try_with(Cell::take).unwrap_or_default()
+}
+
+fn set(held: Held) {
+    // What such a thread would hold is nothing.
+    let _ = HELD.try_with(|cell| cell.set(held));
 }
 
 /// Dropped at the end of `sending`.
@@ -46,9 +56,9 @@ struct Scope {
 
 impl Scope {
     fn open() -> Self {
-        let before = HELD.take();
+        let before = take();
         let is_outer = matches!(before, Held::Nothing);
-        HELD.set(if is_outer { Held::Vacant } else { before });
+        set(if is_outer { Held::Vacant } else { before });
         Scope { is_outer }
     }
 }
@@ -58,7 +68,7 @@ impl Drop for Scope {
         if !self.is_outer {
             return;
         }
-        if let Held::Full(outbox) = HELD.take() {
+        if let Held::Full(outbox) = take() {
             match std::thread::panicking() {
                 true => outbox.send_there(),
                 false => outbox.send_here(),
@@ -74,7 +84,8 @@ mod tests {
     use std::time::Duration;
 
     use snakepit_bridge_proto::host_frame::Kind;
-    use snakepit_bridge_proto::{CallCredit, Payload, Ping, ToolChunk};
+    use snakepit_bridge_proto::tool_response;
+    use snakepit_bridge_proto::{CallCredit, Error, Payload, Ping, ToolChunk, ToolResponse};
     use tokio_stream::StreamExt;
 
     use super::*;
@@ -134,6 +145,12 @@ mod tests {
         Kind::Ping(Ping { number: 1 })
     }
 
+    fn failure(bytes: usize) -> Kind {
+        let error = Error { details_json: vec![b' '; bytes].into(), ..Error::default() };
+        let outcome = Some(tool_response::Outcome::Error(error));
+        Kind::ToolResponse(ToolResponse { outcome, ..ToolResponse::default() })
+    }
+
     fn chunk(bytes: usize) -> Kind {
         let payload = Payload { json: vec![b' '; bytes].into(), ..Payload::default() };
         Kind::ToolChunk(ToolChunk { payload: Some(payload), ..ToolChunk::default() })
@@ -165,6 +182,7 @@ mod tests {
         assert_eq!(sent.by_whom(|outbox| outbox.push(ping())), sent.own, "not inside of it");
         let heavy = SENT_HERE_BYTES_MAX + 1;
         assert_eq!(sent.by_whom(|outbox| sending(|| outbox.push(chunk(heavy)))), sent.own);
+        assert_eq!(sent.by_whom(|outbox| sending(|| outbox.push(failure(heavy)))), sent.own);
         let panicking = |outbox: &Outbox| {
             let act = || sending(|| push_and_panic(outbox));
             assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err());

@@ -97,7 +97,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Strand {
 impl Inner {
     /// Runs what is ready; the caller has set `RUNNING`.
     fn run(self: &Arc<Self>, is_stranger: bool) {
-        let _unless_panicking = Running(self);
+        let _unless_panicking = Running { inner: self, was_panicking: std::thread::panicking() };
         for _ in 0..PASSES_MAX {
             self.state.fetch_and(!WOKEN, Ordering::AcqRel);
             if self.poll(is_stranger).is_ready() {
@@ -158,12 +158,15 @@ impl Wake for Inner {
 }
 
 /// Somebody runs the jobs: what a panic leaves behind is not run again.
-struct Running<'a>(&'a Inner);
+struct Running<'a> {
+    inner: &'a Inner,
+    was_panicking: bool,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.end();
+        if std::thread::panicking() && !self.was_panicking {
+            self.inner.end();
         }
     }
 }

@@ -175,3 +175,24 @@ fn a_panic_ends_the_jobs_and_leaves_nobody_waiting() {
     assert!(strand.0.jobs.lock().is_none());
     strand.run_here(|| {});
 }
+
+#[test]
+fn a_panic_of_whoever_runs_them_is_not_theirs() {
+    struct Runs<'a>(&'a Strand, &'a Bell);
+    impl Drop for Runs<'_> {
+        fn drop(&mut self) {
+            self.0.run_here(|| self.1.waker.wake());
+        }
+    }
+    let bell = Bell::default();
+    let (_wires, strand, _) = strand(&bell);
+    let said = channel();
+    bell.put_thread(&said.0);
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _runs = Runs(&strand, &bell);
+        std::panic::resume_unwind(Box::new("as told"));
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(said.1.try_recv().unwrap(), std::thread::current().id());
+    assert!(strand.0.jobs.lock().is_some(), "they go on");
+}

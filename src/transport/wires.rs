@@ -116,14 +116,20 @@ impl Drop for Wires {
 
 impl WireSeats {
     /// A turn on the wire that brought something last, if nobody drives it, and if the calling
-    /// thread is not one of a runtime.
+    /// thread may.
     pub fn sit(&self) -> Option<Turn<'_>> {
         let wire = self.wires.get(self.latest.load(Ordering::Relaxed))?;
-        if Handle::try_current().is_ok() || !wire.sit() {
+        if !may_drive_here() || !wire.sit() {
             return None;
         }
         Some(Turn { wire })
     }
+}
+
+/// Whether the calling thread is neither one of a runtime nor so far at its end that it cannot be
+/// in one any more.
+pub(super) fn may_drive_here() -> bool {
+    Handle::try_current().is_err_and(|none| none.is_missing_context())
 }
 
 impl Wire {

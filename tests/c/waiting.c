@@ -112,6 +112,33 @@ static void cancelled(void) {
     }
 }
 
+static pthread_key_t last_words;
+
+/* Runs when a thread ends, after everything of the library's own that belongs to the thread. */
+static void call_at_the_end(void *value) {
+    spb_operation_free(submit_to_queue(*(uint64_t *)value));
+    spb_event event = next_event(SPB_EVENT_OP_DONE);
+    CHECK(event.tag == *(uint64_t *)value && event.status == SPB_OK);
+    spb_event_clear(&event);
+    expect_result(submit("echo", "{\"value\":7}", NULL), "7");
+}
+
+static void *ends_with_a_call(void *value) {
+    CHECK(pthread_setspecific(last_words, value) == 0);
+    return calls_waited_for(NULL);
+}
+
+static void calls_at_the_end_of_threads(void) {
+    uint64_t tag = 4711;
+    CHECK(pthread_key_create(&last_words, call_at_the_end) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, ends_with_a_call, &tag) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+    }
+    CHECK(pthread_key_delete(last_words) == 0);
+}
+
 static atomic_int submitted;
 
 /* One call at a time, which another thread takes: this one sends it itself. */
@@ -185,6 +212,7 @@ int main(int argc, char **argv) {
     calls_waited_for(NULL);
     signals_and_a_small_stack();
     cancelled();
+    calls_at_the_end_of_threads();
     cancelled_senders();
     lone_calls(NULL);
     many(takers);
