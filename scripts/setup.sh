@@ -172,8 +172,8 @@ worker_digest() {
     local sources
     # What the worker mounts of the platform's sources counts as its own.
     # shellcheck disable=SC2046  # no file of the project has a space in its name
-    sources="$(find python proto src/shared_memory $(mounted) -type f -not -name '*.so' \
-        -not -path '*/__pycache__/*' -not -path 'python/tests/*' | LC_ALL=C sort -u)"
+    sources="$(find python proto $(mounted) -type f -not -name '*.so' \
+        -not -path '*/__pycache__/*' -not -path 'python/tests/*' | LC_ALL=C sort)"
     # shellcheck disable=SC2086  # no file of the project has a space in its name
     digest Cargo.toml Cargo.lock $sources
 }
