@@ -159,10 +159,7 @@ fn round(
         for turn in 0..hosts.len() {
             let index = (turn + number) % hosts.len();
             let Some(measure) = measures(hosts[index]).nth(measure) else { continue };
-            match measure.is_apart {
-                true => cores::keep_apart(&programs[index]),
-                false => cores::set_free(&programs[index]),
-            }
+            cores::place(&programs[index], measure.is_apart);
             let answer = programs[index].ask(&format!("{} {}", measure.command, measure.calls));
             let outcome = outcomes.entry(id(hosts[index], measure)).or_default();
             outcome.figures.add(answer[measure.key].as_f64().expect("a figure"));

@@ -52,14 +52,14 @@ fn round(host: &mut Program, number: usize, ledger: &mut Ledger) {
     for (id, threads) in [("one_thread", 1), ("two_threads", 2)] {
         ledger.take(id, &host.ask(&format!("cores {threads}")), "rounds_per_s", 1.0);
     }
-    cores::keep_apart(host);
+    cores::place(host, true);
     for turn in 0..SESSIONS.len() {
         let count = SESSIONS[(turn + number) % SESSIONS.len()];
         let answer = host.ask(&format!("sessions {count} {CALLS_IN_TURN} {CALLS_AT_ONCE}"));
         ledger.take(&format!("sessions_{count}"), &answer, "p50_us", 1.0);
         ledger.take(&format!("sessions_{count}_64"), &answer, "us_per_call", 1.0);
     }
-    cores::set_free(host);
+    cores::place(host, false);
 }
 
 fn rows(ledger: &Ledger) -> Vec<Row> {

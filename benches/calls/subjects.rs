@@ -9,7 +9,7 @@ use std::process::Command as Process;
 
 use serde_json::{Value as Json, json};
 
-use crate::cores::{keep_apart, set_free};
+use crate::cores;
 use crate::documents;
 use crate::installed::{Installed, command, done, python, root};
 use crate::peers::asked::{Asked, Command};
@@ -114,10 +114,7 @@ struct Product(Program);
 
 impl Asked for Product {
     fn ask(&mut self, command: Command) -> Json {
-        match command.is_lone() {
-            true => keep_apart(&self.0),
-            false => set_free(&self.0),
-        }
+        cores::place(&self.0, command.is_lone());
         Asked::ask(&mut self.0, command)
     }
 }

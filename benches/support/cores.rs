@@ -14,19 +14,17 @@ use crate::program::Program;
 /// For the notes of rows that were measured so.
 pub const APART: &str = "host and worker each bound to its own core";
 
-/// Binds a host's threads to one core and what its guards have started to another. Where there is
-/// one only, nothing is done.
-pub fn keep_apart(host: &Program) {
+/// Binds a host's threads to one core and what its guards have started to another, or lets all of
+/// them run anywhere again. Where there is one core only, they run there in any case.
+pub fn place(host: &Program, is_apart: bool) {
     let all = own();
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).map(only);
-    if let (Some(host_core), Some(worker_core)) = (cores.next(), cores.next()) {
-        bind(host.pid(), &host_core, &worker_core);
+    match (cores.next(), cores.next()) {
+        (Some(host_core), Some(worker_core)) if is_apart => {
+            bind(host.pid(), &host_core, &worker_core);
+        }
+        _ => bind(host.pid(), &all, &all),
     }
-}
-
-/// Lets all of them run anywhere again.
-pub fn set_free(host: &Program) {
-    bind(host.pid(), &own(), &own());
 }
 
 fn own() -> CpuSet {
