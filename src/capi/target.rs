@@ -196,15 +196,16 @@ impl LogSink for LogTarget {
         if dropped > 0 {
             self.tell_if_new(self.gate.count_dropped(dropped));
         }
-        let admission = self.gate.admit();
-        let is_kept = admission == Admission::Enter;
-        match is_kept {
-            true => {
+        match self.gate.admit() {
+            Admission::Enter => {
                 self.target.push(Item::Log { record: record.clone(), gate: self.gate.clone() });
+                true
             }
-            false => self.tell_if_new(admission),
+            refused => {
+                self.tell_if_new(refused);
+                false
+            }
         }
-        is_kept
     }
 
     fn has_room(&self) -> bool {

@@ -60,17 +60,19 @@ impl Listener {
             Lanes::serve(lane_listener, lane_socket.clone(), owner, stop.subscribe(), runtime);
         let gate = Gate::default();
         let message_bytes_max = value_bytes_max.saturating_add(MESSAGE_OVERHEAD_BYTES);
+        let service = WorkerService {
+            gate: gate.clone(),
+            events,
+            lanes,
+            message_bytes_max,
+            value_bytes_max,
+            owner,
+        };
+        let service = MlBridgeServer::new(service)
+            .max_decoding_message_size(message_bytes_max)
+            .max_encoding_message_size(message_bytes_max);
         let doors = wires.each().map(|(runtime, wire)| {
-            let service = WorkerService {
-                gate: gate.clone(),
-                events: events.clone(),
-                lanes: lanes.clone(),
-                wire: wire.clone(),
-                message_bytes_max,
-                value_bytes_max,
-                owner,
-            };
-            serve_on(runtime, service, stopped.clone())
+            serve_on(runtime, wire.clone(), service.clone(), stopped.clone())
         });
         runtime.spawn(accept(listener, doors.collect(), stopped.clone()));
         Ok(Listener { socket, lane_socket, gate, stop, _wires: wires })
@@ -121,12 +123,13 @@ async fn accept(listener: UnixListener, doors: Vec<Door>, mut stopped: watch::Re
 }
 
 /// Serves connections on one wire's runtime; returns where to put them.
-fn serve_on(runtime: &Handle, service: WorkerService, stopped: watch::Receiver<bool>) -> Door {
+fn serve_on(
+    runtime: &Handle,
+    wire: Arc<Wire>,
+    service: MlBridgeServer<WorkerService>,
+    stopped: watch::Receiver<bool>,
+) -> Door {
     let (door, mut connections) = mpsc::channel(CONNECTIONS_WAITING_MAX);
-    let (wire, bytes_max) = (service.wire.clone(), service.message_bytes_max);
-    let service = MlBridgeServer::new(service)
-        .max_decoding_message_size(bytes_max)
-        .max_encoding_message_size(bytes_max);
     runtime.spawn(async move {
         while let Some((socket, credentials)) = connections.recv().await {
             let (service, mut stopped) = (service.clone(), stopped.clone());
@@ -184,7 +187,6 @@ struct WorkerService {
     gate: Gate,
     lanes: Lanes,
     events: Arc<dyn WorkerEvents>,
-    wire: Arc<Wire>,
     message_bytes_max: usize,
     value_bytes_max: usize,
     /// Our user, as the owner of the directory that we made.
@@ -223,7 +225,7 @@ impl MlBridge for WorkerService {
             events: self.events.clone(),
             outbox: outbox.clone(),
             lanes: self.lanes.clone(),
-            wire: self.wire.clone(),
+            wire: caller.strand.wire().clone(),
             value_bytes_max: self.value_bytes_max,
             message_bytes_max: u64::try_from(self.message_bytes_max).unwrap_or(u64::MAX),
             peer_pid,

@@ -133,7 +133,7 @@ fn take_batch(frames: &mut VecDeque<HostFrame>) -> Vec<HostFrame> {
     let mut count = 0;
     for frame in frames.iter().take(FRAMES_PER_MESSAGE_MAX) {
         count += 1;
-        bytes += frame_bytes(frame);
+        bytes += frame.encoded_len();
         if bytes >= MESSAGE_BYTES_SOFT_MAX {
             break;
         }
@@ -145,24 +145,6 @@ fn take_batch(frames: &mut VecDeque<HostFrame>) -> Vec<HostFrame> {
 fn is_light(frames: &VecDeque<HostFrame>) -> bool {
     frames.len() <= FRAMES_PER_MESSAGE_MAX
         && frames.iter().map(Message::encoded_len).sum::<usize>() <= SENT_HERE_BYTES_MAX
-}
-
-/// Roughly what a frame weighs; only values matter.
-fn frame_bytes(frame: &HostFrame) -> usize {
-    use snakepit_bridge_proto as pb;
-    let payload = match &frame.kind {
-        Some(Kind::Call(call)) => call.parameters.as_ref(),
-        Some(Kind::ToolChunk(chunk)) => chunk.payload.as_ref(),
-        Some(Kind::ToolResponse(response)) => match &response.outcome {
-            Some(pb::tool_response::Outcome::Payload(payload)) => Some(payload),
-            _ => None,
-        },
-        _ => None,
-    };
-    let attached = |payload: &pb::Payload| -> usize {
-        payload.attachments.iter().map(prost::Message::encoded_len).sum()
-    };
-    payload.map_or(0, |payload| payload.json.len() + attached(payload))
 }
 
 #[cfg(test)]

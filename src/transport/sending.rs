@@ -125,7 +125,7 @@ mod tests {
             Sent { wires, outbox, own, by }
         }
 
-        /// Until the own thread sleeps again; `act` then decides who sends one frame.
+        /// Who sends the one frame that `act` queues while the own thread sleeps.
         fn by_whom(&self, act: impl Fn(&Outbox)) -> ThreadId {
             // It may be at work still when a frame comes, which is then its own.
             for _ in 0..TRIES {
@@ -161,18 +161,20 @@ mod tests {
         let sent = Sent::new();
         let here = std::thread::current().id();
         assert_eq!(sent.by_whom(|outbox| sending(|| outbox.push(ping()))), here);
-        let mut together = 0;
-        while together == 0 {
+        let together = loop {
             sending(|| {
                 sending(|| sent.outbox.push(ping()));
                 sent.outbox.push(Kind::Credit(CallCredit::default()));
             });
-            match sent.by.recv().unwrap() {
-                (who, frames) if who == here => together = frames,
-                // The own thread was at work still, and may have taken one by one.
-                (_, frames) => drop((frames == 1).then(|| sent.by.recv().unwrap())),
+            let (who, frames) = sent.by.recv().unwrap();
+            if who == here {
+                break frames;
             }
-        }
+            // The own thread was at work still, and may have taken one by one.
+            if frames == 1 {
+                sent.by.recv().unwrap();
+            }
+        };
         assert_eq!(together, 2);
     }
 

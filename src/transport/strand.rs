@@ -78,10 +78,9 @@ impl Strand {
     /// runs something already, or is about to, that one does.
     pub fn run_here(&self, wake: impl FnOnce()) {
         let inner = &self.0;
-        let taken =
-            inner.state.compare_exchange(0, RUNNING | WOKEN, Ordering::AcqRel, Ordering::Acquire);
+        let is_taken = inner.passes(0, RUNNING | WOKEN);
         wake();
-        if taken.is_ok() {
+        if is_taken {
             inner.wire.within(|| inner.run(true));
         }
     }
@@ -104,8 +103,7 @@ impl Inner {
                 self.end();
                 return;
             }
-            let idle = self.state.compare_exchange(RUNNING, 0, Ordering::AcqRel, Ordering::Acquire);
-            if idle.is_ok() {
+            if self.passes(RUNNING, 0) {
                 return;
             }
         }
@@ -136,6 +134,11 @@ impl Inner {
         self.state.fetch_or(OVER, Ordering::AcqRel);
         drop((jobs, new));
         self.schedule();
+    }
+
+    /// Goes from one state to another, unless it is in a third one.
+    fn passes(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     fn schedule(&self) {
@@ -180,13 +183,7 @@ impl Future for OnRuntime {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let inner = &self.0.0;
         inner.task.register(context.waker());
-        let taken = inner.state.compare_exchange(
-            WOKEN,
-            RUNNING | WOKEN,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-        if taken.is_ok() {
+        if inner.passes(WOKEN, RUNNING | WOKEN) {
             inner.run(false);
         }
         match inner.state.load(Ordering::Acquire) & OVER {

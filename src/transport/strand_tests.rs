@@ -1,7 +1,7 @@
 //! Who runs what is ready: the runtime, or whoever wakes it; and that all ends with the runtime.
 
 use std::future::poll_fn;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -67,12 +67,6 @@ fn until_idle(strand: &Strand) {
     }
 }
 
-/// Where the job is polled once `wake` was called.
-fn polled_on(bell: &Bell, said: &(Sender<ThreadId>, Receiver<ThreadId>)) -> ThreadId {
-    bell.waker.wake();
-    said.1.recv().unwrap()
-}
-
 #[test]
 fn the_runtime_runs_what_is_woken_and_who_wakes_by_running_does_it_itself() {
     let bell = Bell::default();
@@ -80,7 +74,8 @@ fn the_runtime_runs_what_is_woken_and_who_wakes_by_running_does_it_itself() {
     let (here, said) = (std::thread::current().id(), channel());
     for _ in 0..100 {
         bell.put_thread(&said.0);
-        assert_eq!(polled_on(&bell, &said), own);
+        bell.waker.wake();
+        assert_eq!(said.1.recv().unwrap(), own);
         until_idle(&strand);
         bell.put_thread(&said.0);
         strand.run_here(|| bell.waker.wake());
