@@ -18,6 +18,18 @@ defmodule SnakepitBridge.SupervisorTest do
     end
   end
 
+  test "a platform is gone with its supervisor, whenever the registry hears of it" do
+    name = __MODULE__.Gone
+    start_supervised!({SnakepitBridge.Supervisor, name: name, config: %{"pools" => %{}}})
+    partitions = for {_, pid, _, _} <- Supervisor.which_children(SnakepitBridge.Registry), do: pid
+    Enum.each(partitions, &:sys.suspend/1)
+    stop_supervised!({SnakepitBridge.Supervisor, name})
+    left = Registry.select(SnakepitBridge.Registry, [{{{name, :platform}, :_, :_}, [], [true]}])
+    assert left == [true]
+    assert {:error, %Error{status: :unavailable}} = Frameworks.health(name)
+    Enum.each(partitions, &:sys.resume/1)
+  end
+
   test "a faulty configuration names its key" do
     for {config, place} <- [{%{pool: %{}}, "pool"}, {"{", ""}, {[guard_path: 7], "guard_path"}] do
       Process.flag(:trap_exit, true)

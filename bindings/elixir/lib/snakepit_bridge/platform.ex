@@ -78,10 +78,13 @@ defmodule SnakepitBridge.Platform do
   @impl true
   def handle_info(_message, platform), do: {:noreply, platform}
 
+  # A registry hears of an end later than who waited for it.
   defp lookup(name, part) do
-    case Registry.lookup(@registry, {name, part}) do
-      [{pid, value}] -> {:ok, pid, value}
-      [] -> :error
+    with [{pid, value}] <- Registry.lookup(@registry, {name, part}),
+         true <- Process.alive?(pid) do
+      {:ok, pid, value}
+    else
+      _ -> :error
     end
   rescue
     # The registry is not there: the application was not started.
