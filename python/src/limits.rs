@@ -49,6 +49,14 @@ pub const LANE_WAIT: Duration = Duration::from_secs(2);
 pub const OUTBOX_FRAMES_MAX: usize = 16 * 1024;
 /// Bytes waiting for the socket; above this the sender waits. Two of the largest values.
 pub const OUTBOX_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
+/// Frames, bytes or time behind which what waits is sent by whoever queues more, where nobody
+/// drives the link: what a listener leaves behind goes on together, and the host need not wait for
+/// all of it.
+pub const DUE_FRAMES: usize = 8;
+pub const DUE_BYTES: usize = 64 * 1024;
+pub const DUE_AFTER: Duration = Duration::from_micros(100);
+/// Larger documents are read and written by the link's own thread while the listener works.
+pub const LIGHT_BYTES: usize = 4 * 1024;
 /// Log records among them; above this records are dropped and counted.
 pub const OUTBOX_LOGS_MAX: usize = 1024;
 /// Heartbeats not yet answered; a host that asks faster than this gets no answer to the rest.

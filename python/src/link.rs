@@ -289,7 +289,15 @@ impl Link {
         let mut outcome = Some(outcome);
         let sent =
             waiting::wait_done(py, &self.shared, |state| state.send_result(call_id, &mut outcome))?;
+        self.send_if_due(py);
         sent.map_err(|refusal| errors::refusal(py, &refusal))
+    }
+
+    /// Sends what waits, without the GIL, if that is much and whoever would send it is away.
+    pub fn send_if_due(&self, py: Python<'_>) {
+        if self.shared.is_due() {
+            py.detach(|| self.shared.send());
+        }
     }
 
     pub fn state(&self, py: Python<'_>, call_id: u64, verb: Verb) -> PyResult<Request> {

@@ -27,7 +27,9 @@ impl Link {
     ) -> PyResult<bool> {
         self.check_home(py)?;
         let Some(json) = self.plain(result, encoder)? else { return Ok(false) };
-        Ok(self.with_state(|state| state.try_send_result(call_id, payload(json))))
+        let is_sent = self.with_state(|state| state.try_send_result(call_id, payload(json)));
+        self.send_if_due(py);
+        Ok(is_sent)
     }
 
     /// Sends one chunk on the same terms.

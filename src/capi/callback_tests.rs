@@ -154,7 +154,7 @@ fn a_thread_without_work_reads_what_brings_it_some() {
     loop {
         let (sink, wire, says_read) = (sink.clone(), wire.clone(), says_read.clone());
         runtime.spawn(async move {
-            wire.note_message(1, 1);
+            wire.note_message(1, 1, true);
             says_read.send(std::thread::current().id()).unwrap();
             sink.push(event(1));
         });

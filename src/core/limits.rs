@@ -25,6 +25,12 @@ pub const FRAMES_PER_MESSAGE_MAX: usize = 256;
 pub const MESSAGE_BYTES_SOFT_MAX: usize = 256 * 1024;
 /// What a thread of the host sends itself before it leaves the library: nothing that takes time.
 pub const SENT_HERE_BYTES_MAX: usize = 16 * 1024;
+/// Frames or time behind which what waits is sent by whoever queues more, where nobody drives the
+/// wire: what a thread leaves behind goes on together, and a worker need not wait for all of it.
+pub const DUE_FRAMES: usize = 8;
+pub const DUE_AFTER: Duration = Duration::from_micros(100);
+/// Larger documents are read and written by the wire's own thread while the host's threads work.
+pub const LIGHT_BYTES: usize = 4 * 1024;
 /// Frames waiting for one worker's socket; above this the worker counts as unable to take calls.
 pub const WORKER_OUTBOX_FRAMES_MAX: usize = 16 * 1024;
 

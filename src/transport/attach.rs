@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use snakepit_bridge_proto as pb;
+use snakepit_bridge_proto::call_result::Outcome;
 use snakepit_bridge_proto::host_frame::Kind as HostKind;
 use snakepit_bridge_proto::worker_frame::Kind;
 use tokio_stream::StreamExt;
 use tonic::Streaming;
 
+use crate::core::limits::LIGHT_BYTES;
 use crate::core::{CallId, Result, WorkerId};
 
 use super::chunk_run::ChunkRun;
@@ -123,7 +125,8 @@ impl Attachment {
             tokio::select! {
                 message = inbound.next() => match message {
                     Some(Ok(message)) => {
-                        self.wire.note_message(message.frames.len(), link.calls_open());
+                        let is_light = is_light(&message.frames);
+                        self.wire.note_message(message.frames.len(), link.calls_open(), is_light);
                         self.frames(link, message.frames.into_iter());
                     }
                     Some(Err(status)) => {
@@ -213,6 +216,26 @@ fn announcement_from(hello: pb::Hello) -> Announcement {
         schema_json: schema.schema_json,
     });
     Announcement { pid: hello.pid, runtime: hello.runtime, frameworks: frameworks.collect() }
+}
+
+/// Whether who takes what came sends something in return, and reading it takes no time worth the
+/// name.
+fn is_light(frames: &[pb::WorkerFrame]) -> bool {
+    let has_chunks = frames.iter().any(|frame| matches!(frame.kind, Some(Kind::Chunk(_))));
+    let bytes: usize = frames.iter().map(document_bytes).sum();
+    !has_chunks && bytes <= frames.len() * LIGHT_BYTES
+}
+
+fn document_bytes(frame: &pb::WorkerFrame) -> usize {
+    let payload = match &frame.kind {
+        Some(Kind::ToolRequest(request)) => request.arguments.as_ref(),
+        Some(Kind::Result(result)) => match &result.outcome {
+            Some(Outcome::Payload(payload)) => Some(payload),
+            _ => None,
+        },
+        _ => None,
+    };
+    payload.map_or(0, |payload| payload.json.len())
 }
 
 fn chunk_of(link: &WorkerLink, chunk: pb::CallChunk, run: &mut ChunkRun) {

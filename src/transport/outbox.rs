@@ -13,10 +13,12 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use prost::Message;
 use snakepit_bridge_proto::{HostFrame, HostMessage, host_frame::Kind};
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::core::limits::{
-    FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, SENT_HERE_BYTES_MAX, WORKER_OUTBOX_FRAMES_MAX,
+    DUE_AFTER, DUE_FRAMES, FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, SENT_HERE_BYTES_MAX,
+    WORKER_OUTBOX_FRAMES_MAX,
 };
 
 use super::quiet_socket::only_writing;
@@ -41,7 +43,22 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     frames: VecDeque<HostFrame>,
+    /// When the first of them was queued.
+    since: Option<Instant>,
     end: Option<Result<(), Status>>,
+}
+
+impl Queue {
+    /// Whether what waits has to be sent now, if nobody is about to.
+    fn append(&mut self, frame: HostFrame) -> bool {
+        if self.frames.is_empty() {
+            self.since = None;
+        }
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        self.frames.push_back(frame);
+        self.frames.len() >= DUE_FRAMES || now.duration_since(since) >= DUE_AFTER
+    }
 }
 
 impl Outbox {
@@ -56,10 +73,17 @@ impl Outbox {
         if queue.end.is_some() {
             return;
         }
-        queue.frames.push_back(HostFrame { kind: Some(kind) });
-        let was_empty = queue.frames.len() == 1;
+        let is_due = queue.append(HostFrame { kind: Some(kind) });
+        let is_first = queue.frames.len() == 1;
         drop(queue);
-        if was_empty && !sending::hold(self, || self.is_awaited_elsewhere()) {
+        if is_first && let Some(strand) = &self.shared.strand {
+            strand.wire().note_sender();
+        }
+        let is_worth_it = || match is_first {
+            true => self.is_awaited_elsewhere(),
+            false => is_due && self.is_nobodys(),
+        };
+        if !sending::hold(self, is_worth_it) && is_first {
             self.send_there();
         }
     }
@@ -69,20 +93,30 @@ impl Outbox {
         self.shared.waker.wake();
     }
 
-    /// Sends what waits on the calling thread, if it is light.
+    /// Sends what waits on the calling thread, if it is light; else somebody does.
     pub(super) fn send_here(&self) {
         let is_light = is_light(&self.shared.queue.lock().frames);
         match &self.shared.strand {
             Some(strand) if is_light => {
                 only_writing(|| strand.run_here(|| self.send_there()));
             }
-            _ => self.send_there(),
+            Some(strand) => {
+                self.send_there();
+                strand.wire().call();
+            }
+            None => self.send_there(),
         }
     }
 
     fn is_awaited_elsewhere(&self) -> bool {
         let strand = self.shared.strand.as_ref();
         strand.is_some_and(|strand| strand.wire().is_driven_at_leisure()) && may_drive_here()
+    }
+
+    /// Whether whoever drives now and then is away.
+    fn is_nobodys(&self) -> bool {
+        let strand = self.shared.strand.as_ref();
+        strand.is_some_and(|strand| strand.wire().is_free()) && may_drive_here()
     }
 
     /// Whether a new call would have to wait behind too much.

@@ -44,6 +44,7 @@ impl Sleepers {
         {
             return until.is_some_and(|until| Instant::now() >= until);
         }
+        let _asleep = seats.and_then(WireSeats::fall_asleep);
         match until {
             Some(until) => self.changed.wait_until(guard, until.into_std()).timed_out(),
             None => {

@@ -78,7 +78,8 @@ impl Strand {
     /// runs something already, or is about to, that one does.
     pub fn run_here(&self, wake: impl FnOnce()) {
         let inner = &self.0;
-        let is_taken = inner.passes(0, RUNNING | WOKEN);
+        let is_taken = inner.passes(0, RUNNING | WOKEN)
+            || (inner.wire.is_free() && inner.passes(WOKEN, RUNNING | WOKEN));
         wake();
         if is_taken {
             inner.wire.within(|| inner.run(true));

@@ -20,7 +20,7 @@ use crate::core::{Error, Result, Status};
 use crate::telemetry::LogDispatch;
 
 use super::drive::Drive;
-use super::seat::Seat;
+use super::seat::{Guest, Seat};
 
 /// The threads. Dropping it ends them, with what still runs on them.
 pub struct Wires {
@@ -44,6 +44,8 @@ pub struct Wire {
     number: usize,
     latest: Arc<AtomicUsize>,
     dispatch: LogDispatch,
+    /// The thread that queued the first of what waits, as `here` names it.
+    sender: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -55,6 +57,12 @@ struct Places {
 /// A guest's turn. Dropping it leaves the seat.
 pub struct Turn<'a> {
     wire: &'a Arc<Wire>,
+}
+
+/// A thread that sleeps beside whoever drives. Dropping it says that it is awake.
+pub struct Asleep<'a> {
+    wire: &'a Wire,
+    guest: Guest,
 }
 
 struct WireThread {
@@ -124,6 +132,14 @@ impl WireSeats {
         }
         Some(Turn { wire })
     }
+
+    /// The calling thread sleeps, since it got no turn.
+    pub fn fall_asleep(&self) -> Option<Asleep<'_>> {
+        let wire = self.wires.get(self.latest.load(Ordering::Relaxed))?;
+        let guest = wire.guest_here();
+        wire.seat.lock().seat.begin_sleep(guest);
+        Some(Asleep { wire, guest })
+    }
 }
 
 /// Whether the calling thread is neither one of a runtime nor so far at its end that it cannot be
@@ -133,11 +149,12 @@ pub(super) fn may_drive_here() -> bool {
 }
 
 impl Wire {
-    /// A message came, with so many frames while its worker had so many calls.
-    pub fn note_message(&self, frames: usize, calls: usize) {
+    /// A message came, with so many frames while its worker had so many calls; to read it takes
+    /// no time if it `is_light`.
+    pub fn note_message(&self, frames: usize, calls: usize, is_light: bool) {
         self.latest.store(self.number, Ordering::Relaxed);
         let mut places = self.seat.lock();
-        let own_leaves = places.seat.note_message(frames, calls);
+        let own_leaves = places.seat.note_message(frames, calls, is_light);
         let guest_leaves = places.seat.is_asked();
         drop(places);
         if own_leaves {
@@ -151,6 +168,23 @@ impl Wire {
     /// How long guests look before they sleep.
     pub fn spin(&self) -> Duration {
         self.spin
+    }
+
+    /// The calling thread sends something.
+    pub fn note_sender(&self) {
+        self.sender.store(here(), Ordering::Relaxed);
+    }
+
+    /// Whether nobody drives it.
+    pub fn is_free(&self) -> bool {
+        self.seat.lock().seat.is_free()
+    }
+
+    /// Lets the own thread drive at once, if nobody does.
+    pub fn call(&self) {
+        if self.is_free() {
+            self.drive.call_own();
+        }
     }
 
     /// Whether somebody drives it who would have to be woken, rather than being at work anyway.
@@ -187,12 +221,22 @@ impl Wire {
             number,
             latest: latest.clone(),
             dispatch: dispatch.clone(),
+            sender: AtomicUsize::new(NOBODY),
         })
     }
 
+    /// How the calling thread lives: who sends what becomes of what it takes is back at once.
+    fn guest_here(&self) -> Guest {
+        match self.sender.load(Ordering::Relaxed) {
+            sender if sender == here() && sender != NOBODY => Guest::Regular,
+            _ => Guest::Passing,
+        }
+    }
+
     fn sit(&self) -> bool {
+        let guest = self.guest_here();
         let mut places = self.seat.lock();
-        let sits = places.seat.sit();
+        let sits = places.seat.sit(guest);
         if sits {
             places.guest = Some(std::thread::current().id());
         }
@@ -202,9 +246,8 @@ impl Wire {
     /// Lets the own thread take the seat that a guest has left, unless one comes back soon.
     fn rise(&self) {
         let mut places = self.seat.lock();
-        places.seat.rise();
+        let is_urgent = places.seat.rise();
         places.guest = None;
-        let is_urgent = places.seat.is_urgent();
         drop(places);
         self.risen.notify_all();
         match is_urgent {
@@ -265,6 +308,12 @@ impl Drop for Turn<'_> {
     }
 }
 
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        self.wire.seat.lock().seat.end_sleep(self.guest);
+    }
+}
+
 impl WireThread {
     fn start(wire: Arc<Wire>, on_start: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -282,6 +331,14 @@ impl WireThread {
         Ok(WireThread { wire, handle, thread: Some(thread) })
     }
 }
+
+/// The calling thread, as long as it lives; `NOBODY` for one that is in its last destructors.
+fn here() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.try_with(|here| std::ptr::from_ref(here).addr()).unwrap_or(NOBODY)
+}
+
+const NOBODY: usize = 0;
 
 #[cfg(test)]
 #[path = "wires_tests.rs"]

@@ -33,7 +33,7 @@ fn make_room(wires: &Wires) {
         let wire = wire.clone();
         let (done, noted) = channel();
         runtime.spawn(async move {
-            wire.note_message(1, 1);
+            wire.note_message(1, 1, true);
             done.send(()).unwrap();
         });
         noted.recv().unwrap();
@@ -99,10 +99,25 @@ fn a_guests_turn_ends_when_another_one_waits_and_a_message_came() {
     std::thread::spawn(move || assert!(seats.sit().is_none())).join().unwrap();
     let (runtime, wire) = wires.each().next().unwrap();
     let wire = wire.clone();
-    runtime.spawn(async move { wire.note_message(1, 1) });
+    runtime.spawn(async move { wire.note_message(1, 1, true) });
     assert!(!turn.is_asked());
     turn.drive(None);
     assert!(turn.is_asked());
+}
+
+#[test]
+fn who_sends_what_becomes_of_what_it_takes_drives_however_much_comes() {
+    let wires = wires(1);
+    let wire = wires.each().next().unwrap().1.clone();
+    assert!(wires.seats().sit().is_none());
+    wire.note_message(8, 8, true);
+    assert!(!wire.is_free(), "who waits has sent nothing");
+    wire.note_sender();
+    assert!(wires.seats().sit().is_none());
+    wire.note_message(8, 8, false);
+    assert!(!wire.is_free(), "it takes its time");
+    wire.note_message(8, 8, true);
+    assert!(wire.is_free());
 }
 
 #[test]

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "worker.h"
 
@@ -186,6 +188,66 @@ static void cancelled_senders(void) {
     cancel_taker(taker, atomic_load(&submitted));
 }
 
+/* Submits again for each end, as event loops do: a window that is never empty. */
+static void window_of_calls(const char *function) {
+    enum { IN_FLIGHT = 40 };
+    static int ends[CALLS];
+    memset(ends, 0, sizeof ends);
+    uint64_t submitted = 0;
+    spb_event events[IN_FLIGHT];
+    for (int ended = 0; ended < CALLS;) {
+        while (submitted < CALLS && submitted < (uint64_t)ended + IN_FLIGHT) {
+            spb_sink sink = spb_sink_queue(queue, submitted++);
+            spb_operation_free(submit(function, "{\"value\":7}", &sink));
+        }
+        size_t count;
+        OK(spb_queue_next_batch(queue, events, IN_FLIGHT, LONG_MS, &count, ERR));
+        for (size_t i = 0; i < count; i++) {
+            CHECK(events[i].kind == SPB_EVENT_OP_DONE && events[i].status == SPB_OK);
+            ends[events[i].tag]++;
+            ended++;
+            spb_event_clear(&events[i]);
+        }
+    }
+    for (int i = 0; i < CALLS; i++) CHECK(ends[i] == 1);
+}
+
+static void await_file(const char *path) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (time_t until = now.tv_sec + LONG_MS / 1000; access(path, F_OK) != 0;) {
+        sched_yield();
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        CHECK(now.tv_sec < until);
+    }
+    CHECK(unlink(path) == 0);
+}
+
+/* What such a thread submits is carried out although it never comes back to the library. */
+static void left_behind(void) {
+    enum { MARKS = 20 };
+    char folder[] = "/tmp/spb-waiting-XXXXXX", path[80], parameters[100];
+    CHECK(mkdtemp(folder) != NULL);
+    for (int marks = 1; marks <= MARKS; marks++) {
+        window_of_calls("echo_inline");
+        for (int i = 0; i < marks; i++) {
+            snprintf(parameters, sizeof parameters, "{\"path\":\"%s/%d\"}", folder, i);
+            spb_sink sink = spb_sink_queue(queue, (uint64_t)i);
+            spb_operation_free(submit("leave_mark", parameters, &sink));
+        }
+        for (int i = 0; i < marks; i++) {
+            snprintf(path, sizeof path, "%s/%d", folder, i);
+            await_file(path);
+        }
+        for (int i = 0; i < marks; i++) {
+            spb_event event = next_event(SPB_EVENT_OP_DONE);
+            CHECK(event.status == SPB_OK);
+            spb_event_clear(&event);
+        }
+    }
+    CHECK(rmdir(folder) == 0);
+}
+
 static atomic_int seen[CALLS];
 
 static void *take_until_closed(void *unused) {
@@ -226,6 +288,9 @@ int main(int argc, char **argv) {
     calls_at_the_end_of_threads();
     cancelled_senders();
     lone_calls(NULL);
+    window_of_calls("echo_inline");
+    window_of_calls("echo");
+    left_behind();
     many(takers);
     worker_close();
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(takers[i], NULL) == 0);

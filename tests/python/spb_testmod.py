@@ -31,6 +31,23 @@ def echo_inline(value):
 
 
 @snakepit_bridge.function
+def leave_mark(path: str):
+    """Makes an empty file, which nobody has made before."""
+    with open(path, "x"):
+        pass
+
+
+@snakepit_bridge.function(inline=True)
+def await_mark(path: str):
+    """Looks for a file on the dispatch thread without a pause: whether somebody made it."""
+    until = time.monotonic() + 30
+    while not os.path.exists(path):
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+@snakepit_bridge.function
 async def echo_async(value):
     """Gives back what it got, from the event loop."""
     await asyncio.sleep(0)

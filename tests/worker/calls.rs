@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{call, close, config, finish, open, request, session, tool};
+use super::support::{begin, call, close, config, finish, open, outcome, request, session, tool};
 use serde_json::json;
 use snakepit_bridge::api::{ExecuteRequest, Timeout};
 use snakepit_bridge::core::{Attachment, DType, Error, Status, Tensor, Value, limits};
@@ -29,6 +29,29 @@ fn values_come_back_with_their_type_and_through_tools_too() {
     let kinds =
         call(&session, "kinds", json!({"value": [1, 1.0, true, null, "", [], {}]})).unwrap();
     assert_eq!(kinds, json!(["int", "float", "bool", "NoneType", "str", [], {}]));
+    close(&platform);
+}
+
+#[test]
+fn what_has_ended_is_told_while_the_next_call_of_its_batch_runs_on_the_dispatch_thread() {
+    let platform = open(&config(1, 8));
+    let session = session(&platform);
+    let folder = tempfile::tempdir().unwrap();
+    let mark = |name: &str| folder.path().join(name);
+    let await_mark = |name| begin(&session, "await_mark", json!({"path": mark(name)}));
+    // While the first one holds the dispatch thread, the others come together.
+    let first = await_mark("first");
+    let quick: Vec<_> =
+        (0..3).map(|number| begin(&session, "echo_inline", json!({"value": number}))).collect();
+    let last = await_mark("last");
+    std::fs::write(mark("first"), "").unwrap();
+    assert_eq!(outcome(&first).unwrap().to_document().unwrap(), true);
+    for (number, operation) in quick.iter().enumerate() {
+        assert_eq!(outcome(operation).unwrap().to_document().unwrap(), number);
+    }
+    assert!(!last.is_done(), "it waits for its mark");
+    std::fs::write(mark("last"), "").unwrap();
+    assert_eq!(outcome(&last).unwrap().to_document().unwrap(), true);
     close(&platform);
 }
 

@@ -10,10 +10,11 @@ use std::task::Waker;
 use parking_lot::Condvar;
 use snakepit_bridge_proto as pb;
 use snakepit_bridge_proto::worker_frame::Kind;
+use tokio::time::Instant;
 
 use crate::limits::{
-    FRAMES_PER_MESSAGE_MAX, LOG_RECORD_BYTES_MAX, MESSAGE_BYTES_SOFT_MAX, OUTBOX_BYTES_MAX,
-    OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PONGS_MAX,
+    DUE_AFTER, DUE_BYTES, DUE_FRAMES, FRAMES_PER_MESSAGE_MAX, LOG_RECORD_BYTES_MAX,
+    MESSAGE_BYTES_SOFT_MAX, OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PONGS_MAX,
 };
 
 /// The outgoing half of a link.
@@ -21,6 +22,8 @@ use crate::limits::{
 pub struct Outbox {
     frames: VecDeque<pb::WorkerFrame>,
     frames_bytes: usize,
+    /// When the first of them was queued.
+    since: Option<Instant>,
     logs: usize,
     logs_dropped: u64,
     pongs: VecDeque<u64>,
@@ -50,9 +53,17 @@ impl Outbox {
         has
     }
 
+    /// Whether what waits has to be sent now, if nobody is about to.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.frames.len() >= DUE_FRAMES
+            || self.frames_bytes >= DUE_BYTES
+            || self.since.is_some_and(|since| now.duration_since(since) >= DUE_AFTER)
+    }
+
     /// Adds a frame. Who can wait asks for room first; who cannot has a bound of its own.
     pub fn push(&mut self, kind: Kind) {
         if !self.ended {
+            self.since.get_or_insert_with(Instant::now);
             self.frames_bytes += weight(&kind);
             self.logs += usize::from(matches!(kind, Kind::Log(_)));
             self.frames.push_back(pb::WorkerFrame { kind: Some(kind) });
@@ -92,6 +103,7 @@ impl Outbox {
             self.waker = Some(waker.clone());
             return (Take::Nothing, false);
         }
+        self.since = None;
         let mut frames: Vec<_> = self.pongs.drain(..).map(pong).collect();
         let mut bytes = 0;
         while let Some(kind) = self.frames.front().and_then(|frame| frame.kind.as_ref()) {

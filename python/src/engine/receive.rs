@@ -74,6 +74,7 @@ impl State {
         if self.calls.contains_key(&call.call_id) {
             return false;
         }
+        self.inbox_bytes += call.parameters.as_ref().map_or(0, |parameters| parameters.json.len());
         let credit = u64::from(call.chunk_credit);
         let session = call.session_incarnation;
         self.calls.insert(call.call_id, Call { session, credit, ..Call::default() });

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::drive::Drive;
 use super::outbox::Take;
+use super::seat::Guest;
 use super::sharing::Sharing;
 use super::state::State;
 
@@ -65,17 +66,17 @@ impl Shared {
         mut act: impl FnMut(&mut State) -> Attempt<T>,
     ) -> Option<T> {
         let mut state = self.state.lock();
-        let mut is_guest = false;
+        // Whether the link's thread has to go on at once where this one has driven.
+        let mut risen = None;
         loop {
             let tried = act(&mut state);
             let wakes = state.take_wakes();
             let condvar = match tried {
                 Attempt::Wait(condvar) if Instant::now() < until => condvar,
                 Attempt::Wait(_) | Attempt::Done(_) => {
-                    let is_urgent = state.seat.is_urgent();
                     drop(state);
                     wakes.fire(&self.drive);
-                    self.see_off(is_guest, is_urgent);
+                    self.see_off(risen);
                     return match tried {
                         Attempt::Done(result) => Some(result),
                         Attempt::Wait(_) => None,
@@ -85,24 +86,42 @@ impl Shared {
             if state.sit(&condvar) {
                 drop(state);
                 wakes.fire(&self.drive);
-                is_guest = true;
                 self.drive.turn(Some(until));
                 state = self.state.lock();
-                state.rise();
+                risen = Some(state.rise());
             } else {
                 wakes.fire(&self.drive);
+                let guest = state.guest_at(&condvar);
+                state.seat.begin_sleep(guest);
                 condvar.wait_until(&mut state, until.into_std());
+                state.seat.end_sleep(guest);
             }
         }
     }
 
-    /// Lets the link's thread take the seat that a guest has left, unless one comes back soon.
-    fn see_off(&self, was_guest: bool, is_urgent: bool) {
-        if was_guest {
-            match is_urgent {
-                true => self.drive.call_own(),
-                false => self.drive.watch_seat(),
-            }
+    /// Whether the calling thread has something to send, since nobody drives who would.
+    pub fn is_due(&self) -> bool {
+        self.state.lock().is_due()
+    }
+
+    /// Sends what waits, unless somebody drives by now.
+    pub fn send(&self) {
+        let mut state = self.state.lock();
+        if state.seat.is_free() && state.seat.sit(Guest::Regular) {
+            drop(state);
+            self.drive.turn(Some(Instant::now()));
+            let is_urgent = self.state.lock().seat.rise();
+            self.see_off(Some(is_urgent));
+        }
+    }
+
+    /// Lets the link's thread take the seat that a guest has left: at once, or unless one comes
+    /// back soon.
+    fn see_off(&self, risen: Option<bool>) {
+        match risen {
+            Some(true) => self.drive.call_own(),
+            Some(false) => self.drive.watch_seat(),
+            None => {}
         }
     }
 

@@ -18,9 +18,9 @@ use super::calls::{Call, Calls};
 use super::drive::Drive;
 use super::outbox::Outbox;
 use super::requests::Requests;
-use super::seat::Seat;
+use super::seat::{Guest, Seat};
 use super::shared::Attempt;
-use crate::limits::INBOX_FRAMES_MAX;
+use crate::limits::{INBOX_FRAMES_MAX, LIGHT_BYTES};
 
 /// The state of one link.
 #[derive(Default)]
@@ -36,6 +36,8 @@ pub struct State {
     /// Frames that belonged to no call or request that we know.
     pub frames_ignored: u64,
     inbox: VecDeque<Incoming>,
+    /// What the last message brought of documents.
+    pub inbox_bytes: usize,
     arrived: Arc<Condvar>,
     /// The thread that took the last batch and passes it on; until it is back, or says that it is
     /// done, nobody gets the next: frames keep their order.
@@ -171,17 +173,37 @@ impl State {
 
     /// The calling thread would sleep on `condvar`: it drives instead, if nobody does.
     pub fn sit(&mut self, condvar: &Arc<Condvar>) -> bool {
-        let sits = self.seat.sit();
+        let sits = self.seat.sit(self.guest_at(condvar));
         if sits {
             self.guest_waits = Some(condvar.clone());
         }
         sits
     }
 
-    /// The guest stops driving.
-    pub fn rise(&mut self) {
-        self.seat.rise();
+    /// How whoever waits there lives: a listener is back when it has passed on what came.
+    pub fn guest_at(&self, condvar: &Arc<Condvar>) -> Guest {
+        if Arc::ptr_eq(condvar, &self.arrived) { Guest::Regular } else { Guest::Passing }
+    }
+
+    /// The guest stops driving. Whether the link's thread has to go on at once.
+    pub fn rise(&mut self) -> bool {
         self.guest_waits = None;
+        self.seat.rise()
+    }
+
+    /// A message came with so many frames. Whether the link's thread shall leave the seat.
+    pub fn note_message(&mut self, frames: usize) -> bool {
+        let is_for_listener = !self.inbox.is_empty() && self.inbox_bytes <= frames * LIGHT_BYTES;
+        self.inbox_bytes = 0;
+        self.seat.note_message(frames, self.calls.len(), is_for_listener)
+    }
+
+    /// Whether the calling thread has to send what it has queued since it took a batch: nobody
+    /// drives meanwhile.
+    pub fn is_due(&self) -> bool {
+        self.seat.is_free()
+            && self.passes_on == Some(std::thread::current().id())
+            && self.outbox.is_due(Instant::now())
     }
 
     /// Whom to wake after the lock is released.

@@ -120,7 +120,7 @@ fn receive(shared: &Shared, mut frames: Vec<pb::HostFrame>) {
     let link_is_to_leave = shared.with(|state| {
         refused.into_iter().for_each(|result| state.outbox.push(Kind::Result(result)));
         state.receive(frames, now);
-        state.seat.note_message(count, state.calls.len())
+        state.note_message(count)
     });
     if link_is_to_leave {
         shared.drive.own.notify_one();

@@ -13,8 +13,8 @@ use super::*;
 use crate::engine::outbox::Take;
 use crate::engine::{Attempt, Item};
 use crate::limits::{
-    FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX, OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PONGS_MAX,
-    REQUESTS_MAX,
+    DUE_AFTER, DUE_BYTES, DUE_FRAMES, FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX,
+    OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PONGS_MAX, REQUESTS_MAX,
 };
 
 #[derive(Default)]
@@ -190,6 +190,52 @@ fn the_writer_is_woken_once_for_many_frames() {
         state.take_wakes().fire(&drive);
     }
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+}
+
+/// Many results wait, and the calling thread has queued them.
+fn with_results_of_its_own(count: usize) -> State {
+    let mut state = State::default();
+    state.seat.give_up();
+    host(&mut state, (1..=count as u64).map(|call_id| call(call_id, 0)));
+    assert!(matches!(state.take_batch(count), Attempt::Done(Some(batch)) if batch.len() == count));
+    for call_id in 1..=count as u64 {
+        assert!(matches!(result(&mut state, call_id), Attempt::Done(Ok(()))));
+    }
+    state
+}
+
+#[test]
+fn a_listener_sends_what_it_has_queued_when_that_is_much_and_nobody_drives() {
+    let mut state = with_results_of_its_own(DUE_FRAMES);
+    assert!(state.is_due());
+    assert!(state.seat.sit(Guest::Passing));
+    assert!(!state.is_due(), "who drives does it");
+    state.seat.rise();
+    std::thread::scope(|threads| {
+        threads.spawn(|| assert!(!state.is_due(), "another thread has not taken them"));
+    });
+    state.pass_on();
+    assert!(!state.is_due(), "it listens no more");
+}
+
+#[test]
+fn what_waits_is_due_by_frames_by_bytes_and_by_time() {
+    let now = Instant::now();
+    let mut outbox = Outbox::default();
+    assert!(!outbox.is_due(now + DUE_AFTER), "there is nothing");
+    outbox.push(Kind::Drained(pb::Drained {}));
+    assert!(!outbox.is_due(now) && outbox.is_due(Instant::now() + DUE_AFTER));
+    assert!(matches!(outbox.take(Waker::noop()).0, Take::Message(_)));
+    assert!(!outbox.is_due(Instant::now() + DUE_AFTER), "it was sent");
+    for _ in 0..DUE_FRAMES {
+        assert!(!outbox.is_due(now));
+        outbox.push(Kind::Drained(pb::Drained {}));
+    }
+    assert!(outbox.is_due(now));
+    assert!(matches!(outbox.take(Waker::noop()).0, Take::Message(_)));
+    let payload = Some(pb::Payload { json: vec![b' '; DUE_BYTES].into(), ..Default::default() });
+    outbox.push(Kind::Chunk(pb::CallChunk { payload, ..pb::CallChunk::default() }));
+    assert!(outbox.is_due(now));
 }
 
 #[test]
