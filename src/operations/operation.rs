@@ -107,7 +107,7 @@ impl Operation {
         Arc::new(Operation {
             host_id: AtomicU64::new(0),
             core: Mutex::new(core),
-            changed: Sleepers::default(),
+            changed: Sleepers::for_answers(),
             ended: Notify::new(),
             work,
         })

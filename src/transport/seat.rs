@@ -52,7 +52,7 @@ enum Who {
     /// At the start, before anybody can wait for anything.
     #[default]
     Own,
-    Guest(Guest),
+    Guest,
     Nobody,
 }
 
@@ -62,13 +62,13 @@ impl Seat {
         match self.who {
             _ if self.is_closed => false,
             Who::Nobody => {
-                self.who = Who::Guest(guest);
+                self.who = Who::Guest;
                 (self.is_wanted, self.is_wanted_by_regular) = (false, false);
                 self.is_asked = false;
                 self.turns = self.turns.wrapping_add(1);
                 true
             }
-            Who::Own | Who::Guest(_) => {
+            Who::Own | Who::Guest => {
                 self.is_wanted = true;
                 self.is_wanted_by_regular |= guest == Guest::Regular;
                 false
@@ -91,17 +91,16 @@ impl Seat {
 
     /// The guest stops driving. Whether somebody else has to at once, rather than if no guest comes
     /// soon.
-    pub fn rise(&mut self) -> bool {
-        let is_back_soon = self.who == Who::Guest(Guest::Regular)
-            && self.is_for_regular
-            && !self.is_passing_near();
+    pub fn rise(&mut self, guest: Guest) -> bool {
+        let is_regular = guest == Guest::Regular;
+        let is_back_soon = is_regular && self.is_for_regular && !self.is_passing_near();
         self.who = Who::Nobody;
         self.is_closed || (self.is_busy && !is_back_soon)
     }
 
     /// The own thread drives, unless a guest does.
     pub fn take_over(&mut self) -> bool {
-        if matches!(self.who, Who::Guest(_)) {
+        if self.who == Who::Guest {
             return false;
         }
         self.who = Who::Own;
@@ -126,7 +125,7 @@ impl Seat {
                 self.who = Who::Nobody;
                 return true;
             }
-            Who::Guest(_) => self.is_asked |= is_wanted && !self.is_busy,
+            Who::Guest => self.is_asked |= is_wanted && !self.is_busy,
             Who::Own | Who::Nobody => {}
         }
         false
@@ -160,7 +159,7 @@ impl Seat {
     }
 
     pub fn look(&self) -> Look {
-        Look { is_driven: matches!(self.who, Who::Guest(_)), turns: self.turns }
+        Look { is_driven: self.who == Who::Guest, turns: self.turns }
     }
 
     /// Whether nobody drives.
@@ -197,7 +196,7 @@ mod tests {
         assert!(!seat.note_message(1, 1, true), "nobody waits beside a guest's back");
         seat.give_up();
         assert!(!seat.take_over(), "it drives still");
-        assert!(!seat.rise(), "a guest may come soon");
+        assert!(!seat.rise(Passing), "a guest may come soon");
         assert!(seat.take_over());
         assert!(!seat.note_message(1, 1, true), "nobody wants it");
         assert!(!seat.sit(Passing));
@@ -212,14 +211,14 @@ mod tests {
         assert!(!seat.note_message(8, 8, false), "nothing in it for the regular one");
         assert!(seat.note_message(8, 8, true));
         assert!(seat.sit(Regular));
-        assert!(!seat.note_message(8, 8, true) && !seat.rise(), "it is back soon");
+        assert!(!seat.note_message(8, 8, true) && !seat.rise(Regular), "it is back soon");
         assert!(seat.sit(Regular));
-        assert!(!seat.note_message(8, 8, false) && seat.rise(), "it may take its time");
+        assert!(!seat.note_message(8, 8, false) && seat.rise(Regular), "it may take its time");
         assert!(seat.take_over());
         assert!(!seat.note_message(8, 8, true), "nobody wants it any more");
         seat.give_up();
         assert!(seat.sit(Passing));
-        assert!(seat.rise(), "who knows when this one is back");
+        assert!(seat.rise(Passing), "who knows when this one is back");
     }
 
     #[test]
@@ -230,7 +229,7 @@ mod tests {
         assert!(!seat.sit(Passing));
         seat.begin_sleep(Passing);
         assert!(!seat.note_message(8, 8, true) && !seat.is_asked());
-        assert!(seat.rise(), "another one sleeps");
+        assert!(seat.rise(Regular), "another one sleeps");
         assert!(seat.take_over() && !seat.sit(Regular));
         assert!(!seat.note_message(8, 8, true), "the own thread stays for that one");
         seat.end_sleep(Passing);
@@ -238,7 +237,7 @@ mod tests {
         assert!(seat.note_message(8, 8, true));
         seat.end_sleep(Regular);
         assert!(seat.sit(Regular));
-        assert!(!seat.rise());
+        assert!(!seat.rise(Regular));
     }
 
     #[test]
@@ -251,10 +250,10 @@ mod tests {
         }
         assert!(seat.note_message(8, 8, true));
         assert!(seat.sit(Regular));
-        assert!(!seat.rise());
+        assert!(!seat.rise(Regular));
         seat.begin_sleep(Passing);
         assert!(seat.sit(Regular));
-        assert!(seat.rise(), "another one has just begun to");
+        assert!(seat.rise(Regular), "another one has just begun to");
     }
 
     #[test]
@@ -268,7 +267,7 @@ mod tests {
             assert!(!seat.note_message(2, 1, true) && !seat.is_asked(), "much comes");
             assert!(!seat.note_message(1, 1, true), "this is not the own thread's");
             assert!(seat.is_asked() && seat.look().is_driven, "until it leaves");
-            seat.rise();
+            seat.rise(guest);
             assert!(seat.sit(guest) && !seat.is_asked());
             assert!(!seat.note_message(1, 1, true) && !seat.is_asked(), "it was for another one");
         }
@@ -281,7 +280,7 @@ mod tests {
         assert!(seat.sit(Regular));
         seat.close();
         assert!(seat.is_closed() && seat.look().is_driven, "it sits there still");
-        assert!(seat.rise(), "the own thread is to end");
+        assert!(seat.rise(Regular), "the own thread is to end");
         assert!(!seat.look().is_driven);
         assert!(!seat.sit(Regular) && !seat.sit(Passing));
         assert!(seat.take_over());

@@ -14,6 +14,8 @@ use super::wires::{Wire, WireSeats};
 #[derive(Default)]
 pub struct Sleepers {
     changed: Condvar,
+    /// They wait for something that has been asked of a worker.
+    awaits_answer: bool,
     /// Locked after the mutex, or alone.
     driver: Mutex<Driver>,
 }
@@ -31,6 +33,12 @@ struct Driver {
 }
 
 impl Sleepers {
+    /// For those who wait until something ends that has been asked of a worker: a thread that
+    /// drives does not leave without anybody taking its place.
+    pub fn for_answers() -> Self {
+        Sleepers { awaits_answer: true, ..Sleepers::default() }
+    }
+
     /// Lets go of `guard` until it is woken, or until `until`: then it returns `true`. It may
     /// return without a reason. With `seats`, the thread may work for a wire meanwhile.
     pub fn wait<T>(
@@ -44,7 +52,7 @@ impl Sleepers {
         {
             return until.is_some_and(|until| Instant::now() >= until);
         }
-        let _asleep = seats.and_then(WireSeats::fall_asleep);
+        let _asleep = seats.filter(|_| self.awaits_answer).and_then(WireSeats::fall_asleep);
         match until {
             Some(until) => self.changed.wait_until(guard, until.into_std()).timed_out(),
             None => {

@@ -133,7 +133,7 @@ impl WireSeats {
         Some(Turn { wire })
     }
 
-    /// The calling thread sleeps, since it got no turn.
+    /// The calling thread sleeps for a message that others may read, since it got no turn.
     pub fn fall_asleep(&self) -> Option<Asleep<'_>> {
         let wire = self.wires.get(self.latest.load(Ordering::Relaxed))?;
         let guest = wire.guest_here();
@@ -225,7 +225,8 @@ impl Wire {
         })
     }
 
-    /// How the calling thread lives: who sends what becomes of what it takes is back at once.
+    /// How the calling thread lives: who sends what becomes of what it takes, and alone, is back at
+    /// once.
     fn guest_here(&self) -> Guest {
         match self.sender.load(Ordering::Relaxed) {
             sender if sender == here() && sender != NOBODY => Guest::Regular,
@@ -246,7 +247,7 @@ impl Wire {
     /// Lets the own thread take the seat that a guest has left, unless one comes back soon.
     fn rise(&self) {
         let mut places = self.seat.lock();
-        let is_urgent = places.seat.rise();
+        let is_urgent = places.seat.rise(self.guest_here());
         places.guest = None;
         drop(places);
         self.risen.notify_all();

@@ -110,7 +110,7 @@ impl Shared {
         if state.seat.is_free() && state.seat.sit(Guest::Regular) {
             drop(state);
             self.drive.turn(Some(Instant::now()));
-            let is_urgent = self.state.lock().seat.rise();
+            let is_urgent = self.state.lock().rise();
             self.see_off(Some(is_urgent));
         }
     }

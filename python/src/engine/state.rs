@@ -187,8 +187,11 @@ impl State {
 
     /// The guest stops driving. Whether the link's thread has to go on at once.
     pub fn rise(&mut self) -> bool {
-        self.guest_waits = None;
-        self.seat.rise()
+        let guest = match self.guest_waits.take() {
+            Some(condvar) => self.guest_at(&condvar),
+            None => Guest::Regular,
+        };
+        self.seat.rise(guest)
     }
 
     /// A message came with so many frames. Whether the link's thread shall leave the seat.

@@ -210,7 +210,7 @@ fn a_listener_sends_what_it_has_queued_when_that_is_much_and_nobody_drives() {
     assert!(state.is_due());
     assert!(state.seat.sit(Guest::Passing));
     assert!(!state.is_due(), "who drives does it");
-    state.seat.rise();
+    state.rise();
     std::thread::scope(|threads| {
         threads.spawn(|| assert!(!state.is_due(), "another thread has not taken them"));
     });
