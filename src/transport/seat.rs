@@ -125,7 +125,7 @@ impl Seat {
                 self.who = Who::Nobody;
                 return true;
             }
-            Who::Guest => self.is_asked |= is_wanted && !self.is_busy,
+            Who::Guest => self.is_asked |= is_wanted,
             Who::Own | Who::Nobody => {}
         }
         false
@@ -219,6 +219,9 @@ mod tests {
         seat.give_up();
         assert!(seat.sit(Passing));
         assert!(seat.rise(Passing), "who knows when this one is back");
+        assert!(seat.sit(Passing) && !seat.sit(Regular));
+        assert!(!seat.note_message(8, 8, false) && !seat.is_asked());
+        assert!(!seat.note_message(8, 8, true) && seat.is_asked(), "the regular one is woken");
     }
 
     #[test]

@@ -247,7 +247,9 @@ impl Wire {
     /// Lets the own thread take the seat that a guest has left, unless one comes back soon.
     fn rise(&self) {
         let mut places = self.seat.lock();
-        let is_urgent = places.seat.rise(self.guest_here());
+        // The one for whom it gives way has been woken.
+        let gives_way = places.seat.is_asked() && !places.seat.is_closed();
+        let is_urgent = places.seat.rise(self.guest_here()) && !gives_way;
         places.guest = None;
         drop(places);
         self.risen.notify_all();
