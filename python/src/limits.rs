@@ -57,6 +57,9 @@ pub const DUE_BYTES: usize = 64 * 1024;
 pub const DUE_AFTER: Duration = Duration::from_micros(100);
 /// Larger documents are read and written by the link's own thread while the listener works.
 pub const LIGHT_BYTES: usize = 4 * 1024;
+/// A listener that takes longer to pass on each frame, or to run an inline handler, leaves the link
+/// to the link's own thread: others' results would wait for it.
+pub const PASS_ON_EACH: Duration = Duration::from_micros(50);
 /// Log records among them; above this records are dropped and counted.
 pub const OUTBOX_LOGS_MAX: usize = 1024;
 /// Heartbeats not yet answered; a host that asks faster than this gets no answer to the rest.

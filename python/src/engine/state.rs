@@ -20,7 +20,7 @@ use super::outbox::Outbox;
 use super::requests::Requests;
 use super::seat::{Guest, Seat};
 use super::shared::Attempt;
-use crate::limits::{INBOX_FRAMES_MAX, LIGHT_BYTES};
+use crate::limits::{INBOX_FRAMES_MAX, LIGHT_BYTES, PASS_ON_EACH};
 
 /// The state of one link.
 #[derive(Default)]
@@ -42,6 +42,10 @@ pub struct State {
     /// The thread that took the last batch and passes it on; until it is back, or says that it is
     /// done, nobody gets the next: frames keep their order.
     passes_on: Option<ThreadId>,
+    /// When it did, and how many frames that were.
+    taken: Option<(Instant, usize)>,
+    /// It was not back when it might have been: it waited for the GIL, or a handler for something.
+    was_slow: bool,
     closed: Option<Refusal>,
     pub last_request: u64,
     /// Calls whose asyncio task waits for credit or room.
@@ -133,6 +137,10 @@ impl State {
         let here = std::thread::current().id();
         if self.passes_on == Some(here) {
             self.passes_on = None;
+            if let Some((at, frames)) = self.taken.take() {
+                let limit = PASS_ON_EACH.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX));
+                self.was_slow = at.elapsed() > limit;
+            }
         }
         if self.inbox.is_empty() && self.closed.is_some() {
             return Attempt::Done(None);
@@ -142,13 +150,14 @@ impl State {
         }
         self.passes_on = Some(here);
         let count = frames_max.min(self.inbox.len());
+        self.taken = Some((Instant::now(), count));
         Attempt::Done(Some(self.inbox.drain(..count).collect()))
     }
 
     /// The calling thread has passed on what it took, and does something else now.
     pub fn pass_on(&mut self) {
         if self.passes_on == Some(std::thread::current().id()) {
-            self.passes_on = None;
+            (self.passes_on, self.taken) = (None, None);
             self.wake_a_taker();
         }
     }
@@ -196,7 +205,8 @@ impl State {
 
     /// A message came with so many frames. Whether the link's thread shall leave the seat.
     pub fn note_message(&mut self, frames: usize) -> bool {
-        let is_for_listener = !self.inbox.is_empty() && self.inbox_bytes <= frames * LIGHT_BYTES;
+        let is_light = self.inbox_bytes <= frames * LIGHT_BYTES;
+        let is_for_listener = !self.inbox.is_empty() && is_light && !self.was_slow;
         self.inbox_bytes = 0;
         self.seat.note_message(frames, self.calls.len(), is_for_listener)
     }

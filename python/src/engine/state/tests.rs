@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use snakepit_bridge_proto::host_frame::Kind as Host;
 use snakepit_bridge_proto::worker_frame::Kind;
@@ -13,8 +14,8 @@ use super::*;
 use crate::engine::outbox::Take;
 use crate::engine::{Attempt, Item};
 use crate::limits::{
-    DUE_AFTER, DUE_BYTES, DUE_FRAMES, FRAMES_PER_MESSAGE_MAX, MESSAGE_BYTES_SOFT_MAX,
-    OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PONGS_MAX, REQUESTS_MAX,
+    DUE_AFTER, DUE_BYTES, DUE_FRAMES, FRAMES_PER_MESSAGE_MAX, LIGHT_BYTES, MESSAGE_BYTES_SOFT_MAX,
+    OUTBOX_FRAMES_MAX, OUTBOX_LOGS_MAX, PASS_ON_EACH, PONGS_MAX, REQUESTS_MAX,
 };
 
 #[derive(Default)]
@@ -216,6 +217,30 @@ fn a_listener_sends_what_it_has_queued_when_that_is_much_and_nobody_drives() {
     });
     state.pass_on();
     assert!(!state.is_due(), "it listens no more");
+}
+
+/// Whether the link's thread leaves the seat to a listener that has come back, `pause` after it
+/// took a frame, when two more come.
+fn is_left_to_a_listener(pause: Duration, json: &'static [u8]) -> bool {
+    let mut state = with_call(0);
+    let until = Instant::now() + pause;
+    while Instant::now() <= until {}
+    let Attempt::Wait(arrived) = state.take_batch(1) else { panic!("nothing has come") };
+    assert!(!state.sit(&arrived), "the link's thread drives");
+    let parameters = Some(pb::Payload { json: json.into(), ..pb::Payload::default() });
+    let calls = (2..=3).map(|call_id| {
+        Host::Call(pb::Call { call_id, parameters: parameters.clone(), ..pb::Call::default() })
+    });
+    host(&mut state, calls);
+    state.note_message(2)
+}
+
+#[test]
+fn a_listener_that_is_quick_drives_for_what_is_light() {
+    let tries = || (0..100).map(|_| is_left_to_a_listener(Duration::ZERO, b"{}"));
+    assert!(tries().any(|is_left| is_left), "at least while the machine lets it");
+    assert!(!is_left_to_a_listener(PASS_ON_EACH, b"{}"), "others' results would wait for it");
+    assert!(!is_left_to_a_listener(Duration::ZERO, &[b' '; LIGHT_BYTES + 1]));
 }
 
 #[test]
