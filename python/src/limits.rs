@@ -51,11 +51,12 @@ pub const OUTBOX_FRAMES_MAX: usize = 16 * 1024;
 pub const OUTBOX_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
 /// Frames, bytes or time behind which what waits is sent by whoever queues more, where nobody
 /// drives the link: what a listener leaves behind goes on together, and the host need not wait for
-/// all of it.
+/// all of it (`core::limits::DUE_FRAMES`, `DUE_AFTER`).
 pub const DUE_FRAMES: usize = 8;
 pub const DUE_BYTES: usize = 64 * 1024;
 pub const DUE_AFTER: Duration = Duration::from_micros(100);
-/// Larger documents are read and written by the link's own thread while the listener works.
+/// Larger documents are read and written by the link's own thread while the listener works
+/// (`core::limits::LIGHT_BYTES`).
 pub const LIGHT_BYTES: usize = 4 * 1024;
 /// A listener that takes longer to pass on each frame, or to run an inline handler, leaves the link
 /// to the link's own thread: others' results would wait for it.

@@ -24,7 +24,7 @@ use crate::core::limits::{
 use super::quiet_socket::only_writing;
 use super::sending;
 use super::strand::Strand;
-use super::wires::may_drive_here;
+use super::wires::{Wire, may_drive_here};
 
 /// The sending half; clones share it.
 #[derive(Clone, Default)]
@@ -52,12 +52,11 @@ impl Queue {
     /// Whether what waits has to be sent now, if nobody is about to.
     fn append(&mut self, frame: HostFrame) -> bool {
         if self.frames.is_empty() {
-            self.since = None;
+            self.since = Some(Instant::now());
         }
-        let now = Instant::now();
-        let since = *self.since.get_or_insert(now);
         self.frames.push_back(frame);
-        self.frames.len() >= DUE_FRAMES || now.duration_since(since) >= DUE_AFTER
+        self.frames.len() >= DUE_FRAMES
+            || self.since.is_some_and(|since| since.elapsed() >= DUE_AFTER)
     }
 }
 
@@ -76,12 +75,13 @@ impl Outbox {
         let is_due = queue.append(HostFrame { kind: Some(kind) });
         let is_first = queue.frames.len() == 1;
         drop(queue);
-        if is_first && let Some(strand) = &self.shared.strand {
-            strand.wire().note_sender();
+        if is_first && let Some(wire) = self.wire() {
+            wire.note_sender();
         }
         let is_worth_it = || match is_first {
-            true => self.is_awaited_elsewhere(),
-            false => is_due && self.is_nobodys(),
+            true => self.may_send_where(|wire| wire.is_driven_at_leisure()),
+            // Whoever drives now and then is away.
+            false => is_due && self.may_send_where(|wire| wire.is_free()),
         };
         if !sending::hold(self, is_worth_it) && is_first {
             self.send_there();
@@ -108,15 +108,13 @@ impl Outbox {
         }
     }
 
-    fn is_awaited_elsewhere(&self) -> bool {
-        let strand = self.shared.strand.as_ref();
-        strand.is_some_and(|strand| strand.wire().is_driven_at_leisure()) && may_drive_here()
+    /// Whether the wire is so, and the calling thread may send to it.
+    fn may_send_where(&self, is_so: impl FnOnce(&Wire) -> bool) -> bool {
+        self.wire().is_some_and(is_so) && may_drive_here()
     }
 
-    /// Whether whoever drives now and then is away.
-    fn is_nobodys(&self) -> bool {
-        let strand = self.shared.strand.as_ref();
-        strand.is_some_and(|strand| strand.wire().is_free()) && may_drive_here()
+    fn wire(&self) -> Option<&Wire> {
+        self.shared.strand.as_ref().map(|strand| &**strand.wire())
     }
 
     /// Whether a new call would have to wait behind too much.

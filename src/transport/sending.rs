@@ -1,8 +1,9 @@
 //! What a thread of the host sends itself, before it leaves the library: otherwise a thread that
 //! waits for what workers send would have to be woken, only to send it.
 //!
-//! That is what one outbox holds, if it is light, while little goes to and fro; all else is left to
-//! who drives the wire. Knows nothing of what is sent.
+//! That is what one outbox holds, if it is light: while little goes to and fro, and what has piled
+//! up while nobody drives the wire. All else is left to who drives it. Knows nothing of what is
+//! sent.
 
 use std::cell::Cell;
 

@@ -228,10 +228,8 @@ impl Wire {
     /// How the calling thread lives: who sends what becomes of what it takes, and alone, is back at
     /// once.
     fn guest_here(&self) -> Guest {
-        match self.sender.load(Ordering::Relaxed) {
-            sender if sender == here() && sender != NOBODY => Guest::Regular,
-            _ => Guest::Passing,
-        }
+        let sender = self.sender.load(Ordering::Relaxed);
+        if sender != NOBODY && sender == here() { Guest::Regular } else { Guest::Passing }
     }
 
     fn sit(&self) -> bool {

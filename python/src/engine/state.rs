@@ -41,15 +41,20 @@ pub struct State {
     arrived: Arc<Condvar>,
     /// The thread that took the last batch and passes it on; until it is back, or says that it is
     /// done, nobody gets the next: frames keep their order.
-    passes_on: Option<ThreadId>,
-    /// When it did, and how many frames that were.
-    taken: Option<(Instant, usize)>,
+    passes_on: Option<Taker>,
     /// It was not back when it might have been: it waited for the GIL, or a handler for something.
     was_slow: bool,
     closed: Option<Refusal>,
     pub last_request: u64,
     /// Calls whose asyncio task waits for credit or room.
     pub armed: Vec<u64>,
+}
+
+/// Who took a batch, when, and how many frames that were.
+struct Taker {
+    by: ThreadId,
+    at: Instant,
+    frames: usize,
 }
 
 /// What `next_batch` hands to Python.
@@ -90,6 +95,18 @@ pub struct Wakes {
     /// The guest that drives.
     guest: bool,
     writer: Option<Waker>,
+}
+
+impl Taker {
+    fn is_here(&self) -> bool {
+        self.by == std::thread::current().id()
+    }
+
+    /// Whether it has been away for longer than passing on takes.
+    fn is_slow(&self) -> bool {
+        let frames = u32::try_from(self.frames).unwrap_or(u32::MAX);
+        self.at.elapsed() > PASS_ON_EACH.saturating_mul(frames)
+    }
 }
 
 impl Refusal {
@@ -134,13 +151,8 @@ impl State {
     /// Up to `frames_max` frames; `None` once the link is closed and all were taken. The thread
     /// that took some is expected back, or to say [`State::pass_on`].
     pub fn take_batch(&mut self, frames_max: usize) -> Attempt<Option<Vec<Incoming>>> {
-        let here = std::thread::current().id();
-        if self.passes_on == Some(here) {
-            self.passes_on = None;
-            if let Some((at, frames)) = self.taken.take() {
-                let limit = PASS_ON_EACH.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX));
-                self.was_slow = at.elapsed() > limit;
-            }
+        if let Some(back) = self.passes_on.take_if(|taker| taker.is_here()) {
+            self.was_slow = back.is_slow();
         }
         if self.inbox.is_empty() && self.closed.is_some() {
             return Attempt::Done(None);
@@ -148,16 +160,15 @@ impl State {
         if self.inbox.is_empty() || self.passes_on.is_some() {
             return Attempt::Wait(self.arrived.clone());
         }
-        self.passes_on = Some(here);
         let count = frames_max.min(self.inbox.len());
-        self.taken = Some((Instant::now(), count));
+        let by = std::thread::current().id();
+        self.passes_on = Some(Taker { by, at: Instant::now(), frames: count });
         Attempt::Done(Some(self.inbox.drain(..count).collect()))
     }
 
     /// The calling thread has passed on what it took, and does something else now.
     pub fn pass_on(&mut self) {
-        if self.passes_on == Some(std::thread::current().id()) {
-            (self.passes_on, self.taken) = (None, None);
+        if self.passes_on.take_if(|taker| taker.is_here()).is_some() {
             self.wake_a_taker();
         }
     }
@@ -215,7 +226,7 @@ impl State {
     /// drives meanwhile.
     pub fn is_due(&self) -> bool {
         self.seat.is_free()
-            && self.passes_on == Some(std::thread::current().id())
+            && self.passes_on.as_ref().is_some_and(Taker::is_here)
             && self.outbox.is_due(Instant::now())
     }
 
