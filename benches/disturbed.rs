@@ -8,6 +8,8 @@
     reason = "what other benchmarks use of the shared modules is not all used here"
 )]
 
+#[path = "support/cores.rs"]
+mod cores;
 #[path = "support/figures.rs"]
 mod figures;
 #[path = "support/installed.rs"]
@@ -29,11 +31,14 @@ const ROUNDS: usize = 5;
 const TELEMETRY_RATIO_MAX: f64 = 1.1;
 const MIXED_RATIO_MAX: f64 = 3.0;
 
-/// Echoes with a full window, in each of so many turns of a round.
-const WINDOW_CALLS: usize = 10_000;
+/// Echoes with a full window, in each of so many turns of a round: many times longer than records
+/// wait for each other.
+const WINDOW_CALLS: usize = 40_000;
 const TURNS: usize = 2;
 /// The row, and the least level that is listened to: spans are told at 10, logs from 20 on.
 const HEARD: [(&str, u32); 2] = [("telemetry_on", 10), ("telemetry_without_spans", 20)];
+/// The same where the kernel chooses the cores.
+const FREE: &str = "_free";
 /// At least so many small calls beside at least so many large values.
 const SMALL_CALLS: usize = 1_000;
 const LARGE_VALUES: usize = 2;
@@ -53,16 +58,10 @@ fn main() {
 
 fn round(host: &mut Program, _: usize, ledger: &mut Ledger) {
     for _ in 0..TURNS {
-        let echoes = format!("default echo_inline {} {WINDOW_CALLS}", loads::IN_FLIGHT);
-        let unheard = host.ask(&format!("window {echoes}"));
-        ledger.take("telemetry_off", &unheard, "us_per_call", 1.0);
-        for (id, level) in HEARD {
-            let heard = host.ask(&format!("heard {echoes} {level}"));
-            ledger.take(id, &heard, "us_per_call", 1.0);
-            for count in COUNTS {
-                ledger.take(&counted(id, count), &heard, count, 1.0);
-            }
-        }
+        cores::place(host, true);
+        listen(host, ledger, "");
+        cores::place(host, false);
+        listen(host, ledger, FREE);
     }
     for (id, pool) in ALONE {
         let alone = host.ask(&format!("latency {pool} echo {SMALL_CALLS}"));
@@ -75,25 +74,45 @@ fn round(host: &mut Program, _: usize, ledger: &mut Ledger) {
     }
 }
 
-fn rows(ledger: &Ledger) -> Vec<Row> {
-    telemetry_rows(ledger).into_iter().chain(mixed_rows(ledger)).collect()
+/// Windows of calls that nobody listens to, then the same with somebody.
+fn listen(host: &mut Program, ledger: &mut Ledger, place: &str) {
+    let echoes = format!("default echo_inline {} {WINDOW_CALLS}", loads::IN_FLIGHT);
+    let unheard = host.ask(&format!("window {echoes}"));
+    ledger.take(&format!("telemetry_off{place}"), &unheard, "us_per_call", 1.0);
+    for (id, level) in HEARD {
+        let id = format!("{id}{place}");
+        let heard = host.ask(&format!("heard {echoes} {level}"));
+        ledger.take(&id, &heard, "us_per_call", 1.0);
+        for count in COUNTS {
+            ledger.take(&counted(&id, count), &heard, count, 1.0);
+        }
+    }
 }
 
-fn telemetry_rows(ledger: &Ledger) -> Vec<Row> {
-    let echoes = format!("{WINDOW_CALLS} inline echoes of 100 B, 64 in flight, time per call");
-    let off = ledger.row("telemetry_off", "µs", &format!("{echoes}; nobody listens"));
+fn rows(ledger: &Ledger) -> Vec<Row> {
     let goal = Some(Goal::AtMost(TELEMETRY_RATIO_MAX));
+    let mut rows = telemetry_rows(ledger, "", goal, cores::APART);
+    rows.extend(telemetry_rows(ledger, FREE, None, "on the cores that the kernel chose"));
+    rows.extend(mixed_rows(ledger));
+    rows
+}
+
+fn telemetry_rows(ledger: &Ledger, place: &str, goal: Option<Goal>, cores: &str) -> Vec<Row> {
+    let echoes = format!("{WINDOW_CALLS} inline echoes of 100 B, 64 in flight, time per call");
+    let off = format!("telemetry_off{place}");
+    let unheard = ledger.row(&off, "µs", &format!("{echoes}; nobody listens; {cores}"));
     let heard = HEARD.into_iter().map(|(id, _)| {
-        let [records, dropped, scrapes] = COUNTS.map(|count| ledger.of(&counted(id, count)));
+        let id = format!("{id}{place}");
+        let [records, dropped, scrapes] = COUNTS.map(|count| ledger.of(&counted(&id, count)));
         let note = format!(
-            "{:.0} records and spans told, {:.0} dropped, metrics read {:.0} times",
+            "{:.0} records and spans told, {:.0} dropped, metrics read {:.0} times; {cores}",
             records.median(),
             dropped.most(),
             scrapes.median(),
         );
-        ledger.row_beside(("telemetry_off", goal), id, "µs", &note)
+        ledger.row_beside((&off, goal), &id, "µs", &note)
     });
-    std::iter::once(off).chain(heard).collect()
+    std::iter::once(unheard).chain(heard).collect()
 }
 
 fn mixed_rows(ledger: &Ledger) -> Vec<Row> {

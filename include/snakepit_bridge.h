@@ -1775,8 +1775,9 @@ typedef struct spb_log_options {
     spb_str target_prefix;
 } spb_log_options;
 
-// Subscribes to log records, which come as SPB_EVENT_LOG. Of those that are not taken in time 1024
-// wait, the rest is dropped and counted in SPB_EVENT_OVERFLOW. NULL `options` mean all defaults.
+// Subscribes to log records, which come as SPB_EVENT_LOG. Of those that are not taken in time as
+// many wait as logs.queue_max of the configuration says, 1024 unless it does; the rest is dropped
+// and counted in SPB_EVENT_OVERFLOW. NULL `options` mean all defaults.
 //
 // Ownership: copies the options; the caller ends the subscription with spb_watch_free; the sink's
 // data is the library's from now on.

@@ -148,6 +148,16 @@ fn calls_by_python_sanitized() {
     Program::build_sanitized("tools").run(&[&one_worker_with_tools()]);
 }
 
+#[test]
+fn late_records() {
+    Program::build("logs").run(&[&one_worker_with_few_records()]);
+}
+
+#[test]
+fn late_records_sanitized() {
+    Program::build_sanitized("logs").run(&[&one_worker_with_few_records()]);
+}
+
 fn one_worker() -> String {
     support::config(1, 4).to_string()
 }
@@ -156,6 +166,12 @@ fn one_worker_with_tools() -> String {
     let mut config = support::config(1, 4);
     let frameworks = &mut config["pools"]["default"]["frameworks"];
     frameworks["tools"] = serde_json::json!({"modules": ["spb_toolmod"]});
+    config.to_string()
+}
+
+fn one_worker_with_few_records() -> String {
+    let mut config = support::config(1, 4);
+    config["logs"] = serde_json::json!({"queue_max": 8});
     config.to_string()
 }
 

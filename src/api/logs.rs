@@ -9,21 +9,16 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use crate::core::Result;
-use crate::telemetry::{Level, LogFilter, LogSubscription, Record};
+use crate::telemetry::{Level, LogBatch, LogFilter, LogSubscription};
 
 use super::platform::Platform;
 
 /// Where a host wants its records. Called on a library thread: enqueue and return.
 pub trait LogSink: Send + Sync {
-    /// `dropped` records were lost before this one because the sink's queue was full. Whether this
-    /// one was kept.
-    fn record(&self, record: &Arc<Record>, dropped: u64) -> bool;
-
-    /// Whether the next record would be kept. Where it would not, a moment is waited for the host
-    /// to take some; then it comes all the same.
-    fn has_room(&self) -> bool {
-        true
-    }
+    /// Takes records from the front, as many as there is room for, and learns from `dropped` how
+    /// many were lost before them, because some queue was full. What it leaves is offered again,
+    /// for a while.
+    fn take(&self, batch: &mut LogBatch);
 }
 
 /// A subscription; dropping it ends it.
@@ -35,6 +30,11 @@ impl Platform {
     /// What a subscriber gets that names no level: the configuration's `logs.level`.
     pub fn default_log_level(&self) -> Level {
         Level::from_name(&self.config.logs.level).unwrap_or(Level::Info)
+    }
+
+    /// How many records may wait for one subscriber: the configuration's `logs.queue_max`.
+    pub fn log_records_max(&self) -> usize {
+        self.config.logs.queue_max
     }
 
     /// Sends records that pass `filter` to `sink` until the watch is dropped or the platform has
@@ -60,29 +60,41 @@ impl Drop for LogWatch {
 }
 
 async fn pump(subscription: LogSubscription, sink: Arc<dyn LogSink>) {
-    let mut is_taken = true;
-    while let Some(batch) = subscription.next_batch().await {
-        let mut dropped = batch.dropped;
-        for record in batch.records {
-            is_taken = sink.has_room() || (is_taken && has_room_soon(&*sink).await);
-            if !sink.record(&record, std::mem::take(&mut dropped)) {
-                subscription.count_dropped();
+    let mut takes = true;
+    let mut used = LogBatch::default();
+    while let Some(mut batch) = subscription.next_batch(used).await {
+        while !batch.records.is_empty() {
+            let waits = takes;
+            takes = takes_some(&*sink, &mut batch);
+            if !takes && waits {
+                takes = takes_soon(&*sink, &mut batch).await;
+            }
+            if !takes {
+                subscription.count_dropped(batch.lose());
+                sink.take(&mut batch);
             }
         }
+        used = batch;
         subscription.gather().await;
     }
 }
 
 /// Batches come faster than a thread of the host that shares its core can take them. One that has
 /// stopped taking is not waited for again.
-async fn has_room_soon(sink: &dyn LogSink) -> bool {
+async fn takes_soon(sink: &dyn LogSink, batch: &mut LogBatch) -> bool {
     for _ in 0..LOOKS_MAX {
         tokio::time::sleep(LOOK_EVERY).await;
-        if sink.has_room() {
+        if takes_some(sink, batch) {
             return true;
         }
     }
     false
+}
+
+fn takes_some(sink: &dyn LogSink, batch: &mut LogBatch) -> bool {
+    let count = batch.records.len();
+    sink.take(batch);
+    batch.records.len() < count
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -91,46 +103,34 @@ const LOOKS_MAX: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::LogHub;
+    use crate::telemetry::{LogHub, Record};
     use parking_lot::Mutex;
     use prometheus_client::metrics::counter::Counter;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-    /// Has room for so many; how often it was looked at, and what it was given.
+    /// Takes one record at every third offer; how often it was offered some, and what it took.
+    #[derive(Default)]
     struct Narrow {
-        room: AtomicUsize,
-        looks: AtomicUsize,
-        given: Mutex<Vec<String>>,
+        offers: AtomicUsize,
+        taken: Mutex<Vec<String>>,
     }
 
     impl LogSink for Narrow {
-        fn record(&self, record: &Arc<Record>, _: u64) -> bool {
-            self.room.fetch_sub(self.room.load(Ordering::Relaxed).min(1), Ordering::Relaxed);
-            self.given.lock().push(record.message.clone());
-            true
-        }
-
-        fn has_room(&self) -> bool {
-            // Somebody takes one after every third look.
-            if self.looks.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
-                self.room.fetch_add(1, Ordering::Relaxed);
+        fn take(&self, batch: &mut LogBatch) {
+            if self.offers.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
+                let record = batch.records.pop_front();
+                self.taken.lock().extend(record.map(|record| record.message().to_owned()));
             }
-            self.room.load(Ordering::Relaxed) > 0
         }
     }
 
-    /// Never taken from.
+    /// Never takes one; what it heard was dropped.
     #[derive(Default)]
-    struct Full(AtomicUsize);
+    struct Full(AtomicU64);
 
     impl LogSink for Full {
-        fn record(&self, _: &Arc<Record>, _: u64) -> bool {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            false
-        }
-
-        fn has_room(&self) -> bool {
-            false
+        fn take(&self, batch: &mut LogBatch) {
+            self.0.fetch_add(std::mem::take(&mut batch.dropped), Ordering::Relaxed);
         }
     }
 
@@ -151,12 +151,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_gets_all_in_order() {
-        let (room, looks) = (AtomicUsize::new(2), AtomicUsize::new(0));
-        let sink = Arc::new(Narrow { room, looks, given: Mutex::default() });
+        let sink = Arc::new(Narrow::default());
         pump(told(20), sink.clone()).await;
         let numbers: Vec<String> = (0..20).map(|number| number.to_string()).collect();
-        assert_eq!(*sink.given.lock(), numbers);
-        assert!(sink.looks.load(Ordering::Relaxed) > 40, "it was waited for");
+        assert_eq!(*sink.taken.lock(), numbers);
+        assert!(sink.offers.load(Ordering::Relaxed) > 40, "it was waited for");
     }
 
     #[tokio::test(start_paused = true)]
@@ -165,8 +164,8 @@ mod tests {
         let began = tokio::time::Instant::now();
         let dropped = Counter::default();
         pump(told_and_counted(50, dropped.clone()), sink.clone()).await;
-        assert_eq!(sink.0.load(Ordering::Relaxed), 50, "each came all the same");
-        assert_eq!(dropped.get(), 50, "and none was kept");
+        assert_eq!(sink.0.load(Ordering::Relaxed), 50, "it hears of each");
+        assert_eq!(dropped.get(), 50, "and so do the metrics");
         let waited = LOOK_EVERY * u32::try_from(LOOKS_MAX).unwrap();
         assert!(began.elapsed() < waited * 2, "{:?}", began.elapsed());
     }

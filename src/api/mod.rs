@@ -36,7 +36,7 @@ pub use crate::state::{
     Access, Missed, Past, RegisterVariable, Variable, Watch, WatchEnd, WatchEvent, WatchObserver,
     WatchOptions, WatchQueue, Watcher, Write,
 };
-pub use crate::telemetry::{Level, LogFilter, Record as LogRecord};
+pub use crate::telemetry::{Level, LogBatch, LogFilter, Told as LogRecord};
 pub use crate::tools::hooks::HookedCall;
 pub use crate::tools::{Invocation, ToolHooks, ToolSink, ToolSpec};
 pub use crate::transport::{Sleepers, WireSeats};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use snakepit_bridge::api::{
-    ExecuteRequest, LogFilter, LogRecord, LogSink, Operation, Platform, SessionOptions,
-    TakeOutcome, Timeout,
+    ExecuteRequest, LogBatch, LogFilter, LogSink, Operation, Platform, SessionOptions, TakeOutcome,
+    Timeout,
 };
 use snakepit_bridge::core::{Error, Result, Status, Value};
 
@@ -156,9 +156,8 @@ fn serve(config: &[u8]) -> Result<ExitCode> {
 struct ToStderr;
 
 impl LogSink for ToStderr {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
-        eprintln!("{}", record.to_text());
-        true
+    fn take(&self, batch: &mut LogBatch) {
+        batch.records.drain(..).for_each(|record| eprintln!("{}", record.to_text()));
     }
 }
 

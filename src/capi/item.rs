@@ -6,9 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::api::{
-    Chunk, ChunkCredit, Invocation, LogRecord, WatchEvent, Watcher, variable_document,
-};
+use crate::api::{Chunk, ChunkCredit, Invocation, WatchEvent, Watcher, variable_document};
 use crate::core::{Error, Result, Status, Value};
 
 use super::error::spb_error;
@@ -19,7 +17,7 @@ use super::event::{
 };
 use super::handle_table::{self, Handle};
 use super::handles::{spb_invocation, spb_operation};
-use super::log_gate::LogGate;
+use super::log_feed::LogFeed;
 use super::queue_core::QueueCore;
 use super::value::spb_value;
 
@@ -47,12 +45,12 @@ pub enum Item {
     ToolCancel {
         handle: spb_invocation,
     },
+    /// The feed has one more record, to be taken from it.
     Log {
-        record: Arc<LogRecord>,
-        gate: Arc<LogGate>,
+        feed: Arc<LogFeed>,
     },
     Overflow {
-        gate: Arc<LogGate>,
+        feed: Arc<LogFeed>,
     },
     /// The watcher has one more event, to be taken from it.
     Watch {
@@ -109,14 +107,13 @@ impl Entry {
                 event.status = Status::Cancelled.code();
                 event.invocation = handle;
             }
-            Item::Log { record, gate } => {
-                gate.leave();
+            Item::Log { feed } => {
                 event.kind = SPB_EVENT_LOG;
-                event.value = spb_value::into_raw(Value::from_own(record.to_text()));
+                event.value = spb_value::into_raw(Value::from_own(feed.leave()?.to_text()));
             }
-            Item::Overflow { gate } => {
+            Item::Overflow { feed } => {
                 event.kind = SPB_EVENT_OVERFLOW;
-                event.sequence = gate.take_dropped();
+                event.sequence = feed.take_dropped();
             }
             Item::Watch { watcher } => set_change(&mut event, &watcher.take()?),
             Item::Readable { queue } => {
@@ -144,7 +141,7 @@ impl Entry {
                 // A call that ended meanwhile needs no answer.
                 let _ = invocation.fail(Error::new(Status::Unavailable, message));
             }
-            Item::Log { gate, .. } => gate.leave(),
+            Item::Log { feed } => drop(feed.leave()),
             Item::Turn(work) => work(),
             Item::Readable { queue } => {
                 queue.notice_taken();

@@ -34,8 +34,9 @@ pub struct spb_log_options {
 // SAFETY: `repr(C)`, the size first, words and one pair of half words without padding.
 unsafe impl Options for spb_log_options {}
 
-/// Subscribes to log records, which come as SPB_EVENT_LOG. Of those that are not taken in time 1024
-/// wait, the rest is dropped and counted in SPB_EVENT_OVERFLOW. NULL `options` mean all defaults.
+/// Subscribes to log records, which come as SPB_EVENT_LOG. Of those that are not taken in time as
+/// many wait as logs.queue_max of the configuration says, 1024 unless it does; the rest is dropped
+/// and counted in SPB_EVENT_OVERFLOW. NULL `options` mean all defaults.
 ///
 /// Ownership: copies the options; the caller ends the subscription with spb_watch_free; the sink's
 /// data is the library's from now on.
@@ -66,7 +67,8 @@ pub unsafe extern "C" fn spb_log_subscribe(
         };
         let target = sink.open_required(&home)?;
         let keeper = target.keeper();
-        let watch = home.platform().subscribe_logs(filter, Arc::new(LogTarget::new(target)))?;
+        let target = LogTarget::new(target, home.platform().log_records_max());
+        let watch = home.platform().subscribe_logs(filter, Arc::new(target))?;
         out.put(handle_table::insert(Arc::new(WatchObject::Log(watch)))?);
         keeper.keep();
         Ok(())

@@ -44,7 +44,7 @@ pub mod eventfd;
 pub mod handles;
 pub mod home;
 pub mod item;
-pub mod log_gate;
+pub mod log_feed;
 pub mod queue_core;
 pub mod sink;
 pub mod target;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::api::{
-    Chunk, Invocation, LogRecord, LogSink, Operation, OperationSink, ToolSink, WatchObserver,
+    Chunk, Invocation, LogBatch, LogSink, Operation, OperationSink, ToolSink, WatchObserver,
     WatchQueue, Watcher,
 };
 use crate::core::{Error, Result, Status, Value};
@@ -18,7 +18,7 @@ use super::handle_table::{self, Handle};
 use super::handles::spb_invocation;
 use super::invocation::InvocationObject;
 use super::item::{Entry, Item};
-use super::log_gate::{Admission, LogGate};
+use super::log_feed::LogFeed;
 use super::queue_core::{Owed, QueueCore};
 
 /// A checked sink.
@@ -176,39 +176,23 @@ impl WatchObserver for WatchTarget {
 /// The host's side of a log subscription.
 pub struct LogTarget {
     target: Target,
-    gate: Arc<LogGate>,
+    feed: Arc<LogFeed>,
 }
 
 impl LogTarget {
-    pub fn new(target: Target) -> Self {
-        LogTarget { target, gate: Arc::default() }
-    }
-
-    fn tell_if_new(&self, admission: Admission) {
-        if admission == Admission::DropAndTell {
-            self.target.push(Item::Overflow { gate: self.gate.clone() });
-        }
+    /// So many records may wait for the host to take them.
+    pub fn new(target: Target, records_max: usize) -> Self {
+        LogTarget { target, feed: LogFeed::new(records_max) }
     }
 }
 
 impl LogSink for LogTarget {
-    fn record(&self, record: &Arc<LogRecord>, dropped: u64) -> bool {
-        if dropped > 0 {
-            self.tell_if_new(self.gate.count_dropped(dropped));
+    fn take(&self, batch: &mut LogBatch) {
+        let entered = self.feed.enter(batch);
+        if entered.is_overflow {
+            self.target.push(Item::Overflow { feed: self.feed.clone() });
         }
-        match self.gate.admit() {
-            Admission::Enter => {
-                self.target.push(Item::Log { record: record.clone(), gate: self.gate.clone() });
-                true
-            }
-            refused => {
-                self.tell_if_new(refused);
-                false
-            }
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.gate.has_room()
+        let record = || Item::Log { feed: self.feed.clone() };
+        self.target.push_all(std::iter::repeat_with(record).take(entered.records));
     }
 }

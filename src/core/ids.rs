@@ -40,6 +40,11 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is a clone of `other`; one that was made of the same text is not.
+    pub fn is_same(&self, other: &SessionId) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl std::fmt::Display for SessionId {

@@ -27,6 +27,8 @@ pub struct OperationEntry {
     pub number: u64,
     pub framework: String,
     pub name: String,
+    /// `framework.name`, as spans call it.
+    pub full_name: Arc<str>,
     /// What the parameters object must be.
     pub parameters: Schema,
     /// It sends chunks when asked to.
@@ -113,6 +115,7 @@ impl OperationEntry {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             framework: framework.to_owned(),
             name: name.to_owned(),
+            full_name: format!("{framework}.{name}").into(),
             parameters: Schema::compile(announced.parameters, &what)?,
             streaming: announced.streaming,
             idempotent: announced.idempotent,

@@ -17,7 +17,7 @@ use crate::frameworks::{OperationEntry, ToolPlace};
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
 use crate::snakepit::Claim;
-use crate::telemetry::{FinishedSpan, Origin};
+use crate::telemetry::{FinishedSpan, Origin, SpanPlace};
 use crate::tools::Invocation;
 use crate::transport::{CallStart, WireSeats, WorkerLink};
 
@@ -287,15 +287,27 @@ impl Call {
         if let Some(entry) = self.entry.get() {
             entry.metrics.ended(status, duration);
         }
-        let (framework, operation) = self.name();
         let span = FinishedSpan {
-            name: format_args!("{framework}.{operation}"),
             context: self.request.trace,
             parent: self.request.parent_span,
             duration,
             status,
+            call: self.request.id,
         };
-        span.report(&self.services.logs, || self.origin());
+        if span.is_wanted(&self.services.logs) {
+            self.tell(&span);
+        }
+    }
+
+    fn tell(&self, span: &FinishedSpan) {
+        let lease = self.progress.lock().lease.clone();
+        let place = SpanPlace {
+            name: &self.full_name(),
+            pool: &self.pool.name,
+            session: self.request.session.id(),
+            worker: lease.map(|lease| core_id(lease.worker())),
+        };
+        span.report(&self.services.logs, &place);
     }
 }
 

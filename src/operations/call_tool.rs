@@ -37,6 +37,15 @@ impl Call {
         }
     }
 
+    /// Both, as spans call them.
+    pub(super) fn full_name(&self) -> Arc<str> {
+        if let Some(entry) = self.entry.get() {
+            return entry.full_name.clone();
+        }
+        let (framework, operation) = self.name();
+        format!("{framework}.{operation}").into()
+    }
+
     /// Takes a place among the calls of the tool that this is a call of. `ResourceExhausted`.
     pub(super) fn enter_tool(&self) -> Result<()> {
         let Some(tool) = self.entry.get().and_then(|entry| entry.tool.as_ref()) else {

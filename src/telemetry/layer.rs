@@ -246,7 +246,8 @@ mod tests {
             tracing::info!("ours");
         });
         let taken: Vec<_> = std::iter::from_fn(|| records.try_next())
-            .map(|item| item.records[0].message.clone())
+            .flat_map(|batch| batch.records)
+            .map(|record| record.message().to_owned())
             .collect();
         assert_eq!(taken, ["a dependency's error", "ours"]);
     }

@@ -6,6 +6,7 @@
 //! calls into whoever reads, and it logs nothing itself, so it can be used from every thread and
 //! under every lock.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tokio::sync::Notify;
 
 use super::record::{Level, Record};
 use super::redact::Redactor;
+use super::span::{FinishedSpan, SpanPlace};
+use super::told::Told;
 use queue::{Queue, Taken};
 
 mod queue;
@@ -57,12 +60,22 @@ pub struct LogSubscription {
 }
 
 /// Records in their order, and how many were dropped since the last ones that this subscriber took.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct LogBatch {
-    /// Masked and cut; each is shared with the other subscribers.
-    pub records: Vec<Arc<Record>>,
+    /// Masked and cut.
+    pub records: VecDeque<Told>,
     /// Thrown away since the last batch.
     pub dropped: u64,
+}
+
+impl LogBatch {
+    /// Throws the records away, and says so to whoever gets the batch. How many they were.
+    pub fn lose(&mut self) -> usize {
+        let count = self.records.len();
+        self.records.clear();
+        self.dropped += count as u64;
+        count
+    }
 }
 
 impl LogHub {
@@ -102,11 +115,23 @@ impl LogHub {
         }
         let wanted: SmallVec<[Arc<Queue>; 2]> = wanted.cloned().collect();
         drop(subscribers);
-        let record = Arc::new(record.finished(&self.redactor));
+        let record = Told::from(record.finished(&self.redactor));
         for queue in wanted {
-            if !queue.push(record.clone()) {
-                self.dropped.inc();
-            }
+            self.count(queue.push(record.clone()));
+        }
+    }
+
+    /// Hands `span` to those who want it. Never blocks.
+    pub(super) fn publish_span(&self, span: &FinishedSpan, place: &SpanPlace<'_>) {
+        let subscribers = self.subscribers.read();
+        for queue in subscribers.queues.iter().filter(|queue| queue.wants_spans()) {
+            self.count(queue.push_span(span, place, &self.redactor));
+        }
+    }
+
+    fn count(&self, is_kept: bool) {
+        if !is_kept {
+            self.dropped.inc();
         }
     }
 
@@ -164,11 +189,13 @@ impl LogHub {
 
 impl LogSubscription {
     /// All that waits, as soon as there is something; `None` once the hub is closed and everything
-    /// has been taken. Only one task may wait on a subscription at a time. Cancelling the wait
-    /// loses nothing.
-    pub async fn next_batch(&self) -> Option<LogBatch> {
+    /// has been taken. `used` is the batch before it, or an empty one: its memory is used again,
+    /// records that are left in it are thrown away. Only one task may wait on a subscription at a
+    /// time. Cancelling the wait loses nothing.
+    pub async fn next_batch(&self, used: LogBatch) -> Option<LogBatch> {
+        let mut memory = used.records;
         loop {
-            match self.queue.take(usize::MAX) {
+            match self.queue.take_all(&mut memory) {
                 Taken::Batch(batch) => return Some(batch),
                 Taken::Ended => return None,
                 Taken::Nothing => self.queue.arrived().await,
@@ -182,14 +209,14 @@ impl LogSubscription {
         let _ = tokio::time::timeout(GATHER, self.queue.crowded()).await;
     }
 
-    /// A record that was taken could not be kept.
-    pub fn count_dropped(&self) {
-        self.hub.dropped.inc();
+    /// So many records that were taken could not be kept.
+    pub fn count_dropped(&self, count: usize) {
+        self.hub.dropped.inc_by(count as u64);
     }
 
-    /// The next record if one waits, alone.
+    /// All that waits, if something does.
     pub fn try_next(&self) -> Option<LogBatch> {
-        match self.queue.take(1) {
+        match self.queue.take_all(&mut VecDeque::new()) {
             Taken::Batch(batch) => Some(batch),
             Taken::Nothing | Taken::Ended => None,
         }
@@ -204,8 +231,9 @@ impl Drop for LogSubscription {
 
 /// Above every level.
 const NOBODY: u8 = u8::MAX;
-/// A person does not see it, and at any rate of records it is a few hundred wake-ups a second.
-const GATHER: Duration = Duration::from_millis(5);
+/// A person does not see it. Each time whoever reads is woken, it takes a core from others that are
+/// busy, and what those do together stops for a moment: fifty times a second is nothing.
+const GATHER: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests;

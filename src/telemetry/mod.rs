@@ -14,7 +14,9 @@ pub mod metrics;
 pub mod record;
 pub mod redact;
 pub mod span;
+mod span_text;
 pub mod state_verb;
+pub mod told;
 pub mod trace;
 
 pub use layer::LogDispatch;
@@ -22,6 +24,7 @@ pub use logs::{LogBatch, LogFilter, LogHub, LogSubscription};
 pub use metrics::{Metrics, OperationMetrics, PoolMetrics, Refusal, ToolMetrics};
 pub use record::{Level, Origin, Record};
 pub use redact::Redactor;
-pub use span::FinishedSpan;
+pub use span::{FinishedSpan, SpanPlace};
 pub use state_verb::StateVerb;
+pub use told::Told;
 pub use trace::{SpanId, TraceContext, TraceId};

@@ -12,7 +12,6 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
 use super::redact::Redactor;
-use super::span::SpanFacts;
 use super::trace::TraceId;
 use crate::core::limits::LOG_RECORD_BYTES_MAX;
 use crate::core::{CallId, SessionId, WorkerId};
@@ -94,8 +93,6 @@ pub struct Record {
     pub message: String,
     /// More of the circumstances, as data.
     pub fields: serde_json::Map<String, Json>,
-    /// What a span has instead of fields.
-    pub span: Option<SpanFacts>,
     /// The work it belongs to.
     pub origin: Origin,
 }
@@ -113,7 +110,6 @@ impl Record {
             target: target.into(),
             message: message.into(),
             fields: serde_json::Map::new(),
-            span: None,
             origin: Origin::default(),
         }
     }
@@ -169,10 +165,8 @@ impl Serialize for Record {
         map.serialize_entry("level", self.level.name())?;
         map.serialize_entry("target", &self.target)?;
         map.serialize_entry("message", &self.message)?;
-        match &self.span {
-            Some(span) => map.serialize_entry("fields", span)?,
-            None if self.fields.is_empty() => {}
-            None => map.serialize_entry("fields", &self.fields)?,
+        if !self.fields.is_empty() {
+            map.serialize_entry("fields", &self.fields)?;
         }
         let origin = &self.origin;
         if let Some(pool) = &origin.pool {
@@ -195,7 +189,7 @@ impl Serialize for Record {
 }
 
 /// Written as people read it, straight to where it goes.
-pub(super) struct Shown<'a, T>(pub &'a T);
+struct Shown<'a, T>(&'a T);
 
 impl<T: std::fmt::Display> Serialize for Shown<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -258,7 +252,7 @@ fn written_bytes(value: &Json) -> usize {
 }
 
 const TARGET_BYTES_MAX: usize = 256;
-/// A span with all that is known of it has fewer.
+/// Most records have fewer.
 const TEXT_BYTES_USUAL: usize = 512;
 /// The share of a record that its fields may take.
 const FIELDS_BYTES_MAX: usize = LOG_RECORD_BYTES_MAX / 4;

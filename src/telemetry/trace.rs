@@ -102,6 +102,13 @@ impl TraceId {
         TraceId::from_bytes(hex(text.as_bytes())?)
     }
 
+    /// As text: 32 lower-case hexadecimal digits.
+    pub(super) fn hex(self) -> [u8; 32] {
+        let mut text = [0; 32];
+        write_hex(&mut text, &self.0);
+        text
+    }
+
     fn random() -> Self {
         let halves = (u128::from(random_id()) << 64) | u128::from(random_id());
         TraceId(halves.to_be_bytes())
@@ -114,6 +121,13 @@ impl SpanId {
         (bytes != [0; 8]).then_some(SpanId(bytes))
     }
 
+    /// As text: 16 lower-case hexadecimal digits.
+    pub(super) fn hex(self) -> [u8; 16] {
+        let mut text = [0; 16];
+        write_hex(&mut text, &self.0);
+        text
+    }
+
     fn random() -> Self {
         SpanId(random_id().to_be_bytes())
     }
@@ -121,13 +135,13 @@ impl SpanId {
 
 impl std::fmt::Display for TraceId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write_hex(f, &self.0)
+        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
     }
 }
 
 impl std::fmt::Display for SpanId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write_hex(f, &self.0)
+        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
     }
 }
 
@@ -163,9 +177,10 @@ fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 }
 
 /// In one piece: this is written for every call.
-fn write_hex<const N: usize>(f: &mut std::fmt::Formatter<'_>, bytes: &[u8; N]) -> std::fmt::Result {
-    let digits = bytes.map(|byte| [letter(byte >> 4), letter(byte & 0xf)]);
-    f.write_str(std::str::from_utf8(digits.as_flattened()).unwrap_or_default())
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[letter(byte >> 4), letter(byte & 0xf)]);
+    }
 }
 
 fn letter(digit: u8) -> u8 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal};
 use serde_json::json;
-use snakepit_bridge::api::{Level, LogFilter, LogRecord, LogSink, Platform, Session};
+use snakepit_bridge::api::{Level, LogBatch, LogFilter, LogSink, Platform, Session};
 use snakepit_bridge::core::Status;
 
 use crate::figure::Figure;
@@ -99,9 +99,9 @@ impl Printed {
 }
 
 impl LogSink for Printed {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
-        self.0.lock().push_str(&record.message);
-        true
+    fn take(&self, batch: &mut LogBatch) {
+        let mut text = self.0.lock();
+        batch.records.drain(..).for_each(|record| text.push_str(record.message()));
     }
 }
 

@@ -274,9 +274,8 @@ fn a_deadline_frees_the_caller_tells_the_handler_and_keeps_the_worker() {
 fn what_python_prints_and_logs_arrives_as_records_of_its_call() {
     struct Keep(parking_lot::Mutex<Vec<serde_json::Value>>);
     impl snakepit_bridge::api::LogSink for Keep {
-        fn record(&self, record: &Arc<snakepit_bridge::api::LogRecord>, _: u64) -> bool {
-            self.0.lock().push(record.to_json());
-            true
+        fn take(&self, batch: &mut snakepit_bridge::api::LogBatch) {
+            self.0.lock().extend(batch.records.drain(..).map(|record| record.to_json()));
         }
     }
     let platform = open(&config(1, 8));

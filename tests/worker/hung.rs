@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::json;
-use snakepit_bridge::api::{Level, LogFilter, LogRecord, LogSink};
+use snakepit_bridge::api::{Level, LogBatch, LogFilter, LogSink};
 use snakepit_bridge::core::Status;
 
 use super::faults::kill;
@@ -17,13 +17,12 @@ use super::support::{begin, call, close, config, eventually, open, outcome, sess
 struct Printed(Mutex<String>);
 
 impl LogSink for Printed {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
-        if record.target == "stderr" {
-            let mut text = self.0.lock();
-            text.push_str(&record.message);
+    fn take(&self, batch: &mut LogBatch) {
+        let mut text = self.0.lock();
+        for record in batch.records.drain(..).filter(|record| record.target() == "stderr") {
+            text.push_str(record.message());
             text.push('\n');
         }
-        true
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
-use snakepit_bridge::api::{ExecuteRequest, Level, LogFilter, LogRecord, LogSink};
+use snakepit_bridge::api::{ExecuteRequest, Level, LogBatch, LogFilter, LogSink};
 
 use super::support::{call, close, config, eventually, finish, open, request, session};
 
@@ -13,9 +13,8 @@ use super::support::{call, close, config, eventually, finish, open, request, ses
 struct Kept(Mutex<Vec<Json>>);
 
 impl LogSink for Kept {
-    fn record(&self, record: &Arc<LogRecord>, _: u64) -> bool {
-        self.0.lock().push(record.to_json());
-        true
+    fn take(&self, batch: &mut LogBatch) {
+        self.0.lock().extend(batch.records.drain(..).map(|record| record.to_json()));
     }
 }
 

@@ -11,6 +11,9 @@ use tokio::sync::Notify;
 
 use super::{LogBatch, LogFilter};
 use crate::telemetry::record::{Level, Record};
+use crate::telemetry::redact::Redactor;
+use crate::telemetry::span::{FinishedSpan, KeptPlace, SPAN_TARGET, SpanPlace};
+use crate::telemetry::told::Told;
 
 pub(super) struct Queue {
     filter: LogFilter,
@@ -24,7 +27,9 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    records: VecDeque<Arc<Record>>,
+    records: VecDeque<Told>,
+    /// Where the last span was done; the next one was probably there, too.
+    place: Option<Arc<KeptPlace>>,
     dropped: u64,
     is_closed: bool,
 }
@@ -50,8 +55,26 @@ impl Queue {
         record.level >= self.filter.level && record.target.starts_with(&self.filter.target_prefix)
     }
 
+    pub fn wants_spans(&self) -> bool {
+        Level::Debug >= self.filter.level && SPAN_TARGET.starts_with(&self.filter.target_prefix)
+    }
+
     /// False when the record was dropped because the queue is full.
-    pub fn push(&self, record: Arc<Record>) -> bool {
+    pub fn push(&self, record: Told) -> bool {
+        self.push_made(|_| record)
+    }
+
+    /// The same for a span.
+    pub fn push_span(
+        &self,
+        span: &FinishedSpan,
+        place: &SpanPlace<'_>,
+        redactor: &Redactor,
+    ) -> bool {
+        self.push_made(|waiting| span.record(waiting.place(place, redactor)).into())
+    }
+
+    fn push_made(&self, record: impl FnOnce(&mut Waiting) -> Told) -> bool {
         let mut waiting = self.waiting.lock();
         if waiting.is_closed {
             return true;
@@ -60,6 +83,7 @@ impl Queue {
             waiting.dropped += 1;
             return false;
         }
+        let record = record(&mut waiting);
         waiting.records.push_back(record);
         let count = waiting.records.len();
         drop(waiting);
@@ -73,12 +97,14 @@ impl Queue {
         true
     }
 
-    /// Up to so many, at once.
-    pub fn take(&self, count_max: usize) -> Taken {
+    /// All of them at once. What comes next is kept in `memory`, unless that is more than a usual
+    /// batch needs.
+    pub fn take_all(&self, memory: &mut VecDeque<Told>) -> Taken {
+        memory.clear();
+        memory.shrink_to(BATCH_USUAL);
         let mut waiting = self.waiting.lock();
-        let count = waiting.records.len().min(count_max);
-        if count > 0 {
-            let records = waiting.records.drain(..count).collect();
+        if !waiting.records.is_empty() {
+            let records = std::mem::replace(&mut waiting.records, std::mem::take(memory));
             let dropped = std::mem::take(&mut waiting.dropped);
             return Taken::Batch(LogBatch { records, dropped });
         }
@@ -101,3 +127,16 @@ impl Queue {
         self.crowded.notified().await;
     }
 }
+
+impl Waiting {
+    /// The place as it is kept.
+    fn place(&mut self, place: &SpanPlace<'_>, redactor: &Redactor) -> Arc<KeptPlace> {
+        match &self.place {
+            Some(kept) if kept.is(place) => kept.clone(),
+            _ => self.place.insert(place.kept(redactor)).clone(),
+        }
+    }
+}
+
+/// Records, a third of a megabyte of them.
+const BATCH_USUAL: usize = 4096;

@@ -10,9 +10,14 @@ fn all() -> LogFilter {
     LogFilter { level: Level::Debug, target_prefix: String::new() }
 }
 
+fn said(batch: &LogBatch) -> Vec<&str> {
+    batch.records.iter().map(Told::message).collect()
+}
+
 fn messages(subscription: &LogSubscription) -> Vec<String> {
     std::iter::from_fn(|| subscription.try_next())
-        .map(|item| item.records[0].message.clone())
+        .flat_map(|batch| batch.records)
+        .map(|record| record.message().to_owned())
         .collect()
 }
 
@@ -51,12 +56,10 @@ fn a_full_queue_drops_and_counts() {
     }
     assert_eq!(dropped.get(), 3);
     let first = subscription.try_next().unwrap();
-    assert_eq!((first.records[0].message.as_str(), first.dropped), ("0", 3));
+    assert_eq!((said(&first), first.dropped), (vec!["0", "1"], 3));
     hub.publish(Record::new(Level::Info, "t", "after"));
-    let rest: Vec<_> = std::iter::from_fn(|| subscription.try_next())
-        .map(|item| (item.records[0].message.clone(), item.dropped))
-        .collect();
-    assert_eq!(rest, [("1".to_owned(), 0), ("after".to_owned(), 0)]);
+    let rest = subscription.try_next().unwrap();
+    assert_eq!((said(&rest), rest.dropped), (vec!["after"], 0));
 }
 
 #[tokio::test]
@@ -66,9 +69,10 @@ async fn closing_hands_out_the_rest_and_then_ends() {
     hub.publish(Record::new(Level::Info, "t", "last"));
     hub.close();
     hub.publish(Record::new(Level::Info, "t", "too late"));
-    assert_eq!(subscription.next_batch().await.unwrap().records[0].message, "last");
-    assert!(subscription.next_batch().await.is_none());
-    assert!(hub.subscribe(all()).next_batch().await.is_none());
+    let rest = subscription.next_batch(LogBatch::default()).await.unwrap();
+    assert_eq!(said(&rest), ["last"]);
+    assert!(subscription.next_batch(LogBatch::default()).await.is_none());
+    assert!(hub.subscribe(all()).next_batch(LogBatch::default()).await.is_none());
 }
 
 #[tokio::test]
@@ -79,13 +83,13 @@ async fn a_waiting_reader_wakes_for_a_record_and_for_the_end() {
         tokio::task::yield_now().await;
         hub.publish(Record::new(Level::Info, "t", "one"));
     };
-    let (item, ()) = tokio::join!(subscription.next_batch(), publish);
-    assert_eq!(item.unwrap().records[0].message, "one");
+    let (item, ()) = tokio::join!(subscription.next_batch(LogBatch::default()), publish);
+    assert_eq!(item.unwrap().records[0].message(), "one");
     let close = async {
         tokio::task::yield_now().await;
         hub.close();
     };
-    let (end, ()) = tokio::join!(subscription.next_batch(), close);
+    let (end, ()) = tokio::join!(subscription.next_batch(LogBatch::default()), close);
     assert!(end.is_none());
 }
 
@@ -97,12 +101,11 @@ async fn a_batch_has_all_that_came_meanwhile_in_order() {
         numbers.for_each(|n| hub.publish(Record::new(Level::Info, "t", n.to_string())));
     };
     publish(0..1);
-    assert_eq!(subscription.next_batch().await.unwrap().records.len(), 1);
+    assert_eq!(subscription.next_batch(LogBatch::default()).await.unwrap().records.len(), 1);
     publish(1..40);
     subscription.gather().await;
-    let batch = subscription.next_batch().await.unwrap();
-    let numbers: Vec<_> = batch.records.iter().map(|record| record.message.clone()).collect();
-    assert_eq!(numbers, (1..40).map(|n| n.to_string()).collect::<Vec<_>>());
+    let batch = subscription.next_batch(LogBatch::default()).await.unwrap();
+    assert_eq!(said(&batch), (1..40).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
 /// Time stands still here unless nothing else can happen, so what passes says who was waited for.
@@ -116,14 +119,14 @@ async fn nobody_gathers_once_the_queue_is_half_full_or_the_hub_closed() {
     }
     subscription.gather().await;
     assert!(began.elapsed().is_zero(), "half a queue waits");
-    subscription.next_batch().await.unwrap();
+    subscription.next_batch(LogBatch::default()).await.unwrap();
     subscription.gather().await;
     assert!(!began.elapsed().is_zero(), "nothing came");
     let closed = tokio::time::Instant::now();
     hub.close();
     subscription.gather().await;
     assert!(closed.elapsed().is_zero(), "nothing comes any more");
-    assert!(subscription.next_batch().await.is_none());
+    assert!(subscription.next_batch(LogBatch::default()).await.is_none());
 }
 
 #[test]
