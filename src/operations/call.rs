@@ -300,12 +300,12 @@ impl Call {
     }
 
     fn tell(&self, span: &FinishedSpan) {
-        let lease = self.progress.lock().lease.clone();
+        let worker = self.progress.lock().lease.as_ref().map(|lease| core_id(lease.worker()));
         let place = SpanPlace {
             name: &self.full_name(),
             pool: &self.pool.name,
             session: self.request.session.id(),
-            worker: lease.map(|lease| core_id(lease.worker())),
+            worker,
         };
         span.report(&self.services.logs, &place);
     }
