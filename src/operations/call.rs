@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::core::{Error, Expire, Result, Status, TimerKey, Value};
+use crate::core::{Error, Result, Status, TimerKey, Value};
 use crate::frameworks::{OperationEntry, ToolPlace};
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
@@ -32,7 +32,7 @@ use super::stream::ChunkMeter;
 
 /// One framework call under way.
 pub struct Call {
-    me: Weak<Call>,
+    pub(super) me: Weak<Call>,
     pub(super) services: Arc<Services>,
     pub(super) request: CallRequest,
     pub(super) pool: Arc<CallPool>,
@@ -59,7 +59,10 @@ pub(super) struct Progress {
     pub is_again: bool,
     /// It goes as the probe of its pool's half-open circuit.
     pub is_probe: bool,
+    /// For its deadline, or for the end of the grace.
     pub timer: Option<TimerKey>,
+    /// How long its handler may still take, since it was told to stop.
+    pub grace_until: Option<Instant>,
     place: Option<InFlightPlace>,
     /// A session with work in flight does not expire.
     hold: Option<SessionHold>,
@@ -99,6 +102,7 @@ impl Call {
             is_again: false,
             is_probe: false,
             timer: None,
+            grace_until: None,
             place: Some(place),
             hold: Some(request.session.hold()),
             tools_open: FxHashMap::default(),
@@ -274,13 +278,6 @@ impl Call {
         });
     }
 
-    pub(super) fn arm(&self, at: Instant) {
-        let key = self.services.timers.add(at, self.me.clone());
-        if let Some(old) = self.progress.lock().timer.replace(key) {
-            self.services.timers.remove(old);
-        }
-    }
-
     fn report_span(&self, outcome: &Result<Value>) {
         let status = outcome.as_ref().map_or_else(Error::status, |_| Status::Ok);
         let duration = self.started.elapsed();
@@ -348,7 +345,7 @@ impl Work for Call {
     fn stop(&self, reason: Status) {
         let Some(lease) = self.progress.lock().lease.clone() else { return };
         lease.link().cancel(self.request.id, reason);
-        self.arm(Instant::now() + self.pool.cancel_grace);
+        self.begin_grace();
     }
 
     fn ended(&self, outcome: &Result<Value>) {
@@ -378,19 +375,5 @@ impl Work for Call {
 
     fn seats(&self) -> Option<&WireSeats> {
         Some(&self.services.seats)
-    }
-}
-
-/// The deadline has passed, or the grace of a handler that was told to stop.
-impl Expire for Call {
-    fn expire(self: Arc<Self>) {
-        if let Some(operation) = self.live_operation() {
-            let message = "the deadline passed before the operation ended";
-            return operation.stop(Error::new(Status::Deadline, message));
-        }
-        let lease = self.progress.lock().lease.clone();
-        if let Some(lease) = lease {
-            self.pool.workers.recycle(lease.worker(), "a handler did not stop when it was told to");
-        }
     }
 }

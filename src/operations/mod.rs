@@ -16,6 +16,7 @@ pub mod call_peer;
 pub mod call_request;
 pub mod call_retry;
 pub mod call_state;
+mod call_time;
 pub mod call_tool;
 pub mod call_watch;
 pub mod host_tool;

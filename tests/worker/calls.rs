@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{begin, call, close, config, finish, open, outcome, request, session, tool};
+use super::support::{
+    LONG, begin, call, close, config, finish, open, outcome, request, session, tool,
+};
 use serde_json::json;
 use snakepit_bridge::api::{ExecuteRequest, Timeout};
 use snakepit_bridge::core::{Attachment, DType, Error, Status, Tensor, Value, limits};
@@ -266,6 +268,33 @@ fn a_deadline_frees_the_caller_tells_the_handler_and_keeps_the_worker() {
     let took = (0..5).map(|_| time_to_deadline(&session)).min().unwrap();
     assert!((100..150).contains(&took.as_millis()), "{took:?}");
     assert_eq!(call(&session, "saw_cancel", json!({})).unwrap(), json!(true));
+    assert_eq!(call(&session, "pid", json!({})).unwrap(), python_pid);
+    close(&platform);
+}
+
+/// The moment of a deadline may come when a cancel has just ended the call: that is no handler that
+/// did not stop.
+#[test]
+fn a_cancel_at_the_deadline_costs_no_worker() {
+    const CALLS: usize = 64;
+    let platform = open(&config(1, CALLS));
+    let session = session(&platform);
+    let python_pid = call(&session, "pid", json!({})).unwrap();
+    let sleep = || ExecuteRequest {
+        timeout: Timeout::After(Duration::from_millis(30)),
+        ..request("sleep_until_cancelled", &json!({}))
+    };
+    for _ in 0..40 {
+        let calls: Vec<_> = (0..CALLS).map(|_| session.prepare(sleep()).unwrap()).collect();
+        calls.iter().for_each(|operation| operation.start(None));
+        assert!(calls[0].wait(Some(LONG)), "the first deadline has not come");
+        // The others come in the other order, at the same time: some of them meet their cancel.
+        calls.iter().rev().for_each(|operation| operation.cancel());
+        for operation in &calls {
+            let status = outcome(operation).unwrap_err().status();
+            assert!(matches!(status, Status::Deadline | Status::Cancelled), "{status:?}");
+        }
+    }
     assert_eq!(call(&session, "pid", json!({})).unwrap(), python_pid);
     close(&platform);
 }
