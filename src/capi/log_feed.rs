@@ -51,7 +51,13 @@ impl LogFeed {
 
     /// The record of an event that is being taken.
     pub fn leave(&self) -> Option<LogRecord> {
-        self.waiting.lock().records.pop_front()
+        let mut waiting = self.waiting.lock();
+        let record = waiting.records.pop_front();
+        if waiting.records.is_empty() {
+            // What a storm has taken is not kept.
+            waiting.records.shrink_to(RECORDS_USUAL);
+        }
+        record
     }
 
     /// How many were lost since the last time.
@@ -59,6 +65,9 @@ impl LogFeed {
         std::mem::take(&mut self.waiting.lock().dropped)
     }
 }
+
+/// A third of a megabyte.
+const RECORDS_USUAL: usize = 4096;
 
 #[cfg(test)]
 mod tests {
