@@ -4,24 +4,18 @@
 //! Bounded: more than the limit are left to whoever brings them. It must not know where the events
 //! go.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::api::{LogBatch, LogRecord};
+use crate::core::limits::LOG_RECORDS_KEPT;
 
 /// Records for which events are under way.
 pub struct LogFeed {
     records_max: usize,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    records: VecDeque<LogRecord>,
-    /// Since the host was last told.
-    dropped: u64,
+    /// What was dropped counts since the host was last told.
+    waiting: Mutex<LogBatch>,
 }
 
 /// What events a batch makes.
@@ -55,7 +49,7 @@ impl LogFeed {
         let record = waiting.records.pop_front();
         if waiting.records.is_empty() {
             // What a storm has taken is not kept.
-            waiting.records.shrink_to(RECORDS_USUAL);
+            waiting.records.shrink_to(LOG_RECORDS_KEPT);
         }
         record
     }
@@ -65,9 +59,6 @@ impl LogFeed {
         std::mem::take(&mut self.waiting.lock().dropped)
     }
 }
-
-/// A third of a megabyte.
-const RECORDS_USUAL: usize = 4096;
 
 #[cfg(test)]
 mod tests {

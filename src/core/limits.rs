@@ -270,6 +270,8 @@ pub const BARRIER_CALLS_MAX: usize = 1024;
 pub const LOG_RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Records waiting for one subscriber; more are dropped and counted. Default.
 pub const LOG_QUEUE_MAX: usize = 1024;
+/// For so many of them, a third of a megabyte, memory is kept once they were taken.
+pub const LOG_RECORDS_KEPT: usize = 4096;
 /// Threads that run the host's callbacks. Default.
 pub const CALLBACK_THREADS: usize = 4;
 /// Threads that do the platform's I/O. Default.

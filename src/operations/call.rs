@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::core::{Error, Result, Status, TimerKey, Value};
+use crate::core::{Error, Result, Status, TimerKey, Value, WorkerId};
 use crate::frameworks::{OperationEntry, ToolPlace};
 use crate::runtimes::{WorkerLease, core_id};
 use crate::sessions::SessionHold;
@@ -131,14 +131,17 @@ impl Call {
     }
 
     pub(super) fn origin(&self) -> Origin {
-        let lease = self.progress.lock().lease.clone();
         Origin {
             pool: Some(self.pool.name.clone()),
-            worker: lease.map(|lease| core_id(lease.worker())),
+            worker: self.worker(),
             session: Some(self.request.session.id().clone()),
             call: Some(self.request.id),
             trace: Some(self.request.trace.trace_id()),
         }
+    }
+
+    fn worker(&self) -> Option<WorkerId> {
+        self.progress.lock().lease.as_ref().map(|lease| core_id(lease.worker()))
     }
 
     pub(super) async fn wait_for_worker(self: Arc<Self>, operation: Arc<Operation>) {
@@ -297,12 +300,11 @@ impl Call {
     }
 
     fn tell(&self, span: &FinishedSpan) {
-        let worker = self.progress.lock().lease.as_ref().map(|lease| core_id(lease.worker()));
         let place = SpanPlace {
             name: &self.full_name(),
             pool: &self.pool.name,
             session: self.request.session.id(),
-            worker,
+            worker: self.worker(),
         };
         span.report(&self.services.logs, &place);
     }

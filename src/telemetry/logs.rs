@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::record::{Level, Record};
 use super::redact::Redactor;
-use super::span::{FinishedSpan, SpanPlace};
+use super::span::{FinishedSpan, SPAN_LEVEL, SPAN_TARGET, SpanPlace};
 use super::told::Told;
 use queue::{Queue, Taken};
 
@@ -109,7 +109,8 @@ impl LogHub {
             return;
         }
         let subscribers = self.subscribers.read();
-        let mut wanted = subscribers.queues.iter().filter(|queue| queue.wants(&record)).peekable();
+        let wants = |queue: &&Arc<Queue>| queue.wants(record.level, &record.target);
+        let mut wanted = subscribers.queues.iter().filter(wants).peekable();
         if wanted.peek().is_none() {
             return;
         }
@@ -124,7 +125,8 @@ impl LogHub {
     /// Hands `span` to those who want it. Never blocks.
     pub(super) fn publish_span(&self, span: &FinishedSpan, place: &SpanPlace<'_>) {
         let subscribers = self.subscribers.read();
-        for queue in subscribers.queues.iter().filter(|queue| queue.wants_spans()) {
+        let wants = |queue: &&Arc<Queue>| queue.wants(SPAN_LEVEL, SPAN_TARGET);
+        for queue in subscribers.queues.iter().filter(wants) {
             self.count(queue.push_span(span, place, &self.redactor));
         }
     }

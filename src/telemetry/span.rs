@@ -16,7 +16,7 @@ use super::trace::{SpanId, TraceContext};
 use crate::core::{CallId, SessionId, Status, WorkerId};
 
 /// One span that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct FinishedSpan {
     /// The span itself, in its trace.
     pub context: TraceContext,
@@ -47,13 +47,10 @@ pub struct SpanPlace<'a> {
 /// could be a secret, but for the name, which is masked.
 #[derive(Clone, Debug)]
 pub struct SpanRecord {
+    pub(super) span: FinishedSpan,
     pub(super) place: Arc<KeptPlace>,
+    /// When it ended.
     pub(super) unix_ms: u64,
-    pub(super) duration_us: u64,
-    pub(super) call: CallId,
-    pub(super) context: TraceContext,
-    pub(super) parent: Option<SpanId>,
-    pub(super) status: Status,
 }
 
 /// A place that spans have in common.
@@ -70,7 +67,7 @@ pub(super) struct KeptPlace {
 impl FinishedSpan {
     /// Whether somebody listens for spans, and the trace is sampled: ask before making a place.
     pub fn is_wanted(&self, hub: &LogHub) -> bool {
-        self.context.is_sampled() && hub.listens(Level::Debug)
+        self.context.is_sampled() && hub.listens(SPAN_LEVEL)
     }
 
     /// Tells `hub` where it was done.
@@ -81,15 +78,7 @@ impl FinishedSpan {
     }
 
     pub(super) fn record(&self, place: Arc<KeptPlace>) -> SpanRecord {
-        SpanRecord {
-            place,
-            unix_ms: unix_ms(),
-            duration_us: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
-            call: self.call,
-            context: self.context,
-            parent: self.parent,
-            status: self.status,
-        }
+        SpanRecord { span: *self, place, unix_ms: unix_ms() }
     }
 }
 
@@ -119,7 +108,8 @@ impl KeptPlace {
     }
 }
 
-/// The target of span records.
+/// The level and the target of span records.
+pub const SPAN_LEVEL: Level = Level::Debug;
 pub const SPAN_TARGET: &str = "span";
 
 #[cfg(test)]

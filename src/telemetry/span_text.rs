@@ -3,25 +3,24 @@
 //! Somebody who listens for spans gets one for every call, so this is written by hand; all other
 //! records take `Serialize`, and their keys are these. It must not know where the text goes.
 
-use super::record::Level;
-use super::span::{KeptPlace, SPAN_TARGET, SpanRecord};
+use super::span::{KeptPlace, SPAN_LEVEL, SPAN_TARGET, SpanRecord};
 
-/// The document of `span`.
-pub(super) fn span_text(span: &SpanRecord) -> String {
-    let started = span.unix_ms.saturating_sub(span.duration_us / 1000);
+/// The document of a span.
+pub(super) fn span_text(SpanRecord { span, place, unix_ms }: &SpanRecord) -> String {
+    let duration_us = u64::try_from(span.duration.as_micros()).unwrap_or(u64::MAX);
     let mut text = Text(Vec::with_capacity(TEXT_BYTES_USUAL));
-    text.put(r#"{"unix_ms":"#).number(span.unix_ms);
-    text.put(r#","level":""#).put(Level::Debug.name());
+    text.put(r#"{"unix_ms":"#).number(*unix_ms);
+    text.put(r#","level":""#).put(SPAN_LEVEL.name());
     text.put(r#"","target":""#).put(SPAN_TARGET);
-    text.put(r#"","message":"#).quoted(&span.place.name);
+    text.put(r#"","message":"#).quoted(&place.name);
     text.put(r#","fields":{"span_id":""#).bytes(&span.context.span_id().hex());
     if let Some(parent) = span.parent {
         text.put(r#"","parent_span_id":""#).bytes(&parent.hex());
     }
-    text.put(r#"","start_unix_ms":"#).number(started);
-    text.put(r#","duration_us":"#).number(span.duration_us);
+    text.put(r#"","start_unix_ms":"#).number(unix_ms.saturating_sub(duration_us / 1000));
+    text.put(r#","duration_us":"#).number(duration_us);
     text.put(r#","status":""#).put(span.status.name());
-    text.put(r#""}"#).place(&span.place);
+    text.put(r#""}"#).place(place);
     text.put(r#","call":"#).number(span.call.0);
     text.put(r#","trace_id":""#).bytes(&span.context.trace_id().hex()).put(r#""}"#);
     String::from_utf8(text.0).unwrap_or_default()

@@ -6,7 +6,7 @@
 use serde_json::Value as Json;
 
 use super::record::{Level, Record};
-use super::span::{SPAN_TARGET, SpanRecord};
+use super::span::{SPAN_LEVEL, SPAN_TARGET, SpanRecord};
 use super::span_text::span_text;
 
 /// One log record, as hosts receive it.
@@ -23,7 +23,7 @@ impl Told {
     pub fn level(&self) -> Level {
         match self {
             Told::Record(record) => record.level,
-            Told::Span(_) => Level::Debug,
+            Told::Span(_) => SPAN_LEVEL,
         }
     }
 

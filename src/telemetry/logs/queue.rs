@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{LogBatch, LogFilter};
-use crate::telemetry::record::{Level, Record};
+use crate::core::limits::LOG_RECORDS_KEPT;
+use crate::telemetry::record::Level;
 use crate::telemetry::redact::Redactor;
-use crate::telemetry::span::{FinishedSpan, KeptPlace, SPAN_TARGET, SpanPlace};
+use crate::telemetry::span::{FinishedSpan, KeptPlace, SpanPlace};
 use crate::telemetry::told::Told;
 
 pub(super) struct Queue {
@@ -51,12 +52,8 @@ impl Queue {
         self.filter.level
     }
 
-    pub fn wants(&self, record: &Record) -> bool {
-        record.level >= self.filter.level && record.target.starts_with(&self.filter.target_prefix)
-    }
-
-    pub fn wants_spans(&self) -> bool {
-        Level::Debug >= self.filter.level && SPAN_TARGET.starts_with(&self.filter.target_prefix)
+    pub fn wants(&self, level: Level, target: &str) -> bool {
+        level >= self.filter.level && target.starts_with(&self.filter.target_prefix)
     }
 
     /// False when the record was dropped because the queue is full.
@@ -101,7 +98,7 @@ impl Queue {
     /// batch needs.
     pub fn take_all(&self, memory: &mut VecDeque<Told>) -> Taken {
         memory.clear();
-        memory.shrink_to(BATCH_USUAL);
+        memory.shrink_to(LOG_RECORDS_KEPT);
         let mut waiting = self.waiting.lock();
         if !waiting.records.is_empty() {
             let records = std::mem::replace(&mut waiting.records, std::mem::take(memory));
@@ -137,6 +134,3 @@ impl Waiting {
         }
     }
 }
-
-/// Records, a third of a megabyte of them.
-const BATCH_USUAL: usize = 4096;
